@@ -1,0 +1,46 @@
+"""The whole study: raw scans in, every figure and table of the thesis out."""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/registration.smk"
+include: "rules/classmap.smk"
+include: "rules/patches.smk"
+include: "rules/training.smk"
+include: "rules/inference.smk"
+include: "rules/atlas.smk"
+include: "rules/evaluation.smk"
+include: "rules/figures.smk"
+
+
+report: "docs/report.rst"
+
+
+wildcard_constraints:
+    specimen="[A-Za-z0-9_-]+",
+    group="[A-Za-z0-9_-]+",
+    method="[a-z_0-9]+",
+    split="training|validation|testing",
+    factor=r"\d+",
+    seed=r"\d+",
+
+
+rule all:
+    default_target: True
+    message:
+        "All figures and tables are in {RESULTS}"
+    input:
+        FIGURES,
+        TABLES,
+        QUALITY_FIGURES,
+
+
+localrules:
+    all,

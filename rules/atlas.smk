@@ -1,0 +1,32 @@
+"""The baseline: majority vote of registered atlases (method 8)."""
+
+
+rule vote_atlases:
+    message:
+        "Registering the atlases to {wildcards.specimen} and voting"
+    input:
+        target=lambda wildcards: pairs_of([wildcards.specimen], 1),
+        atlases=lambda wildcards: pairs_of(atlases_of(wildcards.specimen), 1),
+    output:
+        classmap=f"{RESULTS}/atlas/{{specimen}}/classmap.nii.gz",
+        registered=directory(f"{RESULTS}/atlas/{{specimen}}/registered"),
+    params:
+        sides=lambda wildcards: {
+            name: SPECIMENS[name].side
+            for name in [wildcards.specimen, *atlases_of(wildcards.specimen)]
+        },
+        settings=settings(STUDY.atlas, exclude={"title"}),
+        seed=STUDY.seed,
+        code=code("vote_atlases.py"),
+    log:
+        f"{LOGS}/vote_atlases/{{specimen}}.log",
+    benchmark:
+        f"{BENCHMARKS}/vote_atlases/{{specimen}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(120),
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/vote_atlases.py"

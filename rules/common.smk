@@ -1,0 +1,157 @@
+"""What all rules share: the validated configuration, the ears and where files lie."""
+
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from otosynth.configuration.study import load_study
+from otosynth.errors import InputError
+from otosynth.provenance import code_digest
+from otosynth.configuration.tables import check_raw_files, study_groups, study_specimens
+from otosynth.volumes import input_files
+
+try:
+    STUDY = load_study(config)
+    SPECIMENS = study_specimens(STUDY)
+    GROUPS = study_groups(STUDY, SPECIMENS)
+    if STUDY.data.source == "files":
+        check_raw_files(SPECIMENS, STUDY.data.folder)
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = f"{STUDY.results}/{STUDY.study}"
+SCRIPTS = Path(workflow.basedir) / "scripts"
+ENVIRONMENT = "../envs/otosynth.yaml"
+IS_PHANTOM = STUDY.data.source == "phantom"
+GROUP_OF = {specimen: group.name for group in GROUPS.values() for specimen in group.testing}
+# The atlas vote is not trained, so no training seed tells its results apart.
+ATLAS_SEED = 0
+RUNS = [("atlas", ATLAS_SEED)] + [
+    (method, seed) for method in STUDY.methods for seed in STUDY.training.seeds
+]
+TITLES = {"atlas": STUDY.atlas.title} | {name: m.title for name, m in STUDY.methods.items()}
+SHOWN = STUDY.figures.specimen or next(iter(GROUPS.values())).testing[0]
+
+SPECIMEN = f"{RESULTS}/specimens/{{specimen}}"
+TRAINING = f"{RESULTS}/training/{{group}}/{{method}}/seed-{{seed}}"
+PREDICTION = f"{RESULTS}/predictions/{{specimen}}/{{method}}/seed-{{seed}}"
+LOGS = f"{RESULTS}/logs"
+BENCHMARKS = f"{RESULTS}/benchmarks"
+PAIR_FILES = ("ct.nii", "microct.nii", "mask.nii", "classmap.nii")
+
+
+def settings(section, **options):
+    """Return a section of the configuration as plain data, for `params`."""
+    return section.model_dump(mode="json", **options)
+
+
+def method_settings(wildcards):
+    """Return a method's block; its title matters to figures alone."""
+    return settings(STUDY.methods[wildcards.method], exclude={"title"})
+
+
+def code(script):
+    """Return the digest of a script and of the library modules that it imports."""
+    return code_digest(SCRIPTS / script)
+
+
+def code_of_method(script):
+    """Return the same with the module of the job's own method, and of no other."""
+    return lambda wildcards: code_digest(SCRIPTS / script, f"otosynth.methods.{wildcards.method}")
+
+
+def growing(base):
+    """Return a resource that grows with every attempt."""
+    return lambda wildcards, attempt: base * attempt
+
+
+def is_mirrored(specimen):
+    """Return whether an ear is of the other side than the networks work on."""
+    return SPECIMENS[specimen].side != STUDY.data.working_side
+
+
+def sides_of(specimens):
+    """Return which of some ears are mirrored, for `params`."""
+    return {specimen: is_mirrored(specimen) for specimen in specimens}
+
+
+def pair_folder(specimen, factor):
+    """Return the folder of a pair at a down-sampling factor."""
+    folder = f"{RESULTS}/specimens/{specimen}"
+    return folder if int(factor) == 1 else f"{folder}/x{factor}"
+
+
+def pairs_of(specimens, factor):
+    """Return the four volumes of each specimen at a factor."""
+    return [f"{pair_folder(s, factor)}/{name}" for s in specimens for name in PAIR_FILES]
+
+
+def factor_of(method):
+    """Return the down-sampling factor that a method trains at."""
+    return STUDY.methods[method].factor
+
+
+def group_folder(group):
+    """Return the folder of a group."""
+    return f"{RESULTS}/groups/{group}"
+
+
+def patch_table(group, split, factor):
+    """Return the path of a patch table."""
+    return f"{group_folder(group)}/patches/x{factor}/{split}.tsv"
+
+
+def atlases_of(specimen):
+    """Return the specimens whose class maps vote for a target: all its group does not test."""
+    testing = GROUPS[GROUP_OF[specimen]].testing
+    return [name for name in SPECIMENS if name not in testing]
+
+
+def class_map_of(specimen, method, seed):
+    """Return the path of a predicted class map."""
+    if method == "atlas":
+        return f"{RESULTS}/atlas/{specimen}/classmap.nii.gz"
+    return PREDICTION.format(specimen=specimen, method=method, seed=seed) + "/classmap.nii.gz"
+
+
+def raw_scan(specimen, name):
+    """Return the path of a raw scan: a file, or the folder of its slices."""
+    if IS_PHANTOM:
+        return f"{RESULTS}/phantom/{specimen}/{name}.nii.gz"
+    return str(getattr(SPECIMENS[specimen], name))
+
+
+def raw_files(specimen, name):
+    """Return the files of a raw scan, each slice by itself so that all are watched."""
+    if IS_PHANTOM:
+        return [raw_scan(specimen, name)]
+    return [str(path) for path in input_files(getattr(SPECIMENS[specimen], name))]
+
+
+def initial_transform(specimen):
+    """Return the files that start a specimen's registration; none: the pose is searched."""
+    return [str(path) for path in SPECIMENS[specimen].initial_transform]
+
+
+def synthetic_microct_of(specimen, method, seed):
+    """Return the path of a synthetic micro-CT; none for the atlas, which gives classes only."""
+    if method == "atlas":
+        return []
+    return PREDICTION.format(specimen=specimen, method=method, seed=seed) + "/microct.nii.gz"
+
+
+def own_grid_pair(specimen, method):
+    """Return the truth on the grid of a prediction, where that is not the micro-CT's grid."""
+    factor = 1 if method == "atlas" else factor_of(method)
+    return [] if factor == 1 else pairs_of([specimen], factor)
+
+
+FIGURES = expand(f"{RESULTS}/figures/fig{{number}}.{{suffix}}", number=range(1, 9), suffix=["png", "pdf"])
+TABLES = [
+    *expand(f"{RESULTS}/tables/table{{number}}.{{suffix}}", number=range(1, 4), suffix=["csv", "md"]),
+    *expand(f"{RESULTS}/tables/{{name}}.csv", name=["scores", "dice", "perceptual_error", "registration", "classmaps"]),
+]
+QUALITY_FIGURES = expand(
+    f"{SPECIMEN}/qc/{{name}}.{{suffix}}",
+    specimen=SPECIMENS, name=["registration", "histogram"], suffix=["png", "pdf"],
+)

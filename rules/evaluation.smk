@@ -1,0 +1,224 @@
+"""Scores of every prediction, and the tables (method 8)."""
+
+
+rule score_prediction:
+    message:
+        "Scoring {wildcards.method} on {wildcards.specimen}, seed {wildcards.seed}"
+    input:
+        classmap=lambda wildcards: class_map_of(**wildcards),
+        microct=lambda wildcards: synthetic_microct_of(**wildcards),
+        truth_classmap=f"{SPECIMEN}/classmap.nii",
+        truth_microct=f"{SPECIMEN}/microct.nii",
+        mask=f"{SPECIMEN}/mask.nii",
+        own_grid=lambda wildcards: own_grid_pair(wildcards.specimen, wildcards.method),
+        normalisation=lambda wildcards: group_folder(GROUP_OF[wildcards.specimen])
+        + "/normalisation.json",
+    output:
+        f"{RESULTS}/scores/{{specimen}}/{{method}}/seed-{{seed}}.csv",
+    params:
+        code=code("score_prediction.py"),
+    log:
+        f"{LOGS}/score_prediction/{{specimen}}-{{method}}-{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/score_prediction/{{specimen}}-{{method}}-{{seed}}.tsv"
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(30),
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/score_prediction.py"
+
+
+rule gather_scores:
+    message:
+        "Gathering all scores into one table"
+    input:
+        scores=expand(
+            f"{RESULTS}/scores/{{specimen}}/{{run[0]}}/seed-{{run[1]}}.csv",
+            specimen=GROUP_OF,
+            run=RUNS,
+        ),
+    output:
+        scores=report(
+            f"{RESULTS}/tables/scores.csv",
+            category="Tables",
+            labels={"table": "All scores (long)"},
+            caption="../docs/captions/scores.rst",
+        ),
+        dice=report(
+            f"{RESULTS}/tables/dice.csv",
+            category="Tables",
+            labels={"table": "Dice"},
+            caption="../docs/captions/dice.rst",
+        ),
+        perceptual_error=f"{RESULTS}/tables/perceptual_error.csv",
+    params:
+        study=STUDY.study,
+        label=STUDY.label,
+        group_of=GROUP_OF,
+        code=code("gather_scores.py"),
+    log:
+        f"{LOGS}/gather_scores.log",
+    benchmark:
+        f"{BENCHMARKS}/gather_scores.tsv"
+    resources:
+        mem_mb=growing(500),
+        runtime=growing(5),
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/gather_scores.py"
+
+
+rule tabulate_registration:
+    message:
+        "Tabulating all registrations"
+    input:
+        summaries=expand(f"{SPECIMEN}/registration/summary.json", specimen=SPECIMENS),
+        target_errors=(
+            expand(f"{SPECIMEN}/registration/target_error.json", specimen=SPECIMENS)
+            if IS_PHANTOM
+            else []
+        ),
+    output:
+        report(
+            f"{RESULTS}/tables/registration.csv",
+            category="Tables",
+            labels={"table": "Registration"},
+            caption="../docs/captions/registration_table.rst",
+        ),
+    params:
+        study=STUDY.study,
+        label=STUDY.label,
+        specimens=list(SPECIMENS),
+        code=code("tabulate_registration.py"),
+    log:
+        f"{LOGS}/tabulate_registration.log",
+    benchmark:
+        f"{BENCHMARKS}/tabulate_registration.tsv"
+    resources:
+        mem_mb=growing(500),
+        runtime=growing(5),
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/tabulate_registration.py"
+
+
+rule tabulate_class_maps:
+    message:
+        "Tabulating all class maps"
+    input:
+        thresholds=expand(f"{SPECIMEN}/classmap.json", specimen=SPECIMENS),
+        scores=(
+            expand(f"{SPECIMEN}/classmap_scores.json", specimen=SPECIMENS) if IS_PHANTOM else []
+        ),
+    output:
+        report(
+            f"{RESULTS}/tables/classmaps.csv",
+            category="Tables",
+            labels={"table": "Class maps"},
+            caption="../docs/captions/classmaps_table.rst",
+        ),
+    params:
+        study=STUDY.study,
+        label=STUDY.label,
+        specimens=list(SPECIMENS),
+        code=code("tabulate_class_maps.py"),
+    log:
+        f"{LOGS}/tabulate_class_maps.log",
+    benchmark:
+        f"{BENCHMARKS}/tabulate_class_maps.tsv"
+    resources:
+        mem_mb=growing(500),
+        runtime=growing(5),
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/tabulate_class_maps.py"
+
+
+rule write_table1:
+    message:
+        "Writing Table 1: groups"
+    output:
+        multiext(f"{RESULTS}/tables/table1", ".csv", ".md"),
+    params:
+        groups={
+            name: {
+                "testing": group.testing,
+                "training": group.training,
+                "validation": group.validation,
+            }
+            for name, group in GROUPS.items()
+        },
+        label=STUDY.label,
+        code=code("write_table1.py"),
+    log:
+        f"{LOGS}/write_table1.log",
+    benchmark:
+        f"{BENCHMARKS}/write_table1.tsv"
+    resources:
+        mem_mb=growing(500),
+        runtime=growing(5),
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/write_table1.py"
+
+
+rule write_table2:
+    message:
+        "Writing Table 2: selected epochs"
+    input:
+        selected=expand(f"{TRAINING}/selected.json", group=GROUPS, method=STUDY.methods, seed=STUDY.training.seeds),
+        published="config/published.csv",
+    output:
+        multiext(f"{RESULTS}/tables/table2", ".csv", ".md"),
+    params:
+        runs=[
+            (group, method, seed)
+            for group in GROUPS
+            for method in STUDY.methods
+            for seed in STUDY.training.seeds
+        ],
+        titles=TITLES,
+        label=STUDY.label,
+        code=code("write_table2.py"),
+    log:
+        f"{LOGS}/write_table2.log",
+    benchmark:
+        f"{BENCHMARKS}/write_table2.tsv"
+    resources:
+        mem_mb=growing(500),
+        runtime=growing(5),
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/write_table2.py"
+
+
+rule write_table3:
+    message:
+        "Writing Table 3: perceptual error"
+    input:
+        scores=f"{RESULTS}/tables/perceptual_error.csv",
+        published="config/published.csv",
+    output:
+        multiext(f"{RESULTS}/tables/table3", ".csv", ".md"),
+    params:
+        titles=TITLES,
+        label=STUDY.label,
+        code=code("write_table3.py"),
+    log:
+        f"{LOGS}/write_table3.log",
+    benchmark:
+        f"{BENCHMARKS}/write_table3.tsv"
+    resources:
+        mem_mb=growing(500),
+        runtime=growing(5),
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/write_table3.py"

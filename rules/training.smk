@@ -1,0 +1,45 @@
+"""Training of every method on every group (method 7)."""
+
+
+rule train:
+    message:
+        "Training {wildcards.method} on group {wildcards.group}, seed {wildcards.seed}"
+    input:
+        pairs=lambda wildcards: pairs_of(
+            GROUPS[wildcards.group].training + GROUPS[wildcards.group].validation,
+            factor_of(wildcards.method),
+        ),
+        training=lambda wildcards: patch_table(
+            wildcards.group, "training", factor_of(wildcards.method)
+        ),
+        validation=lambda wildcards: patch_table(
+            wildcards.group, "validation", factor_of(wildcards.method)
+        ),
+        normalisation=f"{RESULTS}/groups/{{group}}/normalisation.json",
+    output:
+        checkpoints=directory(f"{TRAINING}/checkpoints"),
+        tensorboard=directory(f"{TRAINING}/tensorboard"),
+        history=f"{TRAINING}/history.tsv",
+    params:
+        mirrored=lambda wildcards: sides_of(
+            GROUPS[wildcards.group].training + GROUPS[wildcards.group].validation
+        ),
+        method=method_settings,
+        training=settings(STUDY.training, exclude={"seeds", "state_minutes"}),
+        seed=STUDY.seed,
+        code=code_of_method("train.py"),
+    log:
+        f"{LOGS}/train/{{group}}-{{method}}-{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/train/{{group}}-{{method}}-{{seed}}.tsv"
+    threads: STUDY.training.threads
+    # Trainings are the long jobs: started first, no core idles at the end.
+    priority: 10
+    resources:
+        gpu=1,
+        mem_mb=growing(2500),
+        runtime=growing(1440),
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/train.py"

@@ -1,0 +1,19 @@
+"""Target registration error of a phantom ear: its registration against its known pose."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from otosynth.files import write_json
+from otosynth.jobs import job
+from otosynth.registration import read_transform, target_registration_error
+
+with job(snakemake.log[0]):
+    estimated = read_transform(Path(snakemake.input.transform))
+    truth = read_transform(Path(snakemake.input.pose))
+    points = pd.read_csv(snakemake.input.points)[["x", "y", "z"]].to_numpy()
+    errors_mm = target_registration_error(estimated, truth, points)
+    write_json(
+        {"mean_mm": float(errors_mm.mean()), "max_mm": float(errors_mm.max())},
+        Path(snakemake.output[0]),
+    )

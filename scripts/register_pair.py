@@ -1,0 +1,54 @@
+"""Read a raw pair, refuse what is not usable, and bring the CT onto the micro-CT's grid."""
+
+from pathlib import Path
+
+from otosynth.configuration.registration import RegistrationSettings
+from otosynth.files import write_json
+from otosynth.jobs import job
+from otosynth.registration import (
+    check_overlap,
+    field_of_view_mask,
+    read_initial_transform,
+    register_rigid,
+    resample_onto,
+    write_transform,
+)
+from otosynth.seeds import derive_seed
+from otosynth.volumes import check_intensities, check_pair, read_volume, write_volume
+
+# HU of air: what the CT shows where its field of view ends.
+AIR_HU = -1000.0
+
+with job(snakemake.log[0]) as logger:
+    specimen = snakemake.wildcards.specimen
+    settings = RegistrationSettings(**snakemake.params.settings)
+    scans = {}
+    for name in ("ct", "microct"):
+        path = Path(snakemake.params[name])
+        scans[name] = read_volume(path)
+        check_intensities(scans[name], path)
+    ct, microct = scans["ct"], scans["microct"]
+    check_pair(ct, microct, specimen)
+
+    initial_files = [Path(path) for path in snakemake.input.initial]
+    initial = read_initial_transform(initial_files, specimen) if initial_files else None
+    seed = derive_seed(snakemake.params.seed, "registration", specimen)
+    registration = register_rigid(microct, ct, settings, initial, seed)
+    mask = field_of_view_mask(ct, registration.transform, microct)
+    overlap = check_overlap(mask, specimen, settings)
+    logger.info("%s: both fields of view cover %.1f %% of the micro-CT", specimen, 100 * overlap)
+
+    write_volume(resample_onto(ct, registration.transform, microct, AIR_HU),
+                 Path(snakemake.output.ct))  # fmt: skip
+    write_volume(microct, Path(snakemake.output.microct))
+    write_volume(mask, Path(snakemake.output.mask))
+    write_transform(registration.transform, Path(snakemake.output.transform))
+    registration.trace.to_csv(snakemake.output.trace, sep="\t", index=False)
+    write_json(
+        {
+            "initialisation": registration.initialisation,
+            "metric": float(registration.trace["metric"].iloc[-1]),
+            "overlap": overlap,
+        },
+        Path(snakemake.output.summary),
+    )

@@ -1,0 +1,22 @@
+"""Score one prediction on the micro-CT grid, and on its own grid where that is another."""
+
+from pathlib import Path
+
+from otosynth.evaluation import score
+from otosynth.jobs import job
+from otosynth.normalisation import Normalisation
+from otosynth.volumes import read_volume
+
+with job(snakemake.log[0]):
+    window = Normalisation.read(Path(snakemake.input.normalisation)).microct
+    predicted = {"classmap": read_volume(Path(snakemake.input.classmap))}
+    if snakemake.input.microct:
+        predicted["microct"] = read_volume(Path(snakemake.input.microct))
+    truth = {
+        "classmap": read_volume(Path(snakemake.input.truth_classmap)),
+        "microct": read_volume(Path(snakemake.input.truth_microct)),
+        "mask": read_volume(Path(snakemake.input.mask)),
+    }
+    own = {Path(path).stem: read_volume(Path(path)) for path in snakemake.input.own_grid}
+    scores = score(predicted, truth, own, (window.low, window.high))
+    scores.to_csv(snakemake.output[0], index=False)

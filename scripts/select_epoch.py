@@ -1,0 +1,35 @@
+"""Score every saved epoch on the validation ear and select the best."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from otosynth.configuration.methods import MethodSettings, TrainingSettings
+from otosynth.files import write_json
+from otosynth.jobs import job
+from otosynth.methods import create_method
+from otosynth.normalisation import Normalisation
+from otosynth.pairs import open_pairs
+from otosynth.selection import select_epoch, validation_table
+from otosynth.training.arithmetic import resolve_arithmetic
+from otosynth.training.batches import PatchReader
+from otosynth.training.checkpoints import checkpoint_name, precision_of
+
+with job(snakemake.log[0]):
+    name = snakemake.wildcards.method
+    settings = TrainingSettings(**snakemake.params.training)
+    method = create_method(name, MethodSettings(title=name, **snakemake.params.method))
+    checkpoints = sorted(Path(snakemake.input.checkpoints).glob("epoch-*.safetensors"))
+    arithmetic = resolve_arithmetic(settings.device, precision_of(checkpoints), settings.threads)
+    reader = PatchReader(
+        pd.read_csv(snakemake.input.table, sep="\t"),
+        open_pairs(snakemake.input.pairs, snakemake.params.mirrored),
+        Normalisation.read(Path(snakemake.input.normalisation)),
+        arithmetic,
+    )
+    validation = validation_table(method, checkpoints, reader)
+    validation.to_csv(snakemake.output.validation, sep="\t", index=False)
+    epoch = select_epoch(validation)
+    write_json(
+        {"epoch": epoch, "checkpoint": checkpoint_name(epoch)}, Path(snakemake.output.selected)
+    )

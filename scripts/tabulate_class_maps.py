@@ -1,0 +1,15 @@
+"""One row a specimen: thresholds, class fractions and, on the phantom, Dice against the truth."""
+
+from pathlib import Path
+
+from otosynth.jobs import job
+from otosynth.tables import rows_from_json
+
+with job(snakemake.log[0]):
+    rows_from_json(
+        snakemake.params.study,
+        snakemake.params.label,
+        snakemake.params.specimens,
+        [Path(path) for path in snakemake.input.thresholds],
+        [Path(path) for path in snakemake.input.scores],
+    ).to_csv(snakemake.output[0], index=False)

@@ -1,0 +1,21 @@
+"""Patch table of one split of a group."""
+
+from pathlib import Path
+
+from otosynth.configuration.patches import PatchSettings
+from otosynth.jobs import job
+from otosynth.pairs import open_pairs
+from otosynth.patches import patch_table
+
+with job(snakemake.log[0]):
+    settings = PatchSettings(**snakemake.params.settings)
+    pairs = open_pairs(snakemake.input, snakemake.params.mirrored)
+    # Only training patches overlap, and only they may be left out.
+    is_training = snakemake.wildcards.split == "training"
+    table = patch_table(
+        pairs,
+        settings.size,
+        settings.overlap if is_training else 0,
+        settings.min_mask_fraction if is_training else 0.0,
+    )
+    table.to_csv(snakemake.output[0], sep="\t", index=False)

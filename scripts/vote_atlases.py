@@ -1,0 +1,36 @@
+"""Register every atlas of the group to a tested ear and let their class maps vote."""
+
+from pathlib import Path
+
+from otosynth.atlas import carry_class_map, majority_vote, register_atlas
+from otosynth.configuration.atlas import AtlasSettings
+from otosynth.jobs import job
+from otosynth.registration import write_transform
+from otosynth.seeds import derive_seed
+from otosynth.volumes import array_of, image_like, mirror, read_volume, write_volume
+
+with job(snakemake.log[0]) as logger:
+    target = snakemake.wildcards.specimen
+    sides = snakemake.params.sides
+    settings = AtlasSettings(**snakemake.params.settings)
+    folders = {Path(p).parent for p in snakemake.input.atlases}
+    fixed = {n: read_volume(Path(snakemake.input.target[0]).parent / f"{n}.nii")
+             for n in ("ct", "mask")}  # fmt: skip
+    carried = []
+    registered = Path(snakemake.output.registered)
+    for folder in sorted(folders):
+        atlas = folder.name
+        moving = {n: read_volume(folder / f"{n}.nii") for n in ("ct", "mask", "classmap")}
+        if sides[atlas] != sides[target]:
+            moving = {name: mirror(image) for name, image in moving.items()}
+        seed = derive_seed(snakemake.params.seed, "atlas", target, atlas)
+        transform = register_atlas(
+            fixed["ct"], moving["ct"], settings, seed, fixed["mask"], moving["mask"]
+        )
+        write_transform(transform, registered / f"{atlas}.tfm")
+        class_map = carry_class_map(moving["classmap"], transform, fixed["ct"])
+        write_volume(class_map, registered / f"{atlas}.nii.gz")
+        carried.append(array_of(class_map))
+        logger.info("%s: atlas %s registered (%d of %d)", target, atlas, len(carried), len(folders))
+    vote = majority_vote(carried)
+    write_volume(image_like(vote, fixed["ct"]), Path(snakemake.output.classmap))

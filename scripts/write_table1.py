@@ -1,0 +1,7 @@
+"""Table 1 of the thesis, regenerated."""
+
+from otosynth.jobs import job
+from otosynth.tables import table1, write_table
+
+with job(snakemake.log[0]):
+    write_table(table1(snakemake.params.groups), snakemake.params.label, snakemake.output)

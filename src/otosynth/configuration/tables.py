@@ -1,0 +1,81 @@
+"""The specimens and groups that a configuration names."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from otosynth.configuration.study import Study
+from otosynth.errors import InputError
+from otosynth.seeds import derive_seed
+from otosynth.specimens import Group, Specimen, check_groups, make_groups, read_groups, read_specimens
+
+# The thesis's specimens are human ears; nothing made by the phantom may be taken for them.
+THESIS_CODES = frozenset({"S3_1", "S3_2", "S3_7", "S3_8", "S3_11", "S3_12"})
+
+
+def study_specimens(study: Study) -> dict[str, Specimen]:
+    """Read the specimen table of a study.
+
+    Raises
+    ------
+    InputError
+        For a table that is not valid, scans missing from the table of a study of files, or a
+        phantom ear with a specimen code of the thesis.
+    """
+    data = study.data
+    specimens = read_specimens(data.specimen_table, data.folder, data.default_side)
+    if data.source == "phantom":
+        taken = sorted(THESIS_CODES & specimens.keys())
+        if taken:
+            raise InputError(
+                f"{data.specimen_table}: {', '.join(taken)} names an ear of the thesis; "
+                "call phantom ears otherwise."
+            )
+    elif any(specimen.ct is None for specimen in specimens.values()):
+        raise InputError(f"{data.specimen_table}: the columns ct and microct are missing.")
+    return specimens
+
+
+def study_groups(study: Study, specimens: Mapping[str, Specimen]) -> dict[str, Group]:
+    """Read or generate the groups of a study, and check them.
+
+    Raises
+    ------
+    InputError
+        For groups that overlap, leave a specimen untested or name an unknown one.
+    """
+    if study.groups.table is not None:
+        groups = read_groups(study.groups.table)
+    else:
+        groups = make_groups(
+            list(specimens),
+            study.groups.leave_out or 1,
+            study.groups.validation,
+            derive_seed(study.seed, "groups"),
+        )
+    check_groups(groups, specimens)
+    return groups
+
+
+def check_raw_files(specimens: Mapping[str, Specimen], folder: Path) -> None:
+    """Refuse a study whose raw scans are not there, all missing ones in one message.
+
+    Raises
+    ------
+    InputError
+        Lists every missing file and where the folder of the scans is set.
+    """
+    missing = [
+        (specimen.name, path) for specimen in specimens.values() for path in _raw_paths(specimen)
+        if not path.exists()
+    ]  # fmt: skip
+    if missing:
+        lines = "\n".join(f"  {name}: {path}" for name, path in missing)
+        raise InputError(
+            f"{len(missing)} raw files are missing; they belong here:\n{lines}\n"
+            f"The folder of the scans is {folder}; the key data.folder sets another."
+        )
+
+
+def _raw_paths(specimen: Specimen) -> Iterable[Path]:
+    yield from (path for path in (specimen.ct, specimen.microct) if path is not None)
+    yield from specimen.initial_transform

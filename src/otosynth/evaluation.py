@@ -1,0 +1,130 @@
+"""Scores of predictions against the truth, on the micro-CT grid (method 8)."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+import SimpleITK as sitk
+
+from otosynth.metrics import score_class_map, score_microct
+from otosynth.volumes import array_of, same_grid, spacing_zyx
+
+SCORE_COLUMNS = [
+    "study", "label", "seed", "group", "specimen", "method", "grid", "class", "metric", "value",
+]  # fmt: skip
+
+
+def score(
+    predicted: Mapping[str, sitk.Image],
+    truth: Mapping[str, sitk.Image],
+    own_grid: Mapping[str, sitk.Image],
+    window: tuple[float, float],
+) -> pd.DataFrame:
+    """Score a prediction on the micro-CT grid and, where it has another, on its own.
+
+    Parameters
+    ----------
+    predicted
+        ``classmap`` and, where the method gives one, ``microct``.
+    truth
+        ``classmap``, ``microct`` and ``mask`` on the micro-CT grid.
+    own_grid
+        The same on the prediction's grid; empty where that is the micro-CT grid.
+    window
+        Micro-CT intensities that mean 0 and 1.
+
+    Returns
+    -------
+    DataFrame
+        Long: grid (microct or own), class, metric, value; class is empty for the micro-CT's.
+    """
+    brought = {name: _onto(image, truth[name]) for name, image in predicted.items()}
+    tables = [_score_on_grid(brought, truth, window).assign(grid="microct")]
+    if own_grid:
+        tables.append(_score_on_grid(predicted, own_grid, window).assign(grid="own"))
+    return pd.concat(tables)[["grid", "class", "metric", "value"]]
+
+
+def _onto(image: sitk.Image, reference: sitk.Image) -> sitk.Image:
+    if same_grid(image, reference):
+        return image
+    # Classes keep their numbers; intensities are interpolated. Beyond the outermost voxel
+    # centres of a coarser grid the nearest voxel goes on.
+    is_labels = image.GetPixelID() == sitk.sitkUInt8
+    return sitk.Resample(
+        image,
+        reference,
+        sitk.Transform(),
+        sitk.sitkNearestNeighbor if is_labels else sitk.sitkLinear,
+        0.0,
+        image.GetPixelID(),
+        True,
+    )
+
+
+def _score_on_grid(
+    predicted: Mapping[str, sitk.Image],
+    truth: Mapping[str, sitk.Image],
+    window: tuple[float, float],
+) -> pd.DataFrame:
+    mask = array_of(truth["mask"]) > 0
+    classes = array_of(truth["classmap"]), array_of(predicted["classmap"])
+    scores = score_class_map(*classes, mask, spacing_zyx(truth["mask"]))
+    if "microct" not in predicted:
+        return scores
+    volumes = array_of(truth["microct"]), array_of(predicted["microct"])
+    return pd.concat([scores, score_microct(*volumes, mask, window).assign(**{"class": ""})])
+
+
+def gather(
+    files: Sequence[Path], study: str, label: str, group_of: Mapping[str, str]
+) -> pd.DataFrame:
+    """Put the scores of all predictions into one long table.
+
+    Parameters
+    ----------
+    files
+        Paths ``.../<specimen>/<method>/seed-<n>.csv`` of single predictions' scores.
+    study, label
+        The study and what its data are.
+    group_of
+        The group that tests each specimen.
+
+    Returns
+    -------
+    DataFrame
+        One row a number: study, label, seed, group, specimen, method, grid, class, metric,
+        value. The atlas vote has no training seed; its seed is 0.
+    """
+    tables = []
+    for file in files:
+        specimen = file.parent.parent.name
+        table = pd.read_csv(file, keep_default_na=False, na_values=["nan"])
+        tables.append(
+            table.assign(
+                study=study,
+                label=label,
+                seed=int(file.stem.removeprefix("seed-")),
+                group=group_of[specimen],
+                specimen=specimen,
+                method=file.parent.name,
+            )
+        )
+    return pd.concat(tables)[SCORE_COLUMNS]
+
+
+def dice_view(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the Dice on the micro-CT grid: study, group, specimen, method, class, dice.
+
+    Several seeds of a method are averaged.
+    """
+    rows = scores.query("metric == 'dice' and grid == 'microct'")
+    keys = ["study", "group", "specimen", "method", "class"]
+    return rows.groupby(keys, sort=False)["value"].mean().rename("dice").reset_index()
+
+
+def perceptual_error_view(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return Eq. 8 on the micro-CT grid: study, group, specimen, method, perceptual_error."""
+    rows = scores.query("metric == 'perceptual_error' and grid == 'microct'")
+    keys = ["study", "group", "specimen", "method"]
+    return rows.groupby(keys, sort=False)["value"].mean().rename("perceptual_error").reset_index()

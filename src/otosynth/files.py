@@ -1,0 +1,59 @@
+"""Files that appear whole or not at all."""
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from otosynth.errors import InputError
+
+BLOCK_BYTES = 1 << 20
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a name beside ``path`` to write to; it becomes ``path`` when all is well.
+
+    Raises
+    ------
+    InputError
+        If the disk is full. Nothing is left behind then, nor after any other error.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The name keeps its suffix, by which writers choose the format.
+    beside = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        yield beside
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise InputError(
+                f"The disk is full: {path} could not be written. Free some space and run the "
+                "same command again; nothing computed so far is lost."
+            ) from None
+        raise
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole (see ``written_whole``)."""
+    with written_whole(path) as beside:
+        beside.write_bytes(data)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_json(data: Any, path: Path) -> None:
+    """Write JSON whole (see ``written_whole``)."""
+    write_bytes(path, (json.dumps(data, indent=2) + "\n").encode())

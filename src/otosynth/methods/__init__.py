@@ -1,0 +1,17 @@
+"""The trained methods, one file each; a method's name is its file's name."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from otosynth.configuration.methods import MethodSettings
+    from otosynth.methods.base import Method
+
+
+def create_method(name: str, settings: "MethodSettings") -> "Method":
+    """Return the method of this name.
+
+    torch is imported with it, not before, so that reading a configuration stays quick.
+    """
+    method: Method = importlib.import_module(f"otosynth.methods.{name}").Method(settings)
+    return method

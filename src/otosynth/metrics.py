@@ -1,0 +1,189 @@
+"""Scores of a prediction on the micro-CT grid, inside the mask (method.md section 8).
+
+Arrays are z, y, x and of one shape; masks are boolean. A class that is absent where a score
+needs it gives NaN, never a made-up number.
+"""
+
+import numpy as np
+import pandas as pd
+import torch
+from monai.metrics.utils import get_surface_distance
+from scipy import ndimage
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from otosynth.tissues import CLASSES
+
+# Least micro-CT value (of 1) that Eq. 8 divides by, one step of an 8-bit image; method.md 8.
+FLOOR = 1 / 255
+HAUSDORFF_PERCENTILE = 95
+
+Window = tuple[float, float]
+Spacing = tuple[float, float, float]
+
+
+def score_class_map(
+    truth: np.ndarray, predicted: np.ndarray, mask: np.ndarray, spacing_mm: Spacing
+) -> pd.DataFrame:
+    """Score a class map against the true one.
+
+    Parameters
+    ----------
+    truth, predicted
+        Class numbers of :mod:`otosynth.tissues`.
+    mask
+        True where the score looks.
+    spacing_mm
+        Voxel size z, y, x in mm.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Long: columns class, metric (dice, assd_mm, hd95_mm), value.
+    """
+    rows = [(name, "dice", value) for name, value in dice(truth, predicted, mask).items()]
+    for name, surface in surface_distances(truth, predicted, mask, spacing_mm).items():
+        rows.append((name, "assd_mm", assd(*surface)))
+        rows.append((name, "hd95_mm", hd95(*surface)))
+    return pd.DataFrame(rows, columns=["class", "metric", "value"])
+
+
+def score_microct(
+    truth: np.ndarray, synthetic: np.ndarray, mask: np.ndarray, window: Window
+) -> pd.DataFrame:
+    """Score a synthetic micro-CT against the true one.
+
+    Parameters
+    ----------
+    truth, synthetic
+        Intensities in the micro-CT's own unit.
+    mask
+        True where the score looks.
+    window
+        Micro-CT intensities that mean 0 and 1, for the scores on a relative scale.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Long: columns metric (perceptual_error, psnr_db, ssim, mean_absolute_error), value.
+    """
+    rows = [
+        ("perceptual_error", perceptual_error(truth, synthetic, window, mask)),
+        ("psnr_db", psnr(truth, synthetic, window, mask)),
+        ("ssim", ssim(truth, synthetic, window, mask)),
+        ("mean_absolute_error", mean_absolute_error(truth, synthetic, mask)),
+    ]
+    return pd.DataFrame(rows, columns=["metric", "value"])
+
+
+def dice(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> dict[str, float]:
+    """Dice of each class, 2 |A and B| / (|A| + |B|) (Eq. 7); NaN if absent from both."""
+    a_inside, b_inside = a[mask], b[mask]
+    scores = {}
+    for number, name in enumerate(CLASSES):
+        in_a, in_b = a_inside == number, b_inside == number
+        total = np.count_nonzero(in_a) + np.count_nonzero(in_b)
+        both = np.count_nonzero(in_a & in_b)
+        scores[name] = 2 * both / total if total else float("nan")
+    return scores
+
+
+def perceptual_error(
+    microct: np.ndarray, synthetic: np.ndarray, window: Window, mask: np.ndarray
+) -> float:
+    """Mean of |y - G(x)| / y inside the mask (Eq. 8).
+
+    Both volumes are scaled to [0, 1] by the micro-CT window and y is floored at 1/255, so that
+    air does not divide by zero (Decision in method.md section 8).
+    """
+    y = _scaled(microct[mask], window)
+    error = np.abs(y - _scaled(synthetic[mask], window))
+    return float(np.mean(error / np.maximum(y, FLOOR)))
+
+
+def psnr(microct: np.ndarray, synthetic: np.ndarray, window: Window, mask: np.ndarray) -> float:
+    """Peak signal-to-noise ratio inside the mask in dB; the window's width is the peak."""
+    y, predicted = _scaled(microct[mask], window), _scaled(synthetic[mask], window)
+    if np.array_equal(y, predicted):
+        return float("inf")
+    return float(peak_signal_noise_ratio(y, predicted, data_range=1.0))
+
+
+def ssim(microct: np.ndarray, synthetic: np.ndarray, window: Window, mask: np.ndarray) -> float:
+    """Structural similarity (7^3 windows), averaged over the voxels inside the mask.
+
+    Outside the mask both volumes are set to 0, so that what lies there does not differ.
+    """
+    y = np.where(mask, _scaled(microct, window), 0)
+    predicted = np.where(mask, _scaled(synthetic, window), 0)
+    _, similarity = structural_similarity(y, predicted, data_range=1.0, full=True)
+    return float(np.mean(similarity[mask], dtype=np.float64))
+
+
+def mean_absolute_error(microct: np.ndarray, synthetic: np.ndarray, mask: np.ndarray) -> float:
+    """Mean of |y - G(x)| inside the mask, in the micro-CT's own unit."""
+    difference = microct[mask].astype(np.float64) - synthetic[mask]
+    return float(np.mean(np.abs(difference)))
+
+
+def surface_distances(
+    a: np.ndarray, b: np.ndarray, mask: np.ndarray, spacing_mm: Spacing
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Distances in mm from each class's surface in a to that in b, and back.
+
+    Both arrays are empty where a class is absent from a or b. The border of the mask and of
+    the volume is no surface: there the class is cut off by the field of view, in both alike.
+
+    Parameters
+    ----------
+    spacing_mm
+        Voxel size z, y, x in mm.
+    """
+    box = _bounding_box(mask)
+    a, b, mask = a[box], b[box], mask[box]
+    distances = {}
+    for number, name in enumerate(CLASSES):
+        edges = [_surface(labels == number, mask) for labels in (a, b)]
+        distances[name] = _both_ways(edges[0], edges[1], spacing_mm)
+    return distances
+
+
+def assd(there_mm: np.ndarray, back_mm: np.ndarray) -> float:
+    """Average symmetric surface distance in mm: the mean over the voxels of both surfaces."""
+    if there_mm.size == 0 or back_mm.size == 0:
+        return float("nan")
+    return float(np.concatenate([there_mm, back_mm]).mean(dtype=np.float64))
+
+
+def hd95(there_mm: np.ndarray, back_mm: np.ndarray) -> float:
+    """95th percentile Hausdorff distance in mm: the larger of both directions."""
+    if there_mm.size == 0 or back_mm.size == 0:
+        return float("nan")
+    return float(max(np.percentile(d, HAUSDORFF_PERCENTILE) for d in (there_mm, back_mm)))
+
+
+def _scaled(volume: np.ndarray, window: Window) -> np.ndarray:
+    """Scale intensities so that the window is [0, 1], and clip, in single precision."""
+    low, high = window
+    return np.clip((volume.astype(np.float32) - low) / (high - low), 0, 1)
+
+
+def _surface(inside: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Voxels of a class in the mask that touch another class inside the mask."""
+    return inside & mask & ~ndimage.binary_erosion(inside | ~mask, border_value=1)
+
+
+def _both_ways(a: np.ndarray, b: np.ndarray, spacing_mm: Spacing) -> tuple[np.ndarray, np.ndarray]:
+    """Distances from surface a to surface b and from b to a, in mm."""
+    if not (a.any() and b.any()):
+        return np.empty(0), np.empty(0)
+    box = _bounding_box(a | b)
+    first, second = torch.from_numpy(a[box]), torch.from_numpy(b[box])
+    there = get_surface_distance(first, second, spacing=spacing_mm)
+    back = get_surface_distance(second, first, spacing=spacing_mm)
+    return np.asarray(there), np.asarray(back)
+
+
+def _bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
+    """Smallest box that holds all true voxels."""
+    boxes = ndimage.find_objects(mask.astype(np.uint8))
+    return boxes[0] if boxes else (slice(0, 0),) * mask.ndim

@@ -1,0 +1,1 @@
+"""Networks of the study, by what they are in the field."""

@@ -1,0 +1,71 @@
+"""A registered pair on one grid, as memory maps: CT, micro-CT, mask and class map."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from otosynth.volumes import map_voxels
+
+VOLUMES = ("ct", "microct", "mask", "classmap")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Voxels of one specimen (z, y, x), mapped from disk and seen from the working side.
+
+    ``ct`` in HU, ``microct`` in the scanner's own unit, ``mask`` 1 where both fields of view
+    cover, ``classmap`` with air 0, soft tissue 1, bone 2.
+    """
+
+    ct: np.ndarray
+    microct: np.ndarray
+    mask: np.ndarray
+    classmap: np.ndarray
+
+
+def open_pair(folder: Path, mirrored: bool) -> Pair:
+    """Map the pair in ``folder`` (ct.nii, microct.nii, mask.nii, classmap.nii).
+
+    Parameters
+    ----------
+    folder
+        ``specimens/<specimen>`` or ``specimens/<specimen>/x<factor>``.
+    mirrored
+        Whether the ear is of the other side: its x index then runs backwards, which turns a
+        left ear into a right one without copying a voxel.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, compressed or not a volume.
+    """
+    return Pair(*(from_side(map_voxels(folder / f"{name}.nii"), mirrored) for name in VOLUMES))
+
+
+def open_pairs(files: Iterable[str], mirrored: Mapping[str, bool]) -> dict[str, Pair]:
+    """Map the pairs that some volume files belong to, by specimen.
+
+    Parameters
+    ----------
+    files
+        Paths ``.../<specimen>/<volume>.nii`` or ``.../<specimen>/x<factor>/<volume>.nii``.
+    mirrored
+        Which specimens are of the other side; tells the specimens' names.
+
+    Raises
+    ------
+    InputError
+        As ``open_pair``.
+    """
+    pairs = {}
+    for folder in sorted({Path(file).parent for file in files}):
+        name = folder.name if folder.name in mirrored else folder.parent.name
+        pairs[name] = open_pair(folder, mirrored[name])
+    return {name: pairs[name] for name in mirrored}
+
+
+def from_side(array: np.ndarray, mirrored: bool) -> np.ndarray:
+    """Flip the x index of an ear of the other side; its own inverse."""
+    return array[..., ::-1] if mirrored else array

@@ -1,0 +1,116 @@
+"""Puts one virtual ear together: anatomy, both scans, and what is known exactly about them."""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk
+
+from otosynth.configuration.phantom import PhantomSettings
+from otosynth.errors import InputError
+from otosynth.phantom.anatomy import Anatomy
+from otosynth.phantom.scanners import Lattice, ct_scan, microct_scan, scan_lattice
+from otosynth.phantom.structures import CLASS_OF_STRUCTURE
+from otosynth.phantom.variation import Variation, draw_variation, generator
+
+SIDES = ("left", "right")
+
+
+@dataclass(frozen=True)
+class PhantomEar:
+    """One virtual ear; all points mm, LPS, in the micro-CT frame unless said otherwise.
+
+    microct : float32, linear attenuation in 1/mm (water 0.022, air 0).
+    ct : int16, HU, in a scanner frame of its own.
+    labels : uint8 on the micro-CT grid, exact classes 0 air, 1 soft (fluid included), 2 bone.
+    structures : uint8 on the micro-CT grid, values of ``STRUCTURES``.
+    pose : maps a micro-CT (fixed) point to the CT (moving) point, exactly.
+    centreline : (n, 3) axis of the cochlear duct from round window to apex.
+    box_corners : (8, 3) corners of the cochlea's bounding box.
+    """
+
+    specimen: str
+    side: str
+    microct: sitk.Image
+    ct: sitk.Image
+    labels: sitk.Image
+    structures: sitk.Image
+    pose: sitk.Euler3DTransform
+    centreline: npt.NDArray[np.float64]
+    box_corners: npt.NDArray[np.float64]
+
+
+def _image(array: npt.NDArray, spacing_mm: float, centre_mm: npt.NDArray) -> sitk.Image:
+    """Image of an array z, y, x on a cubic grid with its middle at a point, mm."""
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing([spacing_mm] * 3)
+    half = spacing_mm * (np.array(array.shape[::-1]) - 1) / 2.0
+    image.SetOrigin([float(k) for k in centre_mm - half])
+    return image
+
+
+def _pose(variation: Variation) -> sitk.Euler3DTransform:
+    """Micro-CT point to CT point."""
+    pose = sitk.Euler3DTransform()
+    pose.SetMatrix([float(k) for k in variation.pose_rotation.ravel()])
+    translation = variation.ct_centre_mm + variation.pose_offset_mm
+    pose.SetTranslation([float(k) for k in translation])
+    return pose
+
+
+def _matrix(pose: sitk.Euler3DTransform) -> npt.NDArray[np.float64]:
+    return np.array(pose.GetMatrix()).reshape(3, 3)
+
+
+def make_ear(specimen: str, side: str, settings: PhantomSettings, seed: int) -> PhantomEar:
+    """Make the phantom ear of a specimen from a seed (method.md section 9).
+
+    Parameters
+    ----------
+    specimen
+        Name of the ear; with the seed it decides all of the ear's variation.
+    side
+        ``left`` or ``right``; a left ear is the mirror image of the right one.
+    settings
+        Scale and scanners.
+    seed
+        Seed of the study.
+
+    Raises
+    ------
+    InputError
+        If the side is neither ``left`` nor ``right``.
+    """
+    if side not in SIDES:
+        raise InputError(
+            f"Phantom specimen {specimen!r} has side {side!r}: write 'left' or 'right'."
+        )
+    variation = draw_variation(specimen, seed, settings)
+    anatomy = Anatomy(variation, side)
+    pose = _pose(variation)
+    ct = ct_scan(
+        anatomy,
+        settings,
+        _matrix(pose),
+        variation.pose_offset_mm,
+        generator(seed, specimen, "ct noise"),
+    )
+    count = round(settings.size_mm / settings.spacing_mm)
+    origin = np.zeros(3)
+    lattice = Lattice((count,) * 3, settings.spacing_mm * np.eye(3), origin)
+    structures, attenuation = scan_lattice(anatomy, lattice)
+    microct = microct_scan(attenuation, settings, generator(seed, specimen, "microct noise"))
+    wall = anatomy.from_ear(anatomy.cochlea.wall_points())
+    box = np.stack([wall.min(axis=0), wall.max(axis=0)])
+    return PhantomEar(
+        specimen=specimen,
+        side=side,
+        microct=_image(microct, settings.spacing_mm, origin),
+        ct=_image(ct, settings.ct_spacing_mm, variation.ct_centre_mm),
+        labels=_image(CLASS_OF_STRUCTURE[structures], settings.spacing_mm, origin),
+        structures=_image(structures, settings.spacing_mm, origin),
+        pose=pose,
+        centreline=anatomy.from_ear(anatomy.cochlea.centreline()),
+        box_corners=np.array([[box[k][i] for i, k in enumerate(c)] for c in product((0, 1), repeat=3)]),
+    )

@@ -1,0 +1,124 @@
+"""What makes one ear differ from the next: every number drawn from the seed and the specimen."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk
+
+from otosynth.configuration.phantom import PhantomSettings
+from otosynth.phantom.shapes import Points
+
+
+@dataclass(frozen=True)
+class Waves:
+    """A smooth random field: a sum of plane waves with random directions and phases.
+
+    vectors: (m, 3) rad/mm; phases: (m,) rad; amplitudes: (m, c) for a field of c components.
+    """
+
+    vectors: npt.NDArray[np.float64]
+    phases: npt.NDArray[np.float64]
+    amplitudes: npt.NDArray[np.float64]
+
+    def at(self, points: Points) -> npt.NDArray[np.float32]:
+        """Value (c, n) of the field at points (3, n), mm."""
+        value = np.zeros((self.amplitudes.shape[1], points.shape[1]), dtype=np.float32)
+        for vector, phase, amplitude in zip(
+            self.vectors, self.phases, self.amplitudes, strict=True
+        ):
+            a, b, c = (float(k) for k in vector)
+            wave = np.sin(a * points[0] + b * points[1] + c * points[2] + float(phase))
+            for component, weight in zip(value, amplitude, strict=True):
+                component += float(weight) * wave
+        return value
+
+
+def draw_waves(
+    rng: np.random.Generator,
+    count: int,
+    wavelengths_mm: tuple[float, float],
+    components: int,
+    rms: float,
+) -> Waves:
+    """Draw a field of plane waves whose length over all components has a root mean square."""
+    directions = rng.standard_normal((count, 3))
+    directions /= np.sqrt((directions**2).sum(axis=1, keepdims=True))
+    lengths = rng.uniform(*wavelengths_mm, size=(count, 1))
+    amplitudes = rng.standard_normal((count, components))
+    amplitudes *= rms / np.sqrt((amplitudes**2).sum() / 2.0)
+    phases = rng.uniform(0.0, 2.0 * np.pi, size=count)
+    return Waves(directions * (2.0 * np.pi / lengths), phases, amplitudes)
+
+
+@dataclass(frozen=True)
+class Variation:
+    """The variation of one ear; lengths mm, angles radians unless named otherwise."""
+
+    size: float
+    turns: float
+    cochlear_height_mm: float
+    canal_radius_mm: float
+    lateral_canal_radius_mm: float
+    head_rotation: npt.NDArray[np.float64]
+    head_offset_mm: npt.NDArray[np.float64]
+    deformation: Waves
+    mineral: Waves
+    pneumatisation: float
+    filled_cells: float
+    mucosa_mm: float
+    septum_mm: float
+    cell_spacing_mm: float
+    cell_seed: int
+    pose_rotation: npt.NDArray[np.float64]
+    pose_offset_mm: npt.NDArray[np.float64]
+    ct_centre_mm: npt.NDArray[np.float64]
+
+
+def generator(seed: int, specimen: str, purpose: str) -> np.random.Generator:
+    """Return the random generator of one purpose for one specimen."""
+    digest = hashlib.sha256(f"phantom\0{seed}\0{specimen}\0{purpose}".encode()).digest()
+    return np.random.default_rng(np.frombuffer(digest, dtype=np.uint32))
+
+
+def _random_direction(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    direction = rng.standard_normal(3)
+    return direction / np.sqrt((direction**2).sum())
+
+
+def _rotation(axis: npt.NDArray[np.float64], angle_rad: float) -> npt.NDArray[np.float64]:
+    """Rotation matrix (3, 3) about a unit axis."""
+    versor = sitk.VersorTransform([float(k) for k in axis], float(angle_rad))
+    return np.array(versor.GetMatrix()).reshape(3, 3)
+
+
+def draw_variation(specimen: str, seed: int, settings: PhantomSettings) -> Variation:
+    """Draw all that makes this specimen's ear, and how it lies in the CT, from the seed."""
+    rng = generator(seed, specimen, "anatomy")
+    anatomy = {
+        "size": rng.uniform(0.95, 1.05),
+        "turns": rng.uniform(2.4, 2.75),
+        "cochlear_height_mm": rng.uniform(3.0, 3.4),
+        "canal_radius_mm": rng.uniform(3.0, 3.4),
+        "lateral_canal_radius_mm": rng.uniform(2.15, 2.45),
+        "head_rotation": _rotation(_random_direction(rng), np.deg2rad(rng.uniform(0.0, 10.0))),
+        "head_offset_mm": rng.uniform(-0.6, 0.6, size=3),
+        "deformation": draw_waves(rng, 8, (8.0, 16.0), 3, settings.deformation_mm),
+        "mineral": draw_waves(rng, 16, (0.8, 5.0), 1, 0.05),
+        "pneumatisation": rng.uniform(0.35, 1.0),
+        "filled_cells": rng.uniform(0.0, 0.12),
+        "mucosa_mm": rng.uniform(0.24, 0.32),
+        "septum_mm": rng.uniform(0.35, 0.5),
+        "cell_spacing_mm": rng.uniform(3.0, 3.8),
+        "cell_seed": int(rng.integers(2**32)),
+    }
+    rng = generator(seed, specimen, "pose")
+    angle = np.deg2rad(settings.max_rotation_deg) * rng.uniform(0.3, 1.0)
+    distance = settings.max_translation_mm * rng.uniform(0.3, 1.0)
+    pose = {
+        "pose_rotation": _rotation(_random_direction(rng), angle),
+        "pose_offset_mm": distance * _random_direction(rng),
+        "ct_centre_mm": rng.uniform(-60.0, 60.0, size=3),
+    }
+    return Variation(**anatomy, **pose)

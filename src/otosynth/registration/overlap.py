@@ -1,0 +1,65 @@
+"""Bringing a CT onto the micro-CT's grid, and where both fields of view cover it."""
+
+import numpy as np
+import SimpleITK as sitk
+
+from otosynth.configuration.registration import RegistrationSettings
+from otosynth.errors import InputError
+
+
+def resample_onto(
+    moving: sitk.Image, transform: sitk.Transform, reference: sitk.Image, outside: float
+) -> sitk.Image:
+    """Resample an image onto a reference grid by cubic B-spline interpolation.
+
+    Parameters
+    ----------
+    moving : image to bring over, in any unit
+    transform : takes a reference point to a moving point, in mm LPS
+    reference : image whose grid is used
+    outside : value, in the unit of ``moving``, beyond its field of view
+
+    Returns
+    -------
+    sitk.Image
+        float32, on the grid of ``reference``.
+    """
+    return sitk.Resample(
+        moving, reference, transform, sitk.sitkBSpline, outside, sitk.sitkFloat32
+    )
+
+
+def field_of_view_mask(
+    ct: sitk.Image, transform: sitk.Transform, reference: sitk.Image
+) -> sitk.Image:
+    """Mask of the reference voxels that the CT's field of view covers (uint8, 0 or 1).
+
+    A voxel counts when its centre lies between the centres of the CT's outermost voxels, so that
+    its CT value is interpolated, never extrapolated.
+    """
+    inside = sitk.Image(ct.GetSize(), sitk.sitkFloat32) + 1
+    inside.CopyInformation(ct)
+    covered = sitk.Resample(inside, reference, transform, sitk.sitkLinear, 0.0)
+    return sitk.Cast(covered > 0.5, sitk.sitkUInt8)
+
+
+def overlap_fraction(mask: sitk.Image) -> float:
+    """Fraction, 0 to 1, of the voxels of a mask that are set."""
+    return float(np.count_nonzero(sitk.GetArrayViewFromImage(mask)) / mask.GetNumberOfPixels())
+
+
+def check_overlap(mask: sitk.Image, specimen: str, settings: RegistrationSettings) -> None:
+    """Refuse a pair whose CT covers too little of the micro-CT.
+
+    Raises
+    ------
+    InputError
+        The covered fraction is below ``settings.min_overlap``.
+    """
+    fraction = overlap_fraction(mask)
+    if fraction < settings.min_overlap:
+        raise InputError(
+            f"{specimen}: the CT covers {100 * fraction:.0f} % of the micro-CT, less than the "
+            f"{100 * settings.min_overlap:.0f} % that registration.min_overlap asks for. Check "
+            "that both scans show the same ear, and the initial transform if one is given."
+        )

@@ -1,0 +1,80 @@
+"""What a person watches while a training runs: TensorBoard curves and Fig. 5's images."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from otosynth.methods.base import Batch, Method, Networks
+from otosynth.tissues import CLASSES
+from otosynth.training.arithmetic import Arithmetic
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+
+def monitor_images(
+    method: Method, networks: Networks, batch: Batch, arithmetic: Arithmetic
+) -> dict[str, np.ndarray]:
+    """Return the middle slices of Fig. 5 for one patch.
+
+    Returns
+    -------
+    dict
+        ``real_A`` (CT), ``fake_B`` (synthetic micro-CT), ``real_B`` (micro-CT), each (y, x) in
+        [-1, 1]; and ``target_class_map`` and, where the method gives one, ``fake_class_map``,
+        (y, x) with air 0, soft tissue 1, bone 2.
+    """
+    for network in networks.values():
+        network.eval()
+    with torch.inference_mode(), arithmetic.autocast():
+        prediction = method.predict(networks, batch.ct)
+    middle = batch.ct.shape[2] // 2
+    images = {
+        "real_A": batch.ct[0, 0, middle],
+        "fake_B": prediction.microct[0, middle],
+        "real_B": batch.microct[0, 0, middle],
+    }
+    if prediction.classes is not None:
+        images["fake_class_map"] = prediction.classes[0, middle]
+        images["target_class_map"] = batch.classes[0, :, middle].argmax(dim=0)
+    return {name: image.float().cpu().numpy() for name, image in images.items()}
+
+
+class Monitor:
+    """Writes losses, rates, speed and Fig. 5's images of a training for TensorBoard."""
+
+    def __init__(self, folder: Path, first_epoch: int) -> None:
+        self.writer = _summary_writer(folder, first_epoch)
+
+    def write_epoch(
+        self, row: dict[str, float], steps_per_second: float, images: dict[str, np.ndarray]
+    ) -> None:
+        """Write one epoch: the row of the history, the speed and the images."""
+        epoch = int(row["epoch"])
+        for name, value in row.items():
+            if name != "epoch":
+                self.writer.add_scalar(f"training/{name}", value, epoch)
+        self.writer.add_scalar("speed/steps_per_second", steps_per_second, epoch)
+        for name, image in images.items():
+            self.writer.add_image(f"fig5/{name}", _grey(name, image), epoch, dataformats="HW")
+        self.writer.flush()
+
+    def close(self) -> None:
+        """Close the files."""
+        self.writer.close()
+
+
+def _summary_writer(folder: Path, first_epoch: int) -> "SummaryWriter":
+    # Imported here: TensorBoard takes a second to import, and only training needs it.
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder), purge_step=first_epoch + 1)
+
+
+def _grey(name: str, image: np.ndarray) -> np.ndarray:
+    """Scale an image to [0, 1]: classes by their number, intensities from [-1, 1]."""
+    if name.endswith("class_map"):
+        return image / (len(CLASSES) - 1)
+    return np.clip((image + 1) / 2, 0, 1)

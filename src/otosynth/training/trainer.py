@@ -1,0 +1,247 @@
+"""The training loop: one step on each player in turn, checkpoints, resumable at any step."""
+
+import logging
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import torch
+
+from otosynth.errors import InputError
+from otosynth.methods.base import Batch, Method, weighted_sum
+from otosynth.seeds import derive_seed
+from otosynth.tissues import CLASSES
+from otosynth.training.arithmetic import Arithmetic
+from otosynth.training.batches import PatchReader
+from otosynth.training.checkpoints import checkpoint_name, write_checkpoint
+from otosynth.training.monitor import Monitor, monitor_images
+from otosynth.training.schedule import learning_rate, patch_order
+from otosynth.training.state import Progress, check_precision, load_state, save_state
+
+if TYPE_CHECKING:
+    from otosynth.configuration.methods import MethodSettings
+
+logger = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_MESSAGES = 30.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training: a method on a group with a seed.
+
+    Attributes
+    ----------
+    title
+        For messages, e.g. ``multi_task, group A, seed 1``.
+    seed
+        Decides weights, patch order and dropout.
+    folder
+        The state folder of this training; its name is a digest of all that decides the result.
+    state_minutes
+        Longest time between two saves of the state.
+    """
+
+    title: str
+    seed: int
+    folder: Path
+    state_minutes: float
+
+
+class Trainer:
+    """Trains a method's networks on the patches of a reader.
+
+    Parameters
+    ----------
+    method, reader, arithmetic, job
+        What to train, on what, how and under which name.
+    example
+        A patch of the validation specimen, drawn after each epoch (Fig. 5).
+    """
+
+    def __init__(
+        self, method: Method, reader: PatchReader, example: Batch, arithmetic: Arithmetic, job: Job
+    ) -> None:
+        self.method, self.reader, self.example = method, reader, example
+        self.arithmetic, self.job = arithmetic, job
+        self.settings: MethodSettings = method.settings
+        self.networks = {
+            name: arithmetic.place_network(network)
+            for name, network in method.build_networks(job.seed).items()
+        }
+        self.optimisers = {player: self._optimiser(player) for player in method.players}
+        self.steps = self.settings.steps_per_epoch or len(reader)
+
+    def _optimiser(self, player: str) -> torch.optim.Adam:
+        parameters = [
+            p for name in self.method.players[player] for p in self.networks[name].parameters()
+        ]
+        return torch.optim.Adam(
+            parameters, self.settings.learning_rate, betas=self.settings.adam_betas, fused=True
+        )
+
+    def train(self) -> pd.DataFrame:
+        """Train all epochs, from the last saved state where there is one.
+
+        Checkpoints and TensorBoard files are in the job's folder afterwards.
+
+        Returns
+        -------
+        DataFrame
+            One row an epoch: epoch, learning rate and the mean of every loss.
+
+        Raises
+        ------
+        InputError
+            If a loss stops being a finite number, or a saved state has another precision.
+        """
+        progress = self._resume()
+        monitor = Monitor(self.job.folder / "tensorboard", progress.epoch)
+        speed = Speed(self.job.title, self.settings.epochs * self.steps)
+        while progress.epoch < self.settings.epochs:
+            self._train_epoch(progress, speed)
+            images = monitor_images(self.method, self.networks, self.example, self.arithmetic)
+            monitor.write_epoch(progress.history[-1], speed.steps_per_second, images)
+        monitor.close()
+        return pd.DataFrame(progress.history)
+
+    def _resume(self) -> Progress:
+        progress = load_state(self.job.folder, self.networks, self.optimisers)
+        if progress is None:
+            return Progress(self.arithmetic.precision)
+        check_precision(progress, self.arithmetic.precision)
+        logger.info(
+            "%s: continuing after epoch %d, step %d",
+            self.job.title, progress.epoch, progress.step,
+        )  # fmt: skip
+        return progress
+
+    def _train_epoch(self, progress: Progress, speed: "Speed") -> None:
+        epoch = progress.epoch
+        s = self.settings
+        rate = learning_rate(s.learning_rate, epoch, s.constant_epochs, s.epochs)
+        for optimiser in self.optimisers.values():
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+        for network in self.networks.values():
+            network.train()
+        order = patch_order(len(self.reader), s.steps_per_epoch, self.job.seed, epoch)
+        saved = time.monotonic()
+        for step in range(progress.step, self.steps):
+            torch.manual_seed(derive_seed(self.job.seed, "step", epoch, step))
+            self._add(progress, self._step(self.reader.read(int(order[step]))))
+            progress.step = step + 1
+            speed.count(epoch * self.steps + step + 1)
+            if time.monotonic() - saved > 60 * self.job.state_minutes:
+                save_state(self.job.folder, progress, self.networks, self.optimisers)
+                saved = time.monotonic()
+        self._finish_epoch(progress, rate)
+
+    def _step(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """Step every player once; return all losses, still on the device."""
+        values: dict[str, torch.Tensor] = {}
+        self._train_only(tuple(self.networks))
+        with self.arithmetic.autocast():
+            generated = self.method.generate(self.networks, batch)
+        for player, names in self.method.players.items():
+            self._train_only(names)
+            with self.arithmetic.autocast():
+                losses = self.method.losses(player, self.networks, batch, generated)
+            self.optimisers[player].zero_grad(set_to_none=True)
+            weighted_sum(losses, self.method.weights(player)).backward()  # type: ignore[no-untyped-call]
+            self.optimisers[player].step()
+            values.update({name: loss.detach() for name, loss in losses.items()})
+        return values
+
+    def _train_only(self, names: tuple[str, ...]) -> None:
+        for name, network in self.networks.items():
+            network.requires_grad_(name in names)
+
+    def _add(self, progress: Progress, losses: Mapping[str, torch.Tensor]) -> None:
+        for name, loss in losses.items():
+            value = float(loss)
+            if value != value or value in (float("inf"), float("-inf")):
+                raise InputError(
+                    f"{self.job.title}: the loss {name} is {value} in epoch {progress.epoch + 1}. "
+                    "Lower the learning_rate, or train in float32."
+                )
+            progress.sums[name] = progress.sums.get(name, 0.0) + value
+
+    def _finish_epoch(self, progress: Progress, rate: float) -> None:
+        means = {name: total / self.steps for name, total in progress.sums.items()}
+        progress.epoch += 1
+        progress.step, progress.sums = 0, {}
+        progress.history.append({"epoch": progress.epoch, "learning_rate": rate, **means})
+        every = self.settings.checkpoint_every
+        if progress.epoch % every == 0 or progress.epoch == self.settings.epochs:
+            path = self.job.folder / "checkpoints" / checkpoint_name(progress.epoch)
+            facts = {"epoch": progress.epoch, "precision": self.arithmetic.precision}
+            write_checkpoint(path, self.networks, facts)
+        save_state(self.job.folder, progress, self.networks, self.optimisers)
+
+
+class Speed:
+    """Says now and then how far a training is and how long it will still take."""
+
+    def __init__(self, title: str, steps_in_all: int) -> None:
+        self.title, self.steps_in_all = title, steps_in_all
+        self.started = self.told = time.monotonic()
+        self.first_step: int | None = None
+        self.steps_per_second = 0.0
+
+    def count(self, steps_done: int) -> None:
+        """Note that ``steps_done`` of all steps are done."""
+        now = time.monotonic()
+        if self.first_step is None:
+            # The first step after a start also warms up; speed is counted from its end.
+            self.first_step, self.started = steps_done, now
+            return
+        self.steps_per_second = (steps_done - self.first_step) / (now - self.started)
+        if now - self.told > SECONDS_BETWEEN_MESSAGES or steps_done == self.steps_in_all:
+            left = (self.steps_in_all - steps_done) / self.steps_per_second
+            logger.info(
+                "%s: step %d of %d, %.1f steps/s, %s left",
+                self.title, steps_done, self.steps_in_all, self.steps_per_second, duration(left),
+            )  # fmt: skip
+            self.told = now
+
+
+def duration(seconds: float) -> str:
+    """Return a time as a person says it.
+
+    Examples
+    --------
+    >>> duration(75), duration(7300)
+    ('1 min 15 s', '2 h 2 min')
+    """
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+def fullest_patch(table: pd.DataFrame) -> int:
+    """Return the row of the patch whose rarest class has the most voxels: the one to look at."""
+    return int(table[list(CLASSES)].min(axis=1).idxmax())
+
+
+def publish(folder: Path, checkpoints: Path, tensorboard: Path) -> None:
+    """Link a finished training's files from its state folder into the results.
+
+    Hard links where the file system allows them, copies elsewhere; the state folder keeps its
+    files, so that work is not lost if a workflow is stopped before it notes the end.
+    """
+    for source, target in ((folder / "checkpoints", checkpoints),
+                           (folder / "tensorboard", tensorboard)):  # fmt: skip
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        for file in sorted(source.iterdir()):
+            try:
+                (target / file.name).hardlink_to(file)
+            except OSError:
+                shutil.copy2(file, target / file.name)

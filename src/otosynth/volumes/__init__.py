@@ -1,0 +1,29 @@
+"""Volumes: reading and writing scans, their grids, and refusing what is not a usable scan."""
+
+from otosynth.volumes.checks import check_intensities, check_pair
+from otosynth.volumes.grids import (
+    downsample,
+    downsample_labels,
+    downsample_mask,
+    image_like,
+    mirror,
+    same_grid,
+)
+from otosynth.volumes.mapping import map_voxels
+from otosynth.volumes.reading import input_files, read_volume
+from otosynth.volumes.writing import write_volume
+
+__all__ = [
+    "check_intensities",
+    "check_pair",
+    "downsample",
+    "downsample_labels",
+    "downsample_mask",
+    "image_like",
+    "input_files",
+    "map_voxels",
+    "mirror",
+    "read_volume",
+    "same_grid",
+    "write_volume",
+]

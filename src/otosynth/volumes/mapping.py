@@ -1,0 +1,40 @@
+"""Memory mapping of working volumes, so that voxels are read from disk only where needed."""
+
+from pathlib import Path
+from typing import cast
+
+import nibabel
+import numpy as np
+from nibabel.arrayproxy import ArrayProxy
+
+from otosynth.errors import InputError
+
+
+def map_voxels(path: Path) -> np.ndarray:
+    """Map the voxels of an uncompressed NIfTI file read-only, as an array z, y, x.
+
+    The array is C-contiguous and keeps the file's data type; nothing is read until it is used.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, compressed, not NIfTI, truncated, or stores scaled intensities.
+    """
+    if path.suffix != ".nii":
+        raise InputError(
+            f"{path}: only uncompressed NIfTI (.nii) can be memory mapped; "
+            "convert it with otosynth's write_volume or gunzip."
+        )
+    if not path.is_file():
+        raise InputError(f"{path}: no such file.")
+    try:
+        image = nibabel.nifti1.Nifti1Image.from_filename(path, mmap="r")
+        proxy = cast(ArrayProxy, image.dataobj)
+        if not (proxy.slope == 1 and proxy.inter == 0):
+            raise InputError(
+                f"{path}: stores intensities scaled by {proxy.slope:g} and shifted by "
+                f"{proxy.inter:g}, which cannot be mapped; rewrite it with write_volume."
+            )
+        return proxy.get_unscaled().T
+    except (OSError, ValueError, nibabel.filebasedimages.ImageFileError) as error:
+        raise InputError(f"{path}: cannot be read as NIfTI ({error}).") from error

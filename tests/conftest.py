@@ -1,0 +1,61 @@
+"""Small volumes and settings that many tests share."""
+
+import numpy as np
+import pytest
+
+from otosynth.configuration.methods import LossWeights, MethodSettings
+from otosynth.normalisation import Normalisation, Window
+from otosynth.pairs import Pair
+
+WEIGHTS = {
+    "single_task": LossWeights(adversarial=1, weighted_l1=5, perception=10, dice=0),
+    "multi_task": LossWeights(adversarial=1, weighted_l1=5, perception=5, dice=10),
+}
+
+
+def make_pair(seed: int, edge: int = 40) -> Pair:
+    """A blurry CT, a sharp micro-CT and its classes: nested balls, with a border outside the mask."""
+    random = np.random.default_rng(seed)
+    axis = np.arange(edge) - edge / 2 + random.uniform(-2, 2)
+    radius = np.sqrt(axis[:, None, None] ** 2 + axis[None, :, None] ** 2 + axis[None, None] ** 2)
+    classmap = np.where(radius < edge / 6, 0, np.where(radius < edge / 3, 1, 2)).astype(np.uint8)
+    microct = np.choose(classmap, [0.0, 0.4, 1.0]) + random.normal(0, 0.02, classmap.shape)
+    mask = np.ones(classmap.shape, np.uint8)
+    mask[:3] = 0
+    return Pair(
+        ct=(2000 * microct - 1000).astype(np.float32),
+        microct=microct.astype(np.float32),
+        mask=mask,
+        classmap=classmap,
+    )
+
+
+@pytest.fixture
+def pairs() -> dict[str, Pair]:
+    return {"E1": make_pair(1), "E2": make_pair(2)}
+
+
+@pytest.fixture
+def normalisation() -> Normalisation:
+    return Normalisation(Window(-1000, 1000), Window(0, 1), ("E1", "E2"))
+
+
+@pytest.fixture
+def tiny_settings():
+    """Settings of a method so small that a step takes milliseconds."""
+
+    def make(method: str, **changes: object) -> MethodSettings:
+        keys: dict[str, object] = {
+            "title": method,
+            "width": 4,
+            "residual_blocks": 1,
+            "discriminator_blocks": 2,
+            "loss_weights": WEIGHTS[method],
+            "epochs": 4,
+            "constant_epochs": 2,
+            "steps_per_epoch": 3,
+            "checkpoint_every": 2,
+        }
+        return MethodSettings(**(keys | changes))
+
+    return make

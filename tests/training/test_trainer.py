@@ -1,0 +1,130 @@
+"""Training learns, repeats byte for byte, and continues where it was stopped."""
+
+import hashlib
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from otosynth.errors import InputError
+from otosynth.methods import create_method
+from otosynth.patches import patch_table
+from otosynth.training.arithmetic import resolve_arithmetic
+from otosynth.training.batches import PatchReader
+from otosynth.training.state import load_state
+from otosynth.training.trainer import Job, Trainer, duration, fullest_patch, publish
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:tensorboard")
+
+
+@pytest.fixture
+def make_trainer(pairs, normalisation, tiny_settings, tmp_path):
+    def make(method="multi_task", folder="state", precision="float32", minutes=10.0, **changes):
+        arithmetic = resolve_arithmetic("cpu", precision, threads=1)
+        table = patch_table(pairs, 16, 4)
+        reader = PatchReader(table, pairs, normalisation, arithmetic)
+        job = Job(f"{method}, group A, seed 1", 7, tmp_path / folder, minutes)
+        settings = tiny_settings(method, **changes)
+        example = reader.read(fullest_patch(table))
+        return Trainer(create_method(method, settings), reader, example, arithmetic, job)
+
+    return make
+
+
+def digests(folder):
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
+
+
+@pytest.mark.parametrize("method", ["single_task", "multi_task"])
+def test_training_lowers_the_weighted_l1(make_trainer, method):
+    history = make_trainer(
+        method, width=8, epochs=6, constant_epochs=6, steps_per_epoch=16, learning_rate=2e-3
+    ).train()
+    assert list(history["epoch"]) == [1, 2, 3, 4, 5, 6]
+    assert history["weighted_l1"].iloc[-1] < 0.7 * history["weighted_l1"].iloc[0]
+    assert ("dice" in history) == (method == "multi_task")
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_two_trainings_give_the_same_bytes(make_trainer, tmp_path, precision):
+    histories = [make_trainer(folder=name, precision=precision).train() for name in ("a", "b")]
+    pd.testing.assert_frame_equal(*histories, check_exact=True)
+    assert digests(tmp_path / "a/checkpoints") == digests(tmp_path / "b/checkpoints")
+    assert list(digests(tmp_path / "a/checkpoints")) == [
+        "epoch-0002.safetensors",
+        "epoch-0004.safetensors",
+    ]
+
+
+def test_a_stopped_training_continues_to_the_same_bytes(make_trainer, tmp_path, monkeypatch):
+    undisturbed = make_trainer(folder="whole").train()
+
+    stopped = make_trainer(folder="stopped", minutes=1e-9)
+    step, steps_done = stopped._step, []
+
+    def stop_after_five(batch):
+        if len(steps_done) == 5:
+            raise KeyboardInterrupt
+        steps_done.append(batch)
+        return step(batch)
+
+    monkeypatch.setattr(stopped, "_step", stop_after_five)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.train()
+    again = make_trainer(folder="stopped")
+    progress = load_state(tmp_path / "stopped", again.networks, again.optimisers)
+    assert (progress.epoch, progress.step) == (1, 2), "it stopped in the middle of an epoch"
+
+    continued = make_trainer(folder="stopped").train()
+    pd.testing.assert_frame_equal(undisturbed, continued, check_exact=True)
+    assert digests(tmp_path / "whole/checkpoints") == digests(tmp_path / "stopped/checkpoints")
+
+
+def test_a_damaged_state_is_set_aside_and_the_one_before_used(make_trainer, tmp_path, caplog):
+    trainer = make_trainer()
+    undisturbed = trainer.train()
+    newest = sorted((tmp_path / "state").glob("state-*.safetensors"))[-1]
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 1
+    newest.write_bytes(bytes(data))
+    with caplog.at_level(logging.WARNING):
+        continued = make_trainer().train()
+    assert "damaged" in caplog.text
+    assert newest.with_suffix(".damaged").exists()
+    pd.testing.assert_frame_equal(undisturbed, continued, check_exact=True)
+
+
+def test_going_on_in_another_precision_is_refused(make_trainer):
+    make_trainer(precision="float32").train()
+    with pytest.raises(InputError, match="began in float32, but here it would go on in bfloat16"):
+        make_trainer(precision="bfloat16", epochs=6).train()
+
+
+def test_a_loss_that_is_not_a_number_is_refused(make_trainer, monkeypatch):
+    trainer = make_trainer()
+    monkeypatch.setattr(trainer, "_step", lambda batch: {"dice": torch.tensor(float("nan"))})
+    with pytest.raises(InputError, match="the loss dice is nan in epoch 1"):
+        trainer.train()
+
+
+def test_published_checkpoints_are_the_trained_ones(make_trainer, tmp_path):
+    make_trainer().train()
+    publish(tmp_path / "state", tmp_path / "out/checkpoints", tmp_path / "out/tensorboard")
+    assert digests(tmp_path / "out/checkpoints") == digests(tmp_path / "state/checkpoints")
+    assert any((tmp_path / "out/tensorboard").iterdir())
+
+
+def test_both_players_learn_and_share_no_step(make_trainer):
+    trainer = make_trainer()
+    before = {n: [p.clone() for p in net.parameters()] for n, net in trainer.networks.items()}
+    trainer._step(trainer.reader.read(0))
+    for name, network in trainer.networks.items():
+        changed = [not torch.equal(a, b) for a, b in zip(before[name], network.parameters())]
+        assert np.mean(changed) > 0.5, name
+
+
+def test_duration_reads_as_a_person_says_it():
+    assert duration(59) == "59 s"
+    assert duration(3600) == "1 h 0 min"
