@@ -2,7 +2,7 @@
 
 PYTHON ?= python3.11
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
-MOUSE ?= ../shared/real/mouse
+MOUSE ?= data/mouse
 BIN := .venv/bin
 STUDY_REPORT := results/phantom/report.html
 

@@ -5,7 +5,8 @@ rule vote_atlases:
     message:
         "Registering the atlases to {wildcards.specimen} and voting"
     input:
-        target=lambda wildcards: pairs_of([wildcards.specimen], 1),
+        ct=f"{SPECIMEN}/ct.nii",
+        mask=f"{SPECIMEN}/mask.nii",
         atlases=lambda wildcards: pairs_of(atlases_of(wildcards.specimen), 1),
     output:
         classmap=f"{RESULTS}/atlas/{{specimen}}/classmap.nii.gz",

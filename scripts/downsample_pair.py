@@ -7,18 +7,19 @@ from otosynth.volumes import (
     downsample,
     downsample_labels,
     downsample_mask,
+    read_labels,
     read_volume,
     write_volume,
 )
 
-REDUCE = {
-    "ct": downsample,
-    "microct": downsample,
-    "mask": downsample_mask,
-    "classmap": downsample_labels,
+HOW = {
+    "ct": (read_volume, downsample),
+    "microct": (read_volume, downsample),
+    "mask": (read_labels, downsample_mask),
+    "classmap": (read_labels, downsample_labels),
 }
 
 with job(snakemake.log[0]):
-    for name, reduce in REDUCE.items():
-        image = read_volume(Path(snakemake.input[name]))
+    for name, (read, reduce) in HOW.items():
+        image = read(Path(snakemake.input[name]))
         write_volume(reduce(image, int(snakemake.wildcards.factor)), Path(snakemake.output[name]))

@@ -9,11 +9,11 @@ from otosynth.configuration.classmap import ClassMapSettings
 from otosynth.files import write_json
 from otosynth.jobs import job
 from otosynth.tissues import CLASSES
-from otosynth.volumes import array_of, image_like, read_volume, spacing_zyx, write_volume
+from otosynth.volumes import array_of, image_like, read_labels, read_volume, spacing_zyx, write_volume
 
 with job(snakemake.log[0]):
     image = read_volume(Path(snakemake.input.microct))
-    mask = array_of(read_volume(Path(snakemake.input.mask))) > 0
+    mask = array_of(read_labels(Path(snakemake.input.mask))) > 0
     settings = ClassMapSettings(**snakemake.params.settings)
     result = class_map_from_microct(array_of(image), mask, spacing_zyx(image), settings)
     write_volume(image_like(result.labels, image), Path(snakemake.output.classmap))

@@ -5,10 +5,10 @@ from pathlib import Path
 from otosynth.files import write_json
 from otosynth.jobs import job
 from otosynth.metrics import dice
-from otosynth.volumes import array_of, read_volume
+from otosynth.volumes import array_of, read_labels
 
 with job(snakemake.log[0]):
     thresholded, exact, mask = (
-        array_of(read_volume(Path(snakemake.input[name]))) for name in ("classmap", "labels", "mask")
+        array_of(read_labels(Path(snakemake.input[name]))) for name in ("classmap", "labels", "mask")
     )
     write_json(dice(exact, thresholded, mask > 0), Path(snakemake.output[0]))

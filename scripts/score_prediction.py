@@ -5,18 +5,23 @@ from pathlib import Path
 from otosynth.evaluation import score
 from otosynth.jobs import job
 from otosynth.normalisation import Normalisation
-from otosynth.volumes import read_volume
+from otosynth.volumes import read_labels, read_volume
+
+LABELS = ("classmap", "mask")
 
 with job(snakemake.log[0]):
     window = Normalisation.read(Path(snakemake.input.normalisation)).microct
-    predicted = {"classmap": read_volume(Path(snakemake.input.classmap))}
+    predicted = {"classmap": read_labels(Path(snakemake.input.classmap))}
     if snakemake.input.microct:
         predicted["microct"] = read_volume(Path(snakemake.input.microct))
     truth = {
-        "classmap": read_volume(Path(snakemake.input.truth_classmap)),
+        "classmap": read_labels(Path(snakemake.input.truth_classmap)),
         "microct": read_volume(Path(snakemake.input.truth_microct)),
-        "mask": read_volume(Path(snakemake.input.mask)),
+        "mask": read_labels(Path(snakemake.input.mask)),
     }
-    own = {Path(path).stem: read_volume(Path(path)) for path in snakemake.input.own_grid}
+    own = {
+        path.stem: (read_labels if path.stem in LABELS else read_volume)(path)
+        for path in map(Path, snakemake.input.own_grid)
+    }
     scores = score(predicted, truth, own, (window.low, window.high))
     scores.to_csv(snakemake.output[0], index=False)

@@ -17,7 +17,9 @@ from otosynth.training.trainer import Job, Trainer, fullest_patch, publish
 
 with job(snakemake.log[0]):
     group, name, seed = (snakemake.wildcards[key] for key in ("group", "method", "seed"))
-    settings = TrainingSettings(**snakemake.params.training)
+    # How often the state is saved changes no result, so it is no parameter of the rule.
+    state_minutes = snakemake.config["training"]["state_minutes"]
+    settings = TrainingSettings(**snakemake.params.training, state_minutes=state_minutes)
     method = create_method(name, MethodSettings(title=name, **snakemake.params.method))
     arithmetic = resolve_arithmetic(settings.device, settings.precision, settings.threads)
     normalisation = Normalisation.read(Path(snakemake.input.normalisation))
@@ -33,7 +35,7 @@ with job(snakemake.log[0]):
         snakemake.input.normalisation,
     ]
     decisions = dict(snakemake.params.items()) | dict(snakemake.wildcards.items())
-    folder = state_folder(Path(snakemake.config["state"]), decisions, decided_by)
+    folder = state_folder(Path(snakemake.config["state"]) / snakemake.config["study"], decisions, decided_by)
     trainer = Trainer(
         method,
         training,

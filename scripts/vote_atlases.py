@@ -7,20 +7,25 @@ from otosynth.configuration.atlas import AtlasSettings
 from otosynth.jobs import job
 from otosynth.registration import write_transform
 from otosynth.seeds import derive_seed
-from otosynth.volumes import array_of, image_like, mirror, read_volume, write_volume
+from otosynth.volumes import array_of, image_like, mirror, read_labels, read_volume, write_volume
+
+
+def read_ct_and_mask(folder):
+    """Read what a registration needs of a pair."""
+    return {"ct": read_volume(folder / "ct.nii"), "mask": read_labels(folder / "mask.nii")}
+
 
 with job(snakemake.log[0]) as logger:
     target = snakemake.wildcards.specimen
     sides = snakemake.params.sides
     settings = AtlasSettings(**snakemake.params.settings)
     folders = {Path(p).parent for p in snakemake.input.atlases}
-    fixed = {n: read_volume(Path(snakemake.input.target[0]).parent / f"{n}.nii")
-             for n in ("ct", "mask")}  # fmt: skip
+    fixed = read_ct_and_mask(Path(snakemake.input.ct).parent)
     carried = []
     registered = Path(snakemake.output.registered)
     for folder in sorted(folders):
         atlas = folder.name
-        moving = {n: read_volume(folder / f"{n}.nii") for n in ("ct", "mask", "classmap")}
+        moving = read_ct_and_mask(folder) | {"classmap": read_labels(folder / "classmap.nii")}
         if sides[atlas] != sides[target]:
             moving = {name: mirror(image) for name, image in moving.items()}
         seed = derive_seed(snakemake.params.seed, "atlas", target, atlas)

@@ -22,7 +22,7 @@ from otosynth.phantom.shapes import (
 from otosynth.phantom.structures import Structure
 from otosynth.phantom.variation import Variation
 
-CENTRE = np.array([-1.2, 1.4, 0.5])
+CENTRE = np.array([-1.8, 2.2, 0.5])
 """Point of the right ear that an ear without offset has in the middle of the micro-CT, mm."""
 
 CAPSULE_MM = 1.5
@@ -43,8 +43,6 @@ class Distance:
     """Signed distances (n,) in mm to what the air spaces keep away from."""
 
     labyrinth: Distances
-    cochlea: Distances
-    vestibule: Distances
     middle_ear: Distances
     nerves: Distances
     vessels: Distances
@@ -123,14 +121,12 @@ class Anatomy:
         inside = np.flatnonzero(inside_box(ear, self.cochlea.box, _REACH_MM))
         if inside.size:
             cochlea[inside] = self.cochlea.locate(ear[:, inside]).distance
-        vestibule = distance_near(lab.vestibule, ear, _REACH_MM)
+        vestibule = distance_near(lab.vestibule + parts.VESTIBULAR_OPENING, ear, _REACH_MM)
         canals = distance_near(lab.lateral + lab.superior + lab.posterior, ear, _REACH_MM)
         undulation = 0.4 * np.sin(0.5 * ear[0]) * np.sin(0.6 * ear[1] + 1.0)
         posterior = along(ear, unit([0.62, 0.78, 0.05]), np.zeros(3)) - 11.5
         return Distance(
             labyrinth=np.minimum(np.minimum(cochlea, vestibule), canals),
-            cochlea=cochlea,
-            vestibule=vestibule,
             # Bent like the cells, so that the walls of the cavity are as irregular as theirs.
             middle_ear=distance_near(parts.MIDDLE_EAR, ear + self.cells.bend.at(ear), _REACH_MM),
             nerves=distance_near(
@@ -217,9 +213,10 @@ class Anatomy:
         return labels
 
     def _label_windows(self, labels: Labels, ear: Points, at: Distance) -> None:
-        for solids, inner, structure in (
-            (parts.OVAL_WINDOW, at.vestibule, Structure.OVAL_WINDOW),
-            (parts.ROUND_WINDOW, at.cochlea, Structure.ROUND_WINDOW),
+        inner = at.labyrinth
+        for solids, structure in (
+            (parts.OVAL_WINDOW, Structure.OVAL_WINDOW),
+            (parts.ROUND_WINDOW, Structure.ROUND_WINDOW),
         ):
             tunnel = distance_near(solids, ear, 0.0)
             bony = (labels == Structure.OTIC_CAPSULE) | (labels == Structure.PETROUS_BONE)
@@ -227,7 +224,7 @@ class Anatomy:
             beyond = wall & (inner > _MEMBRANE_MM)
             labels[wall] = structure
             labels[beyond] = Structure.MUCOSA
-            labels[beyond & (tunnel < -0.25)] = Structure.MIDDLE_EAR
+            labels[beyond & (tunnel < -0.25) & (at.nerves > _NERVE_WALL_MM)] = Structure.MIDDLE_EAR
 
     def _density(self, ear: Points, labels: Labels, at: Distance) -> npt.NDArray[np.float32]:
         """Mineral of the bone relative to petrous bone; 1.14 in the capsule, 0.88 in modiolus."""

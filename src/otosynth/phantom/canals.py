@@ -18,7 +18,7 @@ ANTEROLATERAL = unit([-1.0, -1.0, 0.0])
 POSTEROLATERAL = unit([-1.0, 1.0, 0.0])
 
 _LUMEN_RADIUS_MM = 0.52
-_AMPULLA_RADIUS_MM = 0.9
+_AMPULLA_RADIUS_MM = 0.85
 _COMMON_CRUS = VESTIBULE_CENTRE + np.array([1.1, 1.3, 1.3])
 
 
@@ -40,7 +40,7 @@ def _link(point: Vector, radius_mm: float) -> Tube:
 
 def superior_canal(radius_mm: float) -> Arc:
     """Arc that rises from the common crus, in the vertical plane across the petrous bone."""
-    angle = np.deg2rad(40.0)
+    angle = np.deg2rad(48.0)
     centre = _COMMON_CRUS + radius_mm * (np.cos(angle) * ANTEROLATERAL + np.sin(angle) * UP)
     normal = np.cross(UP, ANTEROLATERAL)
     return Arc(centre, normal, UP, radius_mm, _LUMEN_RADIUS_MM, np.pi / 2 + angle)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 from otosynth.phantom.shapes import Distances, Points
 from otosynth.phantom.variation import Variation, Waves, draw_waves
@@ -18,17 +17,17 @@ _EXTENT_MM = 26.0
 _JITTER = 0.42
 _MISSING_SEEDS = 0.15
 _REACH_MM = 5.0
-_WHOLE_EAR_MM = 5.5
-_LEAST_ROOM_MM = 0.9
+_WHOLE_EAR_MM = 4.0
+_LEAST_ROOM_MM = 0.6
 
 # Directions in which a right ear is pneumatised, and how far from the middle of the labyrinth
 # the cells begin (mm) in an ear with the fullest pneumatisation.
 _ZONES = (
-    ((-0.70, 0.70, 0.10), 4.5),  # mastoid
-    ((-0.70, 0.10, 0.70), 5.5),  # above the middle ear
-    ((-0.30, 0.30, -0.90), 5.5),  # below the labyrinth
-    ((0.10, -0.90, -0.40), 6.5),  # round the auditory tube and carotid canal
-    ((0.60, -0.60, 0.50), 7.5),  # petrous apex
+    ((-0.70, 0.70, 0.10), 3.6),  # mastoid
+    ((-0.70, 0.10, 0.70), 4.2),  # above the middle ear
+    ((-0.30, 0.30, -0.90), 4.4),  # below the labyrinth
+    ((0.10, -0.90, -0.40), 5.5),  # round the auditory tube and carotid canal
+    ((0.60, -0.60, 0.50), 6.5),  # petrous apex
 )
 _LABYRINTH_MIDDLE = (-1.3, 1.6, 0.6)
 
@@ -106,8 +105,6 @@ def draw_cells(variation: Variation) -> AirCells:
     seeds = seeds[rng.uniform(size=len(seeds)) > _MISSING_SEEDS]
     threshold = (1.0 - variation.pneumatisation) * _WHOLE_EAR_MM
     hollow = _zone_depth(seeds) + rng.normal(0.0, 0.8, size=len(seeds)) > threshold
-    to_neighbour = cKDTree(seeds).query(seeds, k=2)[0][:, 1]
-    hollow &= 0.5 * (to_neighbour - variation.septum_mm) > _LEAST_ROOM_MM
     filled = rng.uniform(size=len(seeds)) < variation.filled_cells
     bend = draw_waves(rng, 8, (2.5, 5.0), 3, 0.3)
     return AirCells(seeds.astype(np.float32), hollow, filled, bend)

@@ -112,5 +112,7 @@ def make_ear(specimen: str, side: str, settings: PhantomSettings, seed: int) -> 
         structures=_image(structures, settings.spacing_mm, origin),
         pose=pose,
         centreline=anatomy.from_ear(anatomy.cochlea.centreline()),
-        box_corners=np.array([[box[k][i] for i, k in enumerate(c)] for c in product((0, 1), repeat=3)]),
+        box_corners=np.array(
+            [[box[k][i] for i, k in enumerate(c)] for c in product((0, 1), repeat=3)]
+        ),
     )

@@ -105,12 +105,12 @@ def draw_variation(specimen: str, seed: int, settings: PhantomSettings) -> Varia
         "head_rotation": _rotation(_random_direction(rng), np.deg2rad(rng.uniform(0.0, 10.0))),
         "head_offset_mm": rng.uniform(-0.6, 0.6, size=3),
         "deformation": draw_waves(rng, 8, (8.0, 16.0), 3, settings.deformation_mm),
-        "mineral": draw_waves(rng, 16, (0.8, 5.0), 1, 0.05),
-        "pneumatisation": rng.uniform(0.35, 1.0),
+        "mineral": draw_waves(rng, 40, (0.8, 5.0), 1, 0.05),
+        "pneumatisation": rng.uniform(0.5, 1.0),
         "filled_cells": rng.uniform(0.0, 0.12),
         "mucosa_mm": rng.uniform(0.24, 0.32),
-        "septum_mm": rng.uniform(0.35, 0.5),
-        "cell_spacing_mm": rng.uniform(3.0, 3.8),
+        "septum_mm": rng.uniform(0.3, 0.45),
+        "cell_spacing_mm": rng.uniform(2.5, 3.1),
         "cell_seed": int(rng.integers(2**32)),
     }
     rng = generator(seed, specimen, "pose")

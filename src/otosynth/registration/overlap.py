@@ -34,8 +34,8 @@ def field_of_view_mask(
 ) -> sitk.Image:
     """Mask of the reference voxels that the CT's field of view covers (uint8, 0 or 1).
 
-    A voxel counts when its centre lies between the centres of the CT's outermost voxels, so that
-    its CT value is interpolated, never extrapolated.
+    The field of view reaches to the outer faces of the outermost CT voxels. Beyond the reference
+    grid itself nothing is asked, so the mask is 1 where both fields of view cover.
     """
     inside = sitk.Image(ct.GetSize(), sitk.sitkFloat32) + 1
     inside.CopyInformation(ct)

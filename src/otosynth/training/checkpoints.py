@@ -31,7 +31,7 @@ def checkpoint_epoch(path: Path) -> int:
 def encode(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> bytes:
     """Return tensors and facts as the bytes of a safetensors file."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    return save(contiguous, {METADATA_KEY: json.dumps(facts, sort_keys=True)})
+    return save(contiguous, {METADATA_KEY: json.dumps(facts)})
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Volumes: reading and writing scans, their grids, and refusing what is not a usable scan."""
 
+from otosynth.volumes.arrays import array_of, read_labels, spacing_zyx
 from otosynth.volumes.checks import check_intensities, check_pair
 from otosynth.volumes.grids import (
     downsample,
@@ -14,6 +15,7 @@ from otosynth.volumes.reading import input_files, read_volume
 from otosynth.volumes.writing import write_volume
 
 __all__ = [
+    "array_of",
     "check_intensities",
     "check_pair",
     "downsample",
@@ -23,7 +25,9 @@ __all__ = [
     "input_files",
     "map_voxels",
     "mirror",
+    "read_labels",
     "read_volume",
     "same_grid",
+    "spacing_zyx",
     "write_volume",
 ]

@@ -9,6 +9,14 @@ from nibabel.arrayproxy import ArrayProxy
 
 from otosynth.errors import InputError
 
+# What nibabel raises on a file that is damaged, truncated or no NIfTI at all.
+NIBABEL_ERRORS = (
+    OSError,
+    ValueError,
+    nibabel.spatialimages.HeaderDataError,
+    nibabel.wrapstruct.WrapStructError,
+)
+
 
 def map_voxels(path: Path) -> np.ndarray:
     """Map the voxels of an uncompressed NIfTI file read-only, as an array z, y, x.
@@ -36,5 +44,5 @@ def map_voxels(path: Path) -> np.ndarray:
                 f"{proxy.inter:g}, which cannot be mapped; rewrite it with write_volume."
             )
         return proxy.get_unscaled().T
-    except (OSError, ValueError, nibabel.filebasedimages.ImageFileError) as error:
+    except NIBABEL_ERRORS as error:
         raise InputError(f"{path}: cannot be read as NIfTI ({error}).") from error

@@ -19,8 +19,8 @@ from otosynth.volumes.itk_io import read_image
 NIFTI = (".nii", ".nii.gz")
 NRRD = (".nrrd", ".nhdr")
 META = (".mha", ".mhd")
-# Header keys that name the file with the voxels, in headers that stand alone.
-DATA_FILE_KEYS = {".mhd": ("elementdatafile",), ".nhdr": ("data file", "datafile")}
+# Header keys of MetaImage and NRRD that name the file with the voxels.
+DATA_FILE_KEYS = ("elementdatafile", "data file", "datafile")
 NIFTI_HEADER_BYTES = 348
 MAX_HEADER_LINES = 10_000
 CHUNK_BYTES = 1 << 24
@@ -53,14 +53,13 @@ def read(path: Path) -> sitk.Image:
 
 
 def data_files(path: Path) -> list[Path]:
-    """List the files beside a header (.mhd, .nhdr) that hold its voxels; else none."""
-    keys = DATA_FILE_KEYS.get(path.suffix.lower())
-    if keys is None:
+    """List the files beside an NRRD or MetaImage header that hold its voxels; else none."""
+    if path.suffix.lower() not in (*NRRD, *META):
         return []
     header = _text_header(path)
-    names = [header[key] for key in keys if key in header]
-    if not names:
-        raise InputError(f"{path}: the header names no data file ({' or '.join(keys)}).")
+    names = [header[key] for key in DATA_FILE_KEYS if key in header]
+    if not names or names[0].upper() == "LOCAL":
+        return []
     if names[0].upper().startswith("LIST") or "%" in names[0]:
         raise InputError(
             f"{path}: keeps its voxels in several files; save it as one file "
@@ -119,8 +118,9 @@ def _nrrd_spacing(path: Path) -> list[float]:
     header = _text_header(path)
     if "space directions" in header:
         vectors = header["space directions"].replace("(", " ").replace(")", " ").split()
-        axes = [_numbers(vector.split(",")) for vector in vectors if vector != "none"]
-        return [math.hypot(*axis) for axis in axes]
+        # A fourth axis counts the values per voxel and has no direction.
+        axes = [v.split(",") for v in vectors if v != "none" or len(vectors) == 3]
+        return [math.hypot(*_numbers(axis)) for axis in axes]
     return _numbers(header.get("spacings", "").split())
 
 
@@ -141,7 +141,10 @@ def _numbers(words: list[str]) -> list[float]:
 def _check_spacing(path: Path, spacing_mm: list[float]) -> None:
     """Refuse a missing, zero, negative or undefined voxel size."""
     if not spacing_mm:
-        raise InputError(f"{path}: states no voxel size; export it again with its spacing in mm.")
+        raise InputError(
+            f"{path}: states no voxel size, or is not what its ending says; export it again "
+            "with its spacing in mm."
+        )
     if not all(0 < size < math.inf for size in spacing_mm):
         raise InputError(
             f"{path}: states a voxel size of {' x '.join(f'{s:g}' for s in spacing_mm)} mm; "

@@ -1,0 +1,118 @@
+"""One stage of an intensity registration: from a pose to a better one, with its metric trace."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import SimpleITK as sitk
+
+from otosynth.errors import InputError
+from otosynth.registration.geometry import as_euler, centre_of
+
+
+@dataclass
+class Trace:
+    """Metric of every iteration, in the order computed."""
+
+    rows: list[dict[str, object]] = field(default_factory=list)
+
+    def follow(self, method: sitk.ImageRegistrationMethod, stage: str, level: int) -> None:
+        """Note the metric after each iteration of ``method``."""
+
+        def note() -> None:
+            self.rows.append(
+                {
+                    "stage": stage,
+                    "level": level,
+                    "iteration": method.GetOptimizerIteration(),
+                    "metric": method.GetMetricValue(),
+                }
+            )
+
+        method.AddCommand(sitk.sitkIterationEvent, note)
+
+
+def mattes_method(
+    fixed: sitk.Image, histogram_bins: int, max_samples: int, seed: int
+) -> sitk.ImageRegistrationMethod:
+    """ITK registration with Mattes' mutual information, on one thread.
+
+    All fixed voxels are used; of more than ``max_samples`` a random part drawn with ``seed``.
+    One thread, because the order of summation, hence the last digits, depends on their number.
+    """
+    method = sitk.ImageRegistrationMethod()
+    method.SetNumberOfThreads(1)
+    method.SetInterpolator(sitk.sitkLinear)
+    method.SetMetricAsMattesMutualInformation(histogram_bins)
+    method.SetMetricUseFixedImageGradientFilter(False)
+    method.SetMetricUseMovingImageGradientFilter(False)
+    if fixed.GetNumberOfPixels() > max_samples:
+        method.SetMetricSamplingStrategy(method.RANDOM)
+        method.SetMetricSamplingPercentage(max_samples / fixed.GetNumberOfPixels(), seed % 2**31)
+    return method
+
+
+def align_rigid(
+    method: sitk.ImageRegistrationMethod,
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    initial: sitk.Transform,
+    iterations: int,
+) -> tuple[sitk.Euler3DTransform, float]:
+    """Improve a rigid pose by conjugate gradients.
+
+    The pose is optimised as a small correction of ``initial``: Euler angles near zero have no
+    gimbal lock, however large the rotation found by the search.
+
+    Parameters
+    ----------
+    method : metric, interpolator and sampling
+    fixed, moving : images, float32
+    initial : takes a fixed point to a moving point
+    iterations : most iterations of the optimiser
+
+    Returns
+    -------
+    transform : takes a fixed point to a moving point
+    metric : its value after the last iteration (lower is better)
+    """
+    centre = centre_of(fixed)
+    correction = sitk.Euler3DTransform()
+    correction.SetCenter(centre.tolist())
+    start = as_euler(initial, centre)
+    method.SetMovingInitialTransform(start)
+    method.SetInitialTransform(correction, inPlace=True)
+    # A rotation counts by how far it moves a voxel at the mean distance from the centre.
+    radius_mm = np.linalg.norm(np.array(fixed.GetSize()) * fixed.GetSpacing()) / 4
+    method.SetOptimizerScales([radius_mm**2] * 3 + [1.0] * 3)
+    method.SetOptimizerAsConjugateGradientLineSearch(
+        learningRate=0.5,
+        numberOfIterations=iterations,
+        convergenceMinimumValue=1e-7,
+        convergenceWindowSize=10,
+        lineSearchLowerLimit=0.0,
+        lineSearchUpperLimit=2.0,
+        lineSearchEpsilon=0.01,
+        lineSearchMaximumIterations=20,
+    )
+    execute(method, fixed, moving)
+    found = as_euler(sitk.CompositeTransform([start, correction]), centre)
+    return found, float(method.GetMetricValue())
+
+
+def execute(method: sitk.ImageRegistrationMethod, fixed: sitk.Image, moving: sitk.Image) -> None:
+    """Run a registration; what ITK cannot compute is a matter of the input.
+
+    Raises
+    ------
+    InputError
+        The metric could not be evaluated, because the images hardly overlap or are constant.
+    """
+    try:
+        method.Execute(fixed, moving)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise InputError(
+            "The registration could not compare the two scans: they hardly overlap or one of "
+            f"them is constant. Check the pair and its initial transform. (ITK: {reason})"
+        ) from error

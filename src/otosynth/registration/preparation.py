@@ -1,0 +1,76 @@
+"""Bringing scans to a resolution and a range of values before they are matched."""
+
+import numpy as np
+import SimpleITK as sitk
+
+FWHM_PER_SIGMA = float(2 * np.sqrt(2 * np.log(2)))
+
+# Values beyond these quantiles (metal, streaks, single noisy voxels) would stretch the histogram.
+CLIPPED_QUANTILES = (0.002, 0.998)
+
+
+def smooth(image: sitk.Image, fwhm_mm: float) -> sitk.Image:
+    """Gaussian smoothing with a full width at half maximum in mm; float32."""
+    return sitk.SmoothingRecursiveGaussian(
+        sitk.Cast(image, sitk.sitkFloat32), fwhm_mm / FWHM_PER_SIGMA
+    )
+
+
+def clip_to_quantiles(image: sitk.Image) -> sitk.Image:
+    """Clip values to the range between two quantiles of the image; float32."""
+    low, high = np.quantile(sitk.GetArrayViewFromImage(image), CLIPPED_QUANTILES)
+    return sitk.Clamp(image, sitk.sitkFloat32, float(low), float(high))
+
+
+def resample_to_spacing(image: sitk.Image, spacing_mm: float) -> sitk.Image:
+    """Resample to cubic voxels over the same field of view, by linear interpolation."""
+    size = np.array(image.GetSize())
+    extent_mm = size * np.array(image.GetSpacing())
+    new_size = np.maximum(np.floor(extent_mm / spacing_mm + 1e-6).astype(int), 1)
+    # The new grid is centred in the old one.
+    first = (size - 1) / 2 - (new_size - 1) / 2 * spacing_mm / np.array(image.GetSpacing())
+    return sitk.Resample(
+        image,
+        new_size.tolist(),
+        sitk.Transform(),
+        sitk.sitkLinear,
+        image.TransformContinuousIndexToPhysicalPoint(first.tolist()),
+        [spacing_mm] * 3,
+        image.GetDirection(),
+        0.0,
+        sitk.sitkFloat32,
+    )
+
+
+def shrink_towards(image: sitk.Image, spacing_mm: float) -> sitk.Image:
+    """Average whole blocks of voxels, as large as keep the spacing at or below ``spacing_mm``."""
+    factors = [max(int(spacing_mm / spacing + 1e-6), 1) for spacing in image.GetSpacing()]
+    return sitk.BinShrink(sitk.Cast(image, sitk.sitkFloat32), factors)
+
+
+def crop_border(image: sitk.Image, width_mm: float) -> sitk.Image:
+    """Take a border off every side of an image."""
+    voxels = [int(np.ceil(width_mm / spacing)) for spacing in image.GetSpacing()]
+    return sitk.Crop(image, voxels, voxels)
+
+
+def crop_around(
+    image: sitk.Image, other: sitk.Image, transform: sitk.Transform, margin_mm: float
+) -> sitk.Image:
+    """Part of an image round the field of view of another, which ``transform`` takes to it."""
+    size = np.array(other.GetSize())
+    corners = [
+        other.TransformIndexToPhysicalPoint([int(index) for index in corner * (size - 1)])
+        for corner in np.ndindex(2, 2, 2)
+    ]
+    indices = np.array(
+        [
+            image.TransformPhysicalPointToContinuousIndex(transform.TransformPoint(corner))
+            for corner in corners
+        ]
+    )
+    margin = margin_mm / np.array(image.GetSpacing())
+    last = np.array(image.GetSize()) - 1
+    low = np.clip(np.floor(indices.min(axis=0) - margin), 0, last).astype(int)
+    high = np.clip(np.ceil(indices.max(axis=0) + margin), 0, last).astype(int)
+    return sitk.RegionOfInterest(image, (high - low + 1).tolist(), low.tolist())

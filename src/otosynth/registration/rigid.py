@@ -1,0 +1,179 @@
+"""Rigid registration of a CT to its micro-CT."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+import SimpleITK as sitk
+
+from otosynth.configuration.registration import RegistrationSettings
+from otosynth.errors import InputError
+from otosynth.registration.alignment import Trace, align_rigid, mattes_method
+from otosynth.registration.expected_ct import fit_appearance, tissue_maps
+from otosynth.registration.geometry import centre_of, inverse_of, voxel_size_mm
+from otosynth.registration.overlap import check_overlap, field_of_view_mask, overlap_fraction
+from otosynth.registration.preparation import (
+    clip_to_quantiles,
+    crop_around,
+    crop_border,
+    resample_to_spacing,
+    shrink_towards,
+    smooth,
+)
+from otosynth.registration.search import find_poses, rotations_to_try
+
+LARGEST_ROTATION_DEGREES = {"45 degrees": 45.0, "full sphere": 180.0}
+
+# Point spread assumed until it is measured, in CT voxels; and the coarse level's voxel size.
+ASSUMED_RESOLUTION_IN_VOXELS = 1.5
+COARSE_LEVEL_IN_VOXELS = 2.0
+# The expected CT is fitted, registered, and fitted again in the better pose.
+REFITS = 2
+
+
+@dataclass(frozen=True)
+class RigidRegistration:
+    """A registered pair.
+
+    Attributes
+    ----------
+    transform : takes a micro-CT point to a CT point, in mm LPS
+    trace : columns stage, level, iteration, metric (Mattes' mutual information, negative)
+    initialisation : 'transform file', 'landmarks' or 'automatic search'
+    """
+
+    transform: sitk.Euler3DTransform
+    trace: pd.DataFrame
+    initialisation: str
+
+
+def register_rigid(
+    microct: sitk.Image,
+    ct: sitk.Image,
+    settings: RegistrationSettings,
+    initial: sitk.Euler3DTransform | None,
+    seed: int,
+    initialisation: str = "transform file",
+) -> RigidRegistration:
+    """Find the rigid pose of a micro-CT in a CT by mutual information (method.md section 3).
+
+    The CT's voxels are compared with the micro-CT blurred to the CT's point spread, so that the
+    noisy, coarse scan is never interpolated: first at half the CT's resolution, then at its full
+    resolution, last with the CT to be expected from the micro-CT (`expected_ct`).
+
+    Parameters
+    ----------
+    microct : micro-CT, any unit
+    ct : CT in HU
+    settings : search, levels and smallest overlap
+    initial : takes a micro-CT point to a CT point; None: search for it
+    seed : of the random part of the voxels drawn from a CT larger than ``settings.max_samples``
+    initialisation : what ``initial`` was read from; not used when it is None
+
+    Raises
+    ------
+    InputError
+        The scans do not overlap enough, at the start or after registration.
+    """
+    voxel_mm = voxel_size_mm(ct)
+    pair = _Pair(microct, shrink_towards(microct, voxel_mm / 3), ct, voxel_mm, settings, seed)
+    if initial is None:
+        pose, rows = _best_start(pair)
+        initialisation = "automatic search"
+    else:
+        check_overlap(field_of_view_mask(ct, initial, pair.small), "initial transform", settings)
+        trace = Trace()
+        pose, _ = _coarse_level(pair, initial, trace)
+        rows = trace.rows
+    trace = Trace(rows)
+    pose = _fine_level(pair, pose, trace)
+    pose = _expected_ct_levels(pair, pose, trace)
+    check_overlap(field_of_view_mask(ct, pose, pair.small), "after registration", settings)
+    columns = ["stage", "level", "iteration", "metric"]
+    return RigidRegistration(pose, pd.DataFrame(trace.rows, columns=columns), initialisation)
+
+
+@dataclass(frozen=True)
+class _Pair:
+    microct: sitk.Image
+    small: sitk.Image  # micro-CT averaged to a third of the CT's voxel
+    ct: sitk.Image
+    voxel_mm: float  # of the CT
+    settings: RegistrationSettings
+    seed: int
+
+
+def _best_start(pair: _Pair) -> tuple[sitk.Euler3DTransform, list[dict[str, object]]]:
+    """Refine the best poses of the search at the coarse level; the best metric wins."""
+    settings = pair.settings
+    rotations = rotations_to_try(
+        LARGEST_ROTATION_DEGREES[settings.search], settings.search_step_degrees
+    )
+    candidates = find_poses(
+        pair.small, pair.ct, rotations, settings.search_spacing_mm, settings.min_overlap
+    )
+    refined = []
+    for candidate in candidates[: settings.candidates]:
+        trace = Trace()
+        pose, metric = _coarse_level(pair, candidate.pose, trace)
+        covered = overlap_fraction(field_of_view_mask(pair.ct, pose, pair.small))
+        if covered >= settings.min_overlap:
+            refined.append((metric, pose, trace.rows))
+    if not refined:
+        raise InputError(
+            "The automatic search found no pose in which the CT covers "
+            f"{100 * settings.min_overlap:.0f} % of the micro-CT (registration.min_overlap). "
+            "Check that both scans show the same ear, or give an initial transform."
+        )
+    _, pose, rows = min(refined, key=lambda found: found[0])
+    return pose, rows
+
+
+def _coarse_level(
+    pair: _Pair, pose: sitk.Euler3DTransform, trace: Trace
+) -> tuple[sitk.Euler3DTransform, float]:
+    spacing_mm = COARSE_LEVEL_IN_VOXELS * pair.voxel_mm
+    cropped = crop_around(pair.ct, pair.small, pose, spacing_mm)
+    fixed = resample_to_spacing(smooth(clip_to_quantiles(cropped), spacing_mm), spacing_mm)
+    moving = smooth(clip_to_quantiles(pair.small), spacing_mm)
+    return _align(pair, fixed, moving, pose, trace, "coarse", 1)
+
+
+def _fine_level(pair: _Pair, pose: sitk.Euler3DTransform, trace: Trace) -> sitk.Euler3DTransform:
+    resolution_mm = pair.settings.ct_resolution_mm or ASSUMED_RESOLUTION_IN_VOXELS * pair.voxel_mm
+    fixed = clip_to_quantiles(crop_around(pair.ct, pair.small, pose, pair.voxel_mm))
+    moving = smooth(clip_to_quantiles(pair.small), resolution_mm)
+    return _align(pair, fixed, moving, pose, trace, "fine", 2)[0]
+
+
+def _expected_ct_levels(
+    pair: _Pair, pose: sitk.Euler3DTransform, trace: Trace
+) -> sitk.Euler3DTransform:
+    knots, maps = tissue_maps(pair.microct, pair.voxel_mm)
+    resolution_mm = pair.settings.ct_resolution_mm
+    for level in range(3, 3 + REFITS):
+        cropped = crop_around(pair.ct, pair.small, pose, pair.voxel_mm)
+        back = inverse_of(pose, centre_of(cropped))
+        appearance, expected = fit_appearance(knots, maps, cropped, back, resolution_mm)
+        # The micro-CT's border lacks what lies beyond it, which the CT's blur mixes in.
+        moving = crop_border(clip_to_quantiles(expected), appearance.resolution_mm / 2)
+        fixed = clip_to_quantiles(cropped)
+        pose, _ = _align(pair, fixed, moving, pose, trace, "expected CT", level)
+    return pose
+
+
+def _align(
+    pair: _Pair,
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    pose: sitk.Euler3DTransform,
+    trace: Trace,
+    stage: str,
+    level: int,
+) -> tuple[sitk.Euler3DTransform, float]:
+    """One level; poses are micro-CT to CT, while the CT is ITK's fixed image."""
+    settings = pair.settings
+    method = mattes_method(fixed, settings.histogram_bins, settings.max_samples, pair.seed)
+    trace.follow(method, stage, level)
+    start = inverse_of(pose, centre_of(fixed))
+    found, metric = align_rigid(method, fixed, moving, start, settings.iterations)
+    return inverse_of(found, centre_of(pair.microct)), metric

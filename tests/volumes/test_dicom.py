@@ -1,0 +1,166 @@
+"""DICOM series: geometry from the slices' positions, and refusals."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from otosynth.errors import InputError
+from otosynth.volumes import input_files, read_volume
+
+SERIES = "1.2.826.0.1.3680043.2.1125.1"
+OBLIQUE = sitk.Euler3DTransform((0, 0, 0), 0.3, -0.2, 0.5).GetMatrix()
+
+
+def scan(direction: tuple[float, ...] = OBLIQUE) -> sitk.Image:
+    voxels = np.random.default_rng(3).integers(-1024, 3000, (8, 6, 7)).astype(np.int16)
+    image = sitk.GetImageFromArray(voxels)
+    image.SetSpacing((0.35, 0.4, 0.6))
+    image.SetOrigin((-20.5, 33.25, 7.5))
+    image.SetDirection(direction)
+    return image
+
+
+def write_slice(image: sitk.Image, z: int, path: Path, **tags: str) -> None:
+    """Write slice z of a volume; ``tags`` override ``series`` and ``orientation``."""
+    one = image[:, :, z : z + 1]
+    direction = one.GetDirection()
+    orientation = "\\".join(f"{direction[i]:.10f}" for i in (0, 3, 6, 1, 4, 7))
+    position = "\\".join(f"{p:.8f}" for p in one.GetOrigin())
+    values = {
+        "0008|0060": "CT",
+        "0020|000e": tags.get("series", SERIES),
+        "0020|0032": position,
+        "0020|0037": tags.get("orientation", orientation),
+        "0020|0013": str(z + 1),
+        "0028|1052": "-1024",
+        "0028|1053": "1",
+    }
+    for tag, value in values.items():
+        one.SetMetaData(tag, value)
+    writer = sitk.ImageFileWriter()
+    writer.KeepOriginalImageUIDOn()
+    writer.SetFileName(str(path))
+    writer.Execute(one)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A series whose file names are in the opposite order of the slices."""
+    image = scan()
+    for z in range(image.GetDepth()):
+        write_slice(image, z, tmp_path / f"im{image.GetDepth() - z:03}.dcm")
+    return tmp_path
+
+
+def test_series_is_read_in_the_order_of_its_positions(folder):
+    image, expected = read_volume(folder), scan()
+    assert image.GetPixelID() == sitk.sitkFloat32
+    np.testing.assert_array_equal(
+        sitk.GetArrayViewFromImage(image), sitk.GetArrayViewFromImage(expected)
+    )
+    for get in ("GetSpacing", "GetOrigin", "GetDirection"):
+        np.testing.assert_allclose(getattr(image, get)(), getattr(expected, get)(), atol=1e-6)
+
+
+def test_reversed_slices_keep_every_voxel_in_its_place(tmp_path):
+    """A stack whose third axis runs against the normal is turned round, not mirrored."""
+    flipped = np.reshape(OBLIQUE, (3, 3)) * (1, 1, -1)
+    expected = scan(tuple(flipped.ravel()))
+    for z in range(expected.GetDepth()):
+        write_slice(expected, z, tmp_path / f"im{z}.dcm")
+    image = read_volume(tmp_path)
+    assert np.linalg.det(np.reshape(image.GetDirection(), (3, 3))) == pytest.approx(1)
+    for index in ((0, 0, 0), (6, 5, 7), (3, 2, 1)):
+        point = expected.TransformIndexToPhysicalPoint(index)
+        assert image[image.TransformPhysicalPointToIndex(point)] == expected[index]
+
+
+def test_input_files_are_the_slices_only(folder):
+    (folder / "DICOMDIR").write_bytes(bytes(128) + b"DICM")
+    (folder / "readme.txt").write_text("series 4")
+    assert [path.name for path in input_files(folder)] == [f"im{n:03}.dcm" for n in range(1, 9)]
+    assert read_volume(folder).GetSize() == (7, 6, 8)
+
+
+def test_files_without_ending_are_recognised_by_their_signature(folder):
+    for path in folder.iterdir():
+        path.rename(path.with_suffix(""))
+    assert read_volume(folder).GetSize() == (7, 6, 8)
+
+
+def test_two_series_are_refused(folder):
+    write_slice(scan(), 0, folder / "scout.dcm", series=SERIES + ".7")
+    with pytest.raises(InputError, match=r"holds 2 DICOM series .*1125\.1\.7.*one series"):
+        read_volume(folder)
+
+
+def test_missing_slice_is_refused(folder):
+    (folder / "im004.dcm").unlink()
+    with pytest.raises(InputError, match=r"im005\.dcm and im003\.dcm are 1\.2 mm apart.*1 slice"):
+        read_volume(folder)
+
+
+def test_doubled_slice_is_refused(folder):
+    (folder / "copy.dcm").write_bytes((folder / "im004.dcm").read_bytes())
+    with pytest.raises(InputError, match=r"im004\.dcm lie at the same position \(slice spacing 0"):
+        read_volume(folder)
+
+
+def test_uneven_slices_are_refused(folder):
+    image = scan()
+    image.SetOrigin(np.array(image.GetOrigin()) + 0.15 * np.reshape(OBLIQUE, (3, 3))[:, 2])
+    write_slice(image, 4, folder / "im004.dcm")
+    with pytest.raises(InputError, match=r"0\.75 mm apart and the other slices 0\.6 .*not uniform"):
+        read_volume(folder)
+
+
+def test_tilted_gantry_is_refused(tmp_path):
+    image = scan()
+    for z in range(image.GetDepth()):
+        image.SetOrigin(np.array((0, 0, 0)) + 0.1 * z * np.reshape(OBLIQUE, (3, 3))[:, 1])
+        write_slice(image, z, tmp_path / f"im{z}.dcm")
+    with pytest.raises(InputError, match=r"shift sideways by 0\.1 mm .*tilted gantry"):
+        read_volume(tmp_path)
+
+
+def test_mixed_orientations_are_refused(folder):
+    write_slice(scan(), 4, folder / "im004.dcm", orientation=r"1\0\0\0\0\-1")
+    with pytest.raises(InputError, match=r"im004\.dcm and .* have different orientations"):
+        read_volume(folder)
+
+
+def test_slice_of_another_size_is_refused(folder):
+    write_slice(scan()[:5], 4, folder / "im004.dcm")
+    with pytest.raises(InputError, match="differ in size or pixel spacing"):
+        read_volume(folder)
+
+
+def test_single_slice_is_refused(tmp_path):
+    write_slice(scan(), 0, tmp_path / "im0.dcm")
+    with pytest.raises(InputError, match="a single DICOM slice"):
+        read_volume(tmp_path)
+
+
+def test_several_frames_in_a_file_are_refused(tmp_path):
+    sitk.WriteImage(sitk.Cast(scan(), sitk.sitkUInt8), tmp_path / "all.dcm")
+    with pytest.raises(InputError, match=r"all\.dcm: holds several frames"):
+        read_volume(tmp_path)
+
+
+@pytest.mark.parametrize("kept", [100, 400, -20])
+def test_truncated_slice_is_refused(folder, kept, capfd):
+    path = folder / "im004.dcm"
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(InputError, match=r"im004\.dcm|truncated"):
+        read_volume(folder)
+    assert capfd.readouterr().err == ""
+
+
+def test_slice_without_position_is_refused(folder):
+    path = folder / "im004.dcm"
+    # The tag (0020,0032) is renamed, so that the slice has no position any more.
+    path.write_bytes(path.read_bytes().replace(b"\x20\x00\x32\x00DS", b"\x20\x00\x31\x00DS"))
+    with pytest.raises(InputError, match=r"im004\.dcm: its DICOM tag \(0020,0032\).*3 numbers"):
+        read_volume(folder)
