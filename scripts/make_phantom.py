@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import pandas as pd
-import SimpleITK as sitk
 
 from otosynth.configuration.phantom import PhantomSettings
 from otosynth.jobs import job
-from otosynth.phantom import make_ear, points_table
-from otosynth.registration import write_transform
+from otosynth.phantom import make_ear
+from otosynth.registration.transforms import write_transform
 from otosynth.volumes import write_volume
 
 with job(snakemake.log[0]):
@@ -23,4 +22,9 @@ with job(snakemake.log[0]):
     write_volume(ear.labels, Path(snakemake.output.labels))
     write_volume(ear.structures, Path(snakemake.output.structures))
     write_transform(ear.pose, Path(snakemake.output.pose))
-    points_table(ear).to_csv(snakemake.output.points, index=False, float_format="%.6f")
+    # The points on which the registration is measured (method 3).
+    points = pd.concat(
+        pd.DataFrame(xyz, columns=["x", "y", "z"]).assign(kind=kind)
+        for kind, xyz in (("centreline", ear.centreline), ("corner", ear.box_corners))
+    )
+    points.to_csv(snakemake.output.points, index=False, float_format="%.6f")

@@ -6,7 +6,8 @@ import pandas as pd
 
 from otosynth.files import write_json
 from otosynth.jobs import job
-from otosynth.registration import read_transform, target_registration_error
+from otosynth.registration import target_registration_error
+from otosynth.registration.transforms import read_transform
 
 with job(snakemake.log[0]):
     estimated = read_transform(Path(snakemake.input.transform))

@@ -11,8 +11,9 @@ from otosynth.registration import (
     read_initial_transform,
     register_rigid,
     resample_onto,
-    write_transform,
 )
+from otosynth.registration.overlap import overlap_fraction
+from otosynth.registration.transforms import write_transform
 from otosynth.seeds import derive_seed
 from otosynth.volumes import check_intensities, check_pair, read_volume, write_volume
 
@@ -35,7 +36,8 @@ with job(snakemake.log[0]) as logger:
     seed = derive_seed(snakemake.params.seed, "registration", specimen)
     registration = register_rigid(microct, ct, settings, initial, seed)
     mask = field_of_view_mask(ct, registration.transform, microct)
-    overlap = check_overlap(mask, specimen, settings)
+    check_overlap(mask, specimen, settings)
+    overlap = overlap_fraction(mask)
     logger.info("%s: both fields of view cover %.1f %% of the micro-CT", specimen, 100 * overlap)
 
     write_volume(resample_onto(ct, registration.transform, microct, AIR_HU),

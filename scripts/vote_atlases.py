@@ -5,7 +5,7 @@ from pathlib import Path
 from otosynth.atlas import carry_class_map, majority_vote, register_atlas
 from otosynth.configuration.atlas import AtlasSettings
 from otosynth.jobs import job
-from otosynth.registration import write_transform
+from otosynth.registration.transforms import write_transform
 from otosynth.seeds import derive_seed
 from otosynth.volumes import array_of, image_like, mirror, read_labels, read_volume, write_volume
 

@@ -84,21 +84,21 @@ def histogram(values: np.ndarray, settings: ClassMapSettings) -> Histogram:
     """
     if values.size == 0:
         raise InputError("the class map's mask holds no voxel, so there is nothing to threshold.")
-    low, high = settings.window or (float(values.min()), float(values.max()))
-    inside = values[(values >= low) & (values <= high)]
-    if inside.size == 0 or low == high:
+    lowest, highest = float(values.min()), float(values.max())
+    low, high = settings.window or (lowest, highest)
+    if low == high or highest < low or lowest > high:
         raise InputError(
-            f"no micro-CT intensities between {low:g} and {high:g} (found {values.min():g} to "
-            f"{values.max():g}); change the class map's window."
+            f"no range of micro-CT intensities between {low:g} and {high:g} (found {lowest:g} to "
+            f"{highest:g}); change the class map's window."
         )
-    if not settings.logarithmic:
-        counts, edges = np.histogram(inside, bins=settings.bins, range=(low, high))
-        return Histogram(counts, edges)
-    scale = GREY_LEVELS / (high - low)
-    counts, log_edges = np.histogram(
-        np.log1p((inside - low) * scale), bins=settings.bins, range=(0, np.log1p(GREY_LEVELS))
-    )
-    return Histogram(counts, low + np.expm1(log_edges) / scale)
+    relative = np.linspace(0, 1, settings.bins + 1)
+    if settings.logarithmic:
+        relative = np.expm1(relative * np.log1p(GREY_LEVELS)) / GREY_LEVELS
+    edges = low + relative * (high - low)
+    # Rounding must not push the highest intensity out of the last bin.
+    edges[-1] = high
+    counts, _ = np.histogram(values, bins=edges)
+    return Histogram(counts, edges)
 
 
 def otsu_thresholds(values: np.ndarray, settings: ClassMapSettings) -> tuple[float, float]:

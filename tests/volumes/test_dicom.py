@@ -161,6 +161,6 @@ def test_truncated_slice_is_refused(folder, kept, capfd):
 def test_slice_without_position_is_refused(folder):
     path = folder / "im004.dcm"
     # The tag (0020,0032) is renamed, so that the slice has no position any more.
-    path.write_bytes(path.read_bytes().replace(b"\x20\x00\x32\x00DS", b"\x20\x00\x31\x00DS"))
+    path.write_bytes(path.read_bytes().replace(b"\x20\x00\x32\x00", b"\x20\x00\x31\x00"))
     with pytest.raises(InputError, match=r"im004\.dcm: its DICOM tag \(0020,0032\).*3 numbers"):
         read_volume(folder)

@@ -33,7 +33,7 @@ class RegistrationSettings(Section):
         64, ge=8, description="Bins per axis of the joint histogram of Mattes' metric (count)."
     )
     iterations: int = Field(
-        60, ge=1, description="Most iterations of the optimiser in one stage (count)."
+        20, ge=1, description="Most iterations of the optimiser in one stage (count)."
     )
     max_samples: int = Field(
         300_000,

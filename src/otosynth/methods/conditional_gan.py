@@ -30,7 +30,7 @@ class ConditionalGan(Method):
         s = self.settings
         networks: dict[str, nn.Module] = {
             "generator": Generator(
-                self.output_channels, s.width, s.residual_blocks, s.dropout, s.upsampling
+                self.output_channels, s.width, s.residual_blocks, s.dropout, s.upsampling, s.norm
             ),
             "discriminator": Discriminator(2, s.width, s.discriminator_blocks),
         }

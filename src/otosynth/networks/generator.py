@@ -6,20 +6,35 @@ import torch
 from torch import Tensor, nn
 
 
-def _block(convolution: nn.Module, channels: int) -> list[nn.Module]:
-    return [convolution, nn.InstanceNorm3d(channels), nn.ReLU(inplace=True)]
+Norm = Literal["instance", "layer"]
+
+
+def _norm(kind: Norm, channels: int) -> nn.Module:
+    """Return a norm without learned parameters; see docs/method.md, open points, for the choice.
+
+    ``instance`` takes each channel's mean away, and with it the absolute intensity of a patch
+    (in HU, what tells soft tissue from air); ``layer`` takes away the mean of all channels
+    together, so that the differences between channels still carry it.
+    """
+    if kind == "layer":
+        return nn.GroupNorm(1, channels, affine=False)
+    return nn.InstanceNorm3d(channels)
+
+
+def _block(convolution: nn.Module, channels: int, norm: Norm) -> list[nn.Module]:
+    return [convolution, _norm(norm, channels), nn.ReLU(inplace=True)]
 
 
 class ResidualBlock(nn.Module):
     """Two 3^3 convolutions with dropout between them, added to their input."""
 
-    def __init__(self, channels: int, dropout: float) -> None:
+    def __init__(self, channels: int, dropout: float, norm: Norm) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            *_block(nn.Conv3d(channels, channels, 3, padding=1), channels),
+            *_block(nn.Conv3d(channels, channels, 3, padding=1), channels, norm),
             nn.Dropout(dropout),
             nn.Conv3d(channels, channels, 3, padding=1),
-            nn.InstanceNorm3d(channels),
+            _norm(norm, channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -40,6 +55,8 @@ class Generator(nn.Module):
         The trunk; dropout is the noise z of Eq. 1.
     upsampling
         ``nearest`` (nearest neighbour, then convolution) or ``transposed``.
+    norm
+        ``instance`` or ``layer``.
 
     Zeros pad the convolutions: the backward pass of reflection padding is not deterministic
     on CUDA.
@@ -52,15 +69,16 @@ class Generator(nn.Module):
         residual_blocks: int,
         dropout: float,
         upsampling: Literal["nearest", "transposed"],
+        norm: Norm = "instance",
     ) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            *_block(nn.Conv3d(1, width, 7, padding=3), width),
-            *_block(nn.Conv3d(width, 2 * width, 3, stride=2, padding=1), 2 * width),
-            *_block(nn.Conv3d(2 * width, 4 * width, 3, stride=2, padding=1), 4 * width),
-            *(ResidualBlock(4 * width, dropout) for _ in range(residual_blocks)),
-            *_block(_upsample(4 * width, 2 * width, upsampling), 2 * width),
-            *_block(_upsample(2 * width, width, upsampling), width),
+            *_block(nn.Conv3d(1, width, 7, padding=3), width, norm),
+            *_block(nn.Conv3d(width, 2 * width, 3, stride=2, padding=1), 2 * width, norm),
+            *_block(nn.Conv3d(2 * width, 4 * width, 3, stride=2, padding=1), 4 * width, norm),
+            *(ResidualBlock(4 * width, dropout, norm) for _ in range(residual_blocks)),
+            *_block(_upsample(4 * width, 2 * width, upsampling), 2 * width, norm),
+            *_block(_upsample(2 * width, width, upsampling), width, norm),
             nn.Conv3d(width, outputs, 7, padding=3),
         )
 

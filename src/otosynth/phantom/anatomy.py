@@ -32,7 +32,7 @@ _PROMONTORY_MM = 0.9
 _NERVE_WALL_MM = 0.35
 _CELL_WALL_MM = 0.4
 _MEMBRANE_MM = 0.36
-_CORNER_MM = 0.8
+_CORNER_MM = 0.45
 _REACH_MM = 2.0
 
 Labels = npt.NDArray[np.uint8]
@@ -72,9 +72,9 @@ class Anatomy:
         self.labyrinth: Labyrinth = labyrinth(
             variation.canal_radius_mm, variation.lateral_canal_radius_mm
         )
-        cells: AirCells = draw_cells(variation)
-        self.cells = cells
-        self.cells = cells.without_cramped(_room(self._distances(cells.seeds.T)))
+        self.cells: AirCells = draw_cells(variation)
+        room_at_seeds = _room(self._distances(self.cells.seeds.T))
+        self.cells = self.cells.without_cramped(room_at_seeds)
 
     def to_ear(self, points: npt.NDArray) -> npt.NDArray:
         """Points (3, n) of the micro-CT frame in the frame of the right ear, mm."""

@@ -104,7 +104,7 @@ def draw_cells(variation: Variation) -> AirCells:
     seeds = lattice + rng.uniform(-_JITTER, _JITTER, size=lattice.shape) * spacing
     seeds = seeds[rng.uniform(size=len(seeds)) > _MISSING_SEEDS]
     threshold = (1.0 - variation.pneumatisation) * _WHOLE_EAR_MM
-    hollow = _zone_depth(seeds) + rng.normal(0.0, 0.8, size=len(seeds)) > threshold
+    hollow = _zone_depth(seeds) + rng.normal(0.0, 0.5, size=len(seeds)) > threshold
     filled = rng.uniform(size=len(seeds)) < variation.filled_cells
     bend = draw_waves(rng, 8, (2.5, 5.0), 3, 0.3)
     return AirCells(seeds.astype(np.float32), hollow, filled, bend)

@@ -63,8 +63,7 @@ class Lattice:
 
 def _bricks(shape: tuple[int, int, int], edge: int) -> Iterator[tuple[slice, slice, slice]]:
     ranges = [[slice(i, min(i + edge, n)) for i in range(0, n, edge)] for n in shape]
-    for z, y, x in product(*ranges):
-        yield z, y, x
+    yield from product(*ranges)
 
 
 def relative_attenuation(

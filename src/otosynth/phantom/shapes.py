@@ -73,7 +73,7 @@ class Tube:
         return nearest
 
 
-def tube(path: Sequence[Sequence[float]], radii_mm: float | Sequence[float]) -> Tube:
+def tube(path: Sequence[Sequence[float] | Vector], radii_mm: float | Sequence[float]) -> Tube:
     """Return the tube along a path (k, 3), with one radius or one for each vertex, mm."""
     vertices = np.asarray(path, dtype=np.float64)
     radii = np.broadcast_to(np.asarray(radii_mm, dtype=np.float64), len(vertices))
@@ -136,7 +136,8 @@ class Arc:
         u = along(points, self.middle, self.centre)
         v = along(points, np.cross(self.normal, self.middle), self.centre)
         w = along(points, self.normal, self.centre)
-        angle = np.arctan2(v, u).clip(-self.half_angle_rad, self.half_angle_rad)
+        half = np.float32(self.half_angle_rad)
+        angle = np.arctan2(v, u).clip(-half, half)
         du = u - self.radius_mm * np.cos(angle)
         dv = v - self.radius_mm * np.sin(angle)
         return np.sqrt(du**2 + dv**2 + w**2) - self.lumen_radius_mm

@@ -54,7 +54,13 @@ def draw_waves(
 
 @dataclass(frozen=True)
 class Variation:
-    """The variation of one ear; lengths mm, angles radians unless named otherwise."""
+    """The variation of one ear and of its pose in the CT.
+
+    ``size`` scales the whole ear. ``head_rotation`` (3, 3) and ``head_offset_mm`` place it in the
+    micro-CT. ``pneumatisation`` runs from 0 to 1; ``filled_cells`` is the fraction of air cells
+    that hold soft tissue. A micro-CT point p lies in the CT at
+    ``pose_rotation @ p + pose_offset_mm + ct_centre_mm``.
+    """
 
     size: float
     turns: float
@@ -95,30 +101,27 @@ def _rotation(axis: npt.NDArray[np.float64], angle_rad: float) -> npt.NDArray[np
 
 def draw_variation(specimen: str, seed: int, settings: PhantomSettings) -> Variation:
     """Draw all that makes this specimen's ear, and how it lies in the CT, from the seed."""
+    pose = generator(seed, specimen, "pose")
+    angle_rad = np.deg2rad(settings.max_rotation_deg) * pose.uniform(0.3, 1.0)
+    distance_mm = settings.max_translation_mm * pose.uniform(0.3, 1.0)
     rng = generator(seed, specimen, "anatomy")
-    anatomy = {
-        "size": rng.uniform(0.95, 1.05),
-        "turns": rng.uniform(2.4, 2.75),
-        "cochlear_height_mm": rng.uniform(3.0, 3.4),
-        "canal_radius_mm": rng.uniform(3.0, 3.4),
-        "lateral_canal_radius_mm": rng.uniform(2.15, 2.45),
-        "head_rotation": _rotation(_random_direction(rng), np.deg2rad(rng.uniform(0.0, 10.0))),
-        "head_offset_mm": rng.uniform(-0.6, 0.6, size=3),
-        "deformation": draw_waves(rng, 8, (8.0, 16.0), 3, settings.deformation_mm),
-        "mineral": draw_waves(rng, 40, (0.8, 5.0), 1, 0.05),
-        "pneumatisation": rng.uniform(0.5, 1.0),
-        "filled_cells": rng.uniform(0.0, 0.12),
-        "mucosa_mm": rng.uniform(0.24, 0.32),
-        "septum_mm": rng.uniform(0.3, 0.45),
-        "cell_spacing_mm": rng.uniform(2.5, 3.1),
-        "cell_seed": int(rng.integers(2**32)),
-    }
-    rng = generator(seed, specimen, "pose")
-    angle = np.deg2rad(settings.max_rotation_deg) * rng.uniform(0.3, 1.0)
-    distance = settings.max_translation_mm * rng.uniform(0.3, 1.0)
-    pose = {
-        "pose_rotation": _rotation(_random_direction(rng), angle),
-        "pose_offset_mm": distance * _random_direction(rng),
-        "ct_centre_mm": rng.uniform(-60.0, 60.0, size=3),
-    }
-    return Variation(**anatomy, **pose)
+    return Variation(
+        size=rng.uniform(0.95, 1.05),
+        turns=rng.uniform(2.4, 2.75),
+        cochlear_height_mm=rng.uniform(3.0, 3.4),
+        canal_radius_mm=rng.uniform(3.0, 3.4),
+        lateral_canal_radius_mm=rng.uniform(2.15, 2.45),
+        head_rotation=_rotation(_random_direction(rng), np.deg2rad(rng.uniform(0.0, 10.0))),
+        head_offset_mm=rng.uniform(-0.6, 0.6, size=3),
+        deformation=draw_waves(rng, 8, (8.0, 16.0), 3, settings.deformation_mm),
+        mineral=draw_waves(rng, 40, (0.8, 5.0), 1, 0.05),
+        pneumatisation=rng.uniform(0.5, 1.0),
+        filled_cells=rng.uniform(0.0, 0.12),
+        mucosa_mm=rng.uniform(0.24, 0.32),
+        septum_mm=rng.uniform(0.3, 0.45),
+        cell_spacing_mm=rng.uniform(2.7, 3.3),
+        cell_seed=int(rng.integers(2**32)),
+        pose_rotation=_rotation(_random_direction(pose), angle_rad),
+        pose_offset_mm=distance_mm * _random_direction(pose),
+        ct_centre_mm=pose.uniform(-60.0, 60.0, size=3),
+    )

@@ -74,9 +74,7 @@ def _read_transform(path: Path, specimen: str) -> sitk.Euler3DTransform:
     return rigid_transform(matrix, np.zeros(3), offset)
 
 
-def _pose_from_landmarks(
-    ct_path: Path, microct_path: Path, specimen: str
-) -> sitk.Euler3DTransform:
+def _pose_from_landmarks(ct_path: Path, microct_path: Path, specimen: str) -> sitk.Euler3DTransform:
     ct_points, microct_points = _paired(ct_path, microct_path, specimen)
     ct_centre, microct_centre = ct_points.mean(axis=0), microct_points.mean(axis=0)
     for path, points in ((ct_path, ct_points), (microct_path, microct_points)):
@@ -94,9 +92,7 @@ def _pose_from_landmarks(
     return rigid_transform(rotation.as_matrix(), microct_centre, ct_centre)
 
 
-def _paired(
-    ct_path: Path, microct_path: Path, specimen: str
-) -> tuple[np.ndarray, np.ndarray]:
+def _paired(ct_path: Path, microct_path: Path, specimen: str) -> tuple[np.ndarray, np.ndarray]:
     """Points (n, 3) of both files, in the order of their common labels."""
     ct, microct = read_landmarks(ct_path, specimen), read_landmarks(microct_path, specimen)
     unpaired = sorted(set(ct) ^ set(microct))

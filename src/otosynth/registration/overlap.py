@@ -24,9 +24,7 @@ def resample_onto(
     sitk.Image
         float32, on the grid of ``reference``.
     """
-    return sitk.Resample(
-        moving, reference, transform, sitk.sitkBSpline, outside, sitk.sitkFloat32
-    )
+    return sitk.Resample(moving, reference, transform, sitk.sitkBSpline, outside, sitk.sitkFloat32)
 
 
 def field_of_view_mask(

@@ -19,9 +19,7 @@ from otosynth.registration.preparation import (
     shrink_towards,
     smooth,
 )
-from otosynth.registration.search import find_poses, rotations_to_try
-
-LARGEST_ROTATION_DEGREES = {"45 degrees": 45.0, "full sphere": 180.0}
+from otosynth.registration.search import LARGEST_ROTATION_DEGREES, find_poses, rotations_to_try
 
 # Point spread assumed until it is measured, in CT voxels; and the coarse level's voxel size.
 ASSUMED_RESOLUTION_IN_VOXELS = 1.5
@@ -154,8 +152,9 @@ def _expected_ct_levels(
         cropped = crop_around(pair.ct, pair.small, pose, pair.voxel_mm)
         back = inverse_of(pose, centre_of(cropped))
         appearance, expected = fit_appearance(knots, maps, cropped, back, resolution_mm)
+        resolution_mm = appearance.resolution_mm
         # The micro-CT's border lacks what lies beyond it, which the CT's blur mixes in.
-        moving = crop_border(clip_to_quantiles(expected), appearance.resolution_mm / 2)
+        moving = crop_border(clip_to_quantiles(expected), resolution_mm / 2)
         fixed = clip_to_quantiles(cropped)
         pose, _ = _align(pair, fixed, moving, pose, trace, "expected CT", level)
     return pose

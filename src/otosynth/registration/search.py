@@ -16,6 +16,10 @@ from otosynth.registration.geometry import centre_of, rigid_transform
 from otosynth.registration.preparation import clip_to_quantiles, smooth
 
 
+# What the configuration calls the reach of the search.
+LARGEST_ROTATION_DEGREES = {"45 degrees": 45.0, "full sphere": 180.0}
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A pose (point of the small scan to point of the large one) and its correlation, -1 to 1."""
@@ -126,7 +130,9 @@ def _best_translation(
     if not np.isfinite(score[best]):
         return None
     # A shift beyond the volume's length stands for a negative one (the transform is periodic).
-    shift = np.array([s if s <= n - m else s - n for s, n, m in zip(best, score.shape, moved.shape, strict=True)])
+    shift = np.array(
+        [s if s <= n - m else s - n for s, n, m in zip(best, score.shape, moved.shape, strict=True)]
+    )
     placed = origin + shift[::-1] * spacing_mm - first
     return Candidate(float(score[best]), rigid_transform(rotation, centre, placed))
 

@@ -1,0 +1,73 @@
+"""Figure 1: the CT, the micro-CT and the class map of one ear."""
+
+from matplotlib.figure import Figure
+
+from otosynth.figures.slices import (
+    Plane,
+    add_scale_bar,
+    show_classes,
+    show_intensity,
+    telling_point,
+)
+from otosynth.figures.style import SMALL_PT, class_patches, new_figure
+from otosynth.normalisation import Normalisation
+from otosynth.pairs import Pair
+
+CT_TITLE, MICROCT_TITLE, CLASSMAP_TITLE = "CT", "micro-CT", "class map"
+ROW_IN = 2.05
+
+
+def draw_pair(
+    pair: Pair,
+    spacing_mm: tuple[float, float, float],
+    windows: Normalisation,
+    specimen: str,
+    label: str,
+) -> Figure:
+    """Draw three planes of a registered pair (thesis, Fig. 1).
+
+    Parameters
+    ----------
+    pair
+        The ear's volumes z, y, x.
+    spacing_mm
+        Voxel size z, y, x in mm.
+    windows
+        The intensities that are black and white.
+    specimen, label
+        The ear's name, and what the data are.
+    """
+    point = telling_point(pair.classmap, pair.mask, spacing_mm)
+    planes = [Plane.across(axis, point[axis], spacing_mm) for axis in range(3)]
+    figure = new_figure(
+        "CT, micro-CT and class map of one ear", label, f"specimen {specimen}", 3 * ROW_IN + 0.5
+    )
+    panels = figure.subplots(3, 3)
+    for row, plane in zip(panels, planes, strict=True):
+        ct = show_intensity(row[0], plane.of(pair.ct), plane, (windows.ct.low, windows.ct.high))
+        microct = show_intensity(
+            row[1], plane.of(pair.microct), plane, (windows.microct.low, windows.microct.high)
+        )
+        show_classes(row[2], plane.of(pair.classmap), plane.of(pair.mask), plane)
+        row[0].set_ylabel(plane.title)
+        add_scale_bar(row[0])
+    for axes, title in zip(panels[0], (CT_TITLE, MICROCT_TITLE, CLASSMAP_TITLE), strict=True):
+        axes.set_title(title)
+    for column, image, unit in ((0, ct, "HU"), (1, microct, "scanner's unit")):
+        bar = figure.colorbar(
+            image, ax=panels[:, column], location="bottom", aspect=30, pad=0.01, shrink=0.9
+        )
+        bar.set_label(unit, fontsize=SMALL_PT)
+        bar.outline.set_visible(False)  # type: ignore[operator]
+    legend = panels[2, 2].legend(
+        handles=class_patches(),
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.02),
+        ncols=3,
+        handlelength=1.2,
+        columnspacing=1.0,
+    )
+    legend.set_in_layout(False)
+    return figure
+
+

@@ -1,0 +1,122 @@
+"""One look for all figures, and files that are the same bytes whenever they are drawn."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from otosynth.files import written_whole
+
+WIDTH_IN = 6.3
+"""Text width of a thesis page (inches)."""
+
+HEADER_IN = 0.4
+"""Height of the two lines above every figure (inches)."""
+
+SMALL_PT, TEXT_PT, TITLE_PT = 7, 8, 9
+"""Font sizes at print size; nothing is smaller than the first."""
+
+CLASS_TITLES = ("air", "soft tissue", "bone")
+# Okabe and Ito's colours (2008), told apart by every kind of colour vision; ordered from dark to
+# light like the tissues in a scan, so they survive a grey printer as well.
+CLASS_COLOURS = ("#0072B2", "#E69F00", "#F5ECB5")
+OUTSIDE_COLOUR = "#BDBDBD"
+INK, GREY, PALE = "#222222", "#777777", "#E8E8E8"
+ATLAS_COLOUR = "#999999"
+# The same palette for trained methods, in the order of the configuration.
+METHOD_COLOURS = (
+    "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#0072B2", "#E69F00", "#F0E442", "#000000",
+)  # fmt: skip
+
+RC = {
+    "font.family": "DejaVu Sans",
+    "font.size": TEXT_PT,
+    "axes.titlesize": TEXT_PT,
+    "axes.labelsize": TEXT_PT,
+    "xtick.labelsize": SMALL_PT,
+    "ytick.labelsize": SMALL_PT,
+    "legend.fontsize": SMALL_PT,
+    "legend.frameon": False,
+    "axes.linewidth": 0.6,
+    "axes.edgecolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.2,
+    "text.color": INK,
+    # TrueType fonts, so that text in the PDF can be searched and edited.
+    "pdf.fonttype": 42,
+}
+# A file must not tell when or by which version it was drawn.
+METADATA = {
+    ".png": {"Software": None},
+    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+
+
+def new_figure(title: str, label: str, note: str, height_in: float) -> Figure:
+    """Return an empty figure of page width that says what it shows and of which data.
+
+    Parameters
+    ----------
+    title
+        What the figure is.
+    label
+        What the data are, e.g. ``phantom``.
+    note
+        The second line after the label: specimen, windows, group.
+    height_in
+        Height without the header (inches).
+    """
+    # From the defaults, so that a matplotlibrc of the user changes nothing.
+    matplotlib.rcdefaults()
+    matplotlib.use("Agg")
+    matplotlib.rcParams.update(RC)
+    height = height_in + HEADER_IN
+    figure = Figure(figsize=(WIDTH_IN, height))
+    figure.set_layout_engine(
+        "constrained", rect=(0, 0, 1, 1 - HEADER_IN / height), w_pad=0.03, h_pad=0.03
+    )
+    margin = 0.04 / WIDTH_IN
+    figure.text(
+        margin, 1 - 0.04 / height, title, va="top", fontsize=TITLE_PT, fontweight="bold"
+    )
+    line = f"Data: {label}" + (f" · {note}" if note else "")
+    figure.text(margin, 1 - 0.2 / height, line, va="top", fontsize=SMALL_PT, color=GREY)
+    return figure
+
+
+def write_figure(figure: Figure, files: Iterable[str], dpi: int) -> None:
+    """Write a figure in the format of each file's suffix (.png or .pdf).
+
+    The same figure gives the same bytes: no date and no version stands in the files.
+    """
+    for file in map(Path, files):
+        with written_whole(file) as beside:
+            figure.savefig(beside, dpi=dpi, metadata=METADATA[file.suffix])
+
+
+def method_colours(methods: Sequence[str]) -> dict[str, str]:
+    """Return a colour for each method: grey for the atlas, then the palette in turn."""
+    trained = [method for method in methods if method != "atlas"]
+    colours = {m: METHOD_COLOURS[k % len(METHOD_COLOURS)] for k, m in enumerate(trained)}
+    return {"atlas": ATLAS_COLOUR} | colours
+
+
+def class_patches() -> list[Patch]:
+    """Return the legend entries of the three classes."""
+    return [
+        Patch(facecolor=colour, edgecolor=GREY, linewidth=0.5, label=title)
+        for colour, title in zip(CLASS_COLOURS, CLASS_TITLES, strict=True)
+    ]
+
+
+def bare(axes: Axes) -> None:
+    """Take ticks and frame away: an image needs none."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)

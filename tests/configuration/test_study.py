@@ -1,0 +1,120 @@
+"""A configuration is refused early, by the name of its key."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from otosynth.configuration.study import Study, load_study
+from otosynth.configuration.tables import check_raw_files, study_groups, study_specimens
+from otosynth.documentation import PAGE, configuration_page, fields_of
+from otosynth.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
+OVERLAYS = sorted((ROOT / "config").glob("*.yaml"))
+
+
+def merged(base: dict, change: dict) -> dict:
+    result = copy.deepcopy(base)
+    for key, value in change.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def test_the_default_configuration_states_every_key():
+    def keys(section: dict, prefix: str = "") -> set[str]:
+        found = set()
+        for key, value in section.items():
+            found.add(prefix + key)
+            if isinstance(value, dict):
+                found |= keys(value, f"{prefix}{key}.")
+        return found
+
+    stated = keys(DEFAULT)
+    for method in DEFAULT["methods"]:
+        expected = {key.replace("<name>", method) for key, _ in fields_of(Study)}
+        assert expected <= stated | {f"methods.{method}"}
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.stem)
+def test_every_overlay_is_valid(overlay, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    study = load_study(merged(DEFAULT, yaml.safe_load(overlay.read_text())))
+    if study.data.specimen_table.is_file():
+        groups = study_groups(study, study_specimens(study))
+        assert sum(len(group.testing) for group in groups.values()) >= 6
+
+
+def test_thesis_overlay_keeps_the_published_values():
+    study = load_study(
+        merged(DEFAULT, yaml.safe_load((ROOT / "config/thesis.yaml").read_text()))
+    )
+    single, multi = study.methods["single_task"], study.methods["multi_task"]
+    assert (study.patches.size, study.patches.overlap) == (96, 24)
+    for method in (single, multi):
+        assert (method.width, method.epochs, method.constant_epochs) == (64, 200, 100)
+        assert (method.learning_rate, method.adam_betas) == (2e-4, (0.5, 0.999))
+        assert method.steps_per_epoch is None
+        assert method.checkpoint_every == 5
+    assert (single.factor, multi.factor) == (1, 2)
+    assert single.loss_weights.model_dump() == {
+        "adversarial": 1, "weighted_l1": 5, "perception": 10, "dice": 0,
+    }  # fmt: skip
+    assert multi.loss_weights.model_dump() == {
+        "adversarial": 1, "weighted_l1": 5, "perception": 5, "dice": 10,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sead": 3}, "sead: unknown key"),
+        ({"patches": {"sise": 3}}, "patches.sise: unknown key"),
+        ({"methods": {"multi_task": {"widht": 3}}}, "methods.multi_task.widht: unknown key"),
+        ({"patches": {"size": "large"}}, "patches.size: .*integer.*'large'"),
+        ({"patches": {"size": 32, "overlap": 32}}, "overlap must be smaller"),
+        ({"study": "a/b"}, "study: "),
+        ({"study": "../up"}, "study: "),
+        ({"normalisation": {"ct_window_hu": [100, -100]}}, "ct_window_hu must be two rising"),
+        ({"methods": {"pix2pix": {"title": "x", "loss_weights": {}}}}, "no method 'pix2pix'"),
+        ({"methods": {"single_task": {"loss_weights": {"dice": 1}}}}, "dice must be 0"),
+        ({"methods": {"multi_task": {"constant_epochs": 99}}}, "constant_epochs must not exceed"),
+        ({"groups": {"leave_out": 2}}, "exactly one of groups.table and groups.leave_out"),
+    ],
+)
+def test_a_wrong_key_or_value_is_refused_by_name(change, message):
+    with pytest.raises(InputError, match=message):
+        load_study(merged(DEFAULT, change))
+
+
+def test_a_missing_key_is_named():
+    config = copy.deepcopy(DEFAULT)
+    del config["methods"]["multi_task"]["title"]
+    with pytest.raises(InputError, match=r"methods.multi_task.title: missing"):
+        load_study(config)
+
+
+def test_a_phantom_ear_never_takes_a_thesis_code(tmp_path):
+    table = tmp_path / "specimens.tsv"
+    table.write_text("specimen\tside\nS3_1\tright\nP2\tright\nP3\tleft\n")
+    study = load_study(merged(DEFAULT, {"data": {"specimens": str(table)}}))
+    with pytest.raises(InputError, match="S3_1 names an ear of the thesis"):
+        study_specimens(study)
+
+
+def test_all_missing_raw_files_stand_in_one_message(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    study = load_study(
+        merged(DEFAULT, yaml.safe_load((ROOT / "config/thesis.yaml").read_text()))
+    )
+    with pytest.raises(InputError, match="12 raw files are missing") as refusal:
+        check_raw_files(study_specimens(study), study.data.folder)
+    assert "S3_11: data/thesis/S3_11/microct.nii.gz" in str(refusal.value)
+    assert "data.folder" in str(refusal.value)
+
+
+def test_the_configuration_s_page_says_what_the_definition_says():
+    assert (ROOT / PAGE).read_text() == configuration_page(), "run `make docs`"

@@ -1,0 +1,71 @@
+"""Scores in long form, on the micro-CT grid and beside it on the prediction's own."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import SimpleITK as sitk
+
+from otosynth.evaluation import SCORE_COLUMNS, dice_view, gather, perceptual_error_view, score
+from otosynth.volumes import downsample, downsample_labels, downsample_mask
+
+
+@pytest.fixture
+def truth(pairs):
+    def image(array):
+        result = sitk.GetImageFromArray(array)
+        result.SetSpacing((0.1, 0.1, 0.1))
+        result.SetOrigin((5, -3, 2))
+        return result
+
+    pair = pairs["E1"]
+    return {name: image(getattr(pair, name)) for name in ("classmap", "microct", "mask")}
+
+
+def value(table, **conditions):
+    for column, wanted in conditions.items():
+        table = table[table[column] == wanted]
+    assert len(table) == 1
+    return table["value"].iloc[0]
+
+
+def test_a_perfect_prediction_scores_perfectly(truth):
+    predicted = {name: truth[name] for name in ("classmap", "microct")}
+    table = score(predicted, truth, {}, (0.0, 1.0))
+    assert set(table["grid"]) == {"microct"}
+    for name in ("air", "soft", "bone"):
+        assert value(table, **{"class": name, "metric": "dice"}) == 1
+        assert value(table, **{"class": name, "metric": "hd95_mm"}) == 0
+    assert value(table, metric="perceptual_error") == 0
+
+
+def test_a_coarser_prediction_is_scored_on_both_grids(truth):
+    reduce = {"classmap": downsample_labels, "microct": downsample, "mask": downsample_mask}
+    own = {name: how(truth[name], 2) for name, how in reduce.items()}
+    table = score({n: own[n] for n in ("classmap", "microct")}, truth, own, (0.0, 1.0))
+    exact = value(table, grid="own", **{"class": "soft", "metric": "dice"})
+    brought = value(table, grid="microct", **{"class": "soft", "metric": "dice"})
+    assert exact == 1
+    assert 0.85 < brought < 1, "steps of the coarse grid cost something, a shift would cost more"
+
+
+def test_an_atlas_vote_has_no_micro_ct_to_score(truth):
+    table = score({"classmap": truth["classmap"]}, truth, {}, (0.0, 1.0))
+    assert set(table["metric"]) == {"dice", "assd_mm", "hd95_mm"}
+
+
+def test_gathered_scores_say_where_each_number_is_from(tmp_path, truth):
+    files = []
+    for specimen, method in (("E1", "atlas"), ("E2", "multi_task")):
+        file = tmp_path / specimen / method / "seed-1.csv"
+        file.parent.mkdir(parents=True)
+        predicted = {name: truth[name] for name in ("classmap", "microct")}
+        score(predicted, truth, {}, (0.0, 1.0)).to_csv(file, index=False)
+        files.append(file)
+    scores = gather(files, "phantom", "phantom", {"E1": "A", "E2": "B"})
+    assert list(scores.columns) == SCORE_COLUMNS
+    assert set(scores["group"]) == {"A", "B"}
+    dice = dice_view(scores)
+    assert list(dice.columns) == ["study", "group", "specimen", "method", "class", "dice"]
+    assert len(dice) == 6
+    assert np.allclose(dice["dice"], 1)
+    assert isinstance(perceptual_error_view(scores), pd.DataFrame)

@@ -1,0 +1,163 @@
+"""Scores against hand-computed cases and against the libraries themselves."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance
+from skimage.metrics import structural_similarity
+
+from otosynth.metrics import (
+    dice,
+    mean_absolute_error,
+    perceptual_error,
+    psnr,
+    score_class_map,
+    score_microct,
+    ssim,
+    surface_distances,
+)
+from otosynth.tissues import AIR, BONE, SOFT
+
+ALL = np.ones((20, 21, 22), bool)
+SPACING_MM = (0.3, 0.2, 0.1)
+
+
+def box(first: int, last: int, inside: int = BONE) -> np.ndarray:
+    """Soft tissue with a block of another class, its z index from first to last."""
+    labels = np.full(ALL.shape, SOFT, np.uint8)
+    labels[first : last + 1, 5:15, 5:15] = inside
+    return labels
+
+
+def test_dice_counts_overlap_inside_the_mask():
+    a = np.array([[[AIR, AIR, SOFT, BONE, BONE]]])
+    b = np.array([[[AIR, SOFT, SOFT, BONE, AIR]]])
+    mask = np.array([[[True, True, True, True, False]]])
+    assert dice(a, b, mask) == pytest.approx({"air": 2 / 3, "soft": 2 / 3, "bone": 1})
+    assert dice(a, b, np.ones_like(mask))["bone"] == pytest.approx(2 / 3)
+
+
+def test_dice_of_an_absent_class_is_undefined_and_of_a_missed_one_zero():
+    scores = dice(box(5, 9), box(5, 9, SOFT), ALL)
+    assert math.isnan(scores["air"])
+    assert scores["bone"] == 0
+
+
+def test_perceptual_error_divides_by_the_floored_truth():
+    truth = np.array([[[0.0, 50.0, 100.0, 200.0]]])
+    synthetic = np.array([[[25.5, 25.0, 100.0, 900.0]]])
+    mask = np.array([[[True, True, True, False]]])
+    # Scaled by 255: |0 - 0.1| over the floor 1/255, |50 - 25| / 50, and 0.
+    expected = (0.1 * 255 + 0.5 + 0) / 3
+    assert perceptual_error(truth, synthetic, (0, 255), mask) == pytest.approx(expected, rel=1e-5)
+
+
+def test_values_outside_the_window_are_clipped():
+    truth, synthetic = np.array([[[300.0]]]), np.array([[[900.0]]])
+    mask = np.ones((1, 1, 1), bool)
+    assert perceptual_error(truth, synthetic, (0, 255), mask) == 0
+    assert mean_absolute_error(truth, synthetic, mask) == 600
+
+
+def test_psnr_by_hand():
+    truth = np.zeros((4, 4, 4))
+    synthetic = np.full((4, 4, 4), 10.0)
+    mask = np.ones(truth.shape, bool)
+    assert psnr(truth, synthetic, (0, 100), mask) == pytest.approx(20)
+    assert psnr(truth, truth, (0, 100), mask) == math.inf
+
+
+def test_ssim_is_the_librarys_and_blind_outside_the_mask():
+    random = np.random.default_rng(12)
+    truth = random.random(ALL.shape)
+    synthetic = truth + random.normal(0, 0.1, ALL.shape)
+    clipped = np.clip(synthetic, 0, 1)
+    _, similarity = structural_similarity(truth, clipped, data_range=1, full=True)
+    assert ssim(truth, synthetic, (0, 1), ALL) == pytest.approx(similarity.mean(), abs=1e-5)
+    assert ssim(truth, truth, (0, 1), ALL) == pytest.approx(1)
+    mask = ALL.copy()
+    mask[:, :, 15:] = False
+    score = ssim(truth, synthetic, (0, 1), mask)
+    synthetic[:, :, 15:] = -1
+    assert ssim(truth, synthetic, (0, 1), mask) == score
+
+
+def scores_by_name(table) -> dict[tuple[str, str], float]:
+    return {(row["class"], row["metric"]): row["value"] for _, row in table.iterrows()}
+
+
+def test_surface_distance_by_hand():
+    """A slab across the whole volume, thicker by 2 slices of 0.3 mm at one of its faces."""
+    truth, predicted = np.full(ALL.shape, SOFT, np.uint8), np.full(ALL.shape, SOFT, np.uint8)
+    truth[5:10], predicted[5:12] = BONE, BONE
+    scores = scores_by_name(score_class_map(truth, predicted, ALL, SPACING_MM))
+    assert scores["bone", "assd_mm"] == pytest.approx(0.3)
+    assert scores["bone", "hd95_mm"] == pytest.approx(0.6)
+    assert scores["soft", "assd_mm"] == pytest.approx(0.3)
+    assert scores["bone", "dice"] == pytest.approx(10 / 12)
+    assert math.isnan(scores["air", "assd_mm"])
+    assert math.isnan(scores["air", "hd95_mm"])
+
+
+@pytest.mark.filterwarnings("ignore:.*always_return_as_numpy:FutureWarning")
+def test_surfaces_agree_with_the_librarys_metrics():
+    """Objects away from every border, where the library's definition is the same."""
+    random = np.random.default_rng(13)
+    labels = []
+    for _ in range(2):
+        one = np.full(ALL.shape, SOFT, np.uint8)
+        one[4:16, 4:17, 4:18] = random.choice([AIR, BONE, SOFT], size=(12, 13, 14))
+        labels.append(one)
+    scores = scores_by_name(score_class_map(*labels, ALL, SPACING_MM))
+    for name, number in (("air", AIR), ("bone", BONE)):
+        truth, predicted = (torch.from_numpy(one == number)[None, None] for one in labels)
+        assd = compute_average_surface_distance(
+            predicted, truth, include_background=True, symmetric=True, spacing=SPACING_MM
+        )
+        hd95 = compute_hausdorff_distance(
+            predicted, truth, include_background=True, percentile=95, spacing=SPACING_MM
+        )
+        assert scores[name, "assd_mm"] == pytest.approx(assd.item(), rel=1e-6)
+        assert scores[name, "hd95_mm"] == pytest.approx(hd95.item(), rel=1e-6)
+
+
+def test_border_of_the_mask_is_no_surface():
+    truth, predicted = box(5, 12), box(5, 12)
+    mask = ALL.copy()
+    mask[9:] = False
+    distances = surface_distances(truth, predicted, mask, SPACING_MM)
+    whole = surface_distances(truth, predicted, ALL, SPACING_MM)
+    # Of the block's 8 slices 4 are inside; the rim of a 10 x 10 slice is 36 voxels, and
+    # its first slice is a face of 100. The cut at the mask adds nothing.
+    assert distances["bone"][0].size == 100 + 3 * 36
+    assert whole["bone"][0].size == 2 * 100 + 6 * 36
+
+
+def test_what_lies_outside_the_mask_does_not_count():
+    truth, predicted = box(5, 12), box(5, 12)
+    mask = ALL.copy()
+    mask[:, :, 18:] = False
+    predicted[:, :, 18:] = AIR
+    for _, row in score_class_map(truth, predicted, mask, SPACING_MM).iterrows():
+        perfect = 1.0 if row["metric"] == "dice" else 0.0
+        assert math.isnan(row["value"]) if row["class"] == "air" else row["value"] == perfect
+
+
+def test_empty_mask_gives_no_numbers():
+    nothing = np.zeros(ALL.shape, bool)
+    scores = score_class_map(box(5, 9), box(5, 9), nothing, SPACING_MM)
+    assert scores["value"].isna().all()
+
+
+def test_tables_are_long():
+    labels = score_class_map(box(5, 9), box(6, 9), ALL, SPACING_MM)
+    assert list(labels.columns) == ["class", "metric", "value"]
+    assert sorted(set(labels["metric"])) == ["assd_mm", "dice", "hd95_mm"]
+    assert len(labels) == 9
+    grey = np.random.default_rng(14).random(ALL.shape)
+    microct = score_microct(grey, grey * 0.9, ALL, (0, 1))
+    assert list(microct.columns) == ["metric", "value"]
+    assert list(microct["metric"]) == ["perceptual_error", "psnr_db", "ssim", "mean_absolute_error"]
+    assert microct["value"].iloc[0] == pytest.approx(0.1, abs=0.001)
