@@ -34,12 +34,12 @@ wildcard_constraints:
 
 rule all:
     default_target: True
-    message:
-        "All figures and tables are in {RESULTS}"
     input:
         FIGURES,
         TABLES,
         QUALITY_FIGURES,
+    message:
+        "All figures and tables are in {RESULTS}"
 
 
 localrules:

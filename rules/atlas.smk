@@ -2,8 +2,6 @@
 
 
 rule vote_atlases:
-    message:
-        "Registering the atlases to {wildcards.specimen} and voting"
     input:
         ct=f"{SPECIMEN}/ct.nii",
         mask=f"{SPECIMEN}/mask.nii",
@@ -11,6 +9,16 @@ rule vote_atlases:
     output:
         classmap=f"{RESULTS}/atlas/{{specimen}}/classmap.nii.gz",
         registered=directory(f"{RESULTS}/atlas/{{specimen}}/registered"),
+    log:
+        f"{LOGS}/vote_atlases/{{specimen}}.log",
+    benchmark:
+        f"{BENCHMARKS}/vote_atlases/{{specimen}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         sides=lambda wildcards: {
             name: SPECIMENS[name].side
@@ -19,15 +27,7 @@ rule vote_atlases:
         settings=settings(STUDY.atlas, exclude={"title"}),
         seed=STUDY.seed,
         code=code("vote_atlases.py"),
-    log:
-        f"{LOGS}/vote_atlases/{{specimen}}.log",
-    benchmark:
-        f"{BENCHMARKS}/vote_atlases/{{specimen}}.tsv"
-    threads: 1
-    resources:
-        mem_mb=growing(4000),
-        runtime=growing(120),
-    conda:
-        ENVIRONMENT
+    message:
+        "Registering the atlases to {wildcards.specimen} and voting"
     script:
         "../scripts/vote_atlases.py"

@@ -23,13 +23,17 @@ RESULTS = f"{STUDY.results}/{STUDY.study}"
 SCRIPTS = Path(workflow.basedir) / "scripts"
 ENVIRONMENT = "../envs/otosynth.yaml"
 IS_PHANTOM = STUDY.data.source == "phantom"
-GROUP_OF = {specimen: group.name for group in GROUPS.values() for specimen in group.testing}
+GROUP_OF = {
+    specimen: group.name for group in GROUPS.values() for specimen in group.testing
+}
 # The atlas vote is not trained, so no training seed tells its results apart.
 ATLAS_SEED = 0
 RUNS = [("atlas", ATLAS_SEED)] + [
     (method, seed) for method in STUDY.methods for seed in STUDY.training.seeds
 ]
-TITLES = {"atlas": STUDY.atlas.title} | {name: m.title for name, m in STUDY.methods.items()}
+TITLES = {"atlas": STUDY.atlas.title} | {
+    name: m.title for name, m in STUDY.methods.items()
+}
 SHOWN = STUDY.figures.specimen or next(iter(GROUPS.values())).testing[0]
 
 SPECIMEN = f"{RESULTS}/specimens/{{specimen}}"
@@ -57,7 +61,9 @@ def code(script):
 
 def code_of_method(script):
     """Return the same with the module of the job's own method, and of no other."""
-    return lambda wildcards: code_digest(SCRIPTS / script, f"otosynth.methods.{wildcards.method}")
+    return lambda wildcards: code_digest(
+        SCRIPTS / script, f"otosynth.methods.{wildcards.method}"
+    )
 
 
 def growing(base):
@@ -83,7 +89,9 @@ def pair_folder(specimen, factor):
 
 def pairs_of(specimens, factor):
     """Return the four volumes of each specimen at a factor."""
-    return [f"{pair_folder(s, factor)}/{name}" for s in specimens for name in PAIR_FILES]
+    return [
+        f"{pair_folder(s, factor)}/{name}" for s in specimens for name in PAIR_FILES
+    ]
 
 
 def factor_of(method):
@@ -111,7 +119,10 @@ def class_map_of(specimen, method, seed):
     """Return the path of a predicted class map."""
     if method == "atlas":
         return f"{RESULTS}/atlas/{specimen}/classmap.nii.gz"
-    return PREDICTION.format(specimen=specimen, method=method, seed=seed) + "/classmap.nii.gz"
+    return (
+        PREDICTION.format(specimen=specimen, method=method, seed=seed)
+        + "/classmap.nii.gz"
+    )
 
 
 def raw_scan(specimen, name):
@@ -137,7 +148,10 @@ def synthetic_microct_of(specimen, method, seed):
     """Return the path of a synthetic micro-CT; none for the atlas, which gives classes only."""
     if method == "atlas":
         return []
-    return PREDICTION.format(specimen=specimen, method=method, seed=seed) + "/microct.nii.gz"
+    return (
+        PREDICTION.format(specimen=specimen, method=method, seed=seed)
+        + "/microct.nii.gz"
+    )
 
 
 def own_grid_pair(specimen, method):
@@ -146,12 +160,31 @@ def own_grid_pair(specimen, method):
     return [] if factor == 1 else pairs_of([specimen], factor)
 
 
-FIGURES = expand(f"{RESULTS}/figures/fig{{number}}.{{suffix}}", number=range(1, 9), suffix=["png", "pdf"])
+# Figures 3 and 4 show the thesis's two methods, where a study has them.
+FRAMEWORKS = {
+    number: method
+    for number, method in (("3", "single_task"), ("4", "multi_task"))
+    if method in STUDY.methods
+}
+FIGURES = expand(
+    f"{RESULTS}/figures/fig{{number}}.{{suffix}}",
+    number=["1", "2", *FRAMEWORKS, "5", "6", "7", "8"],
+    suffix=["png", "pdf"],
+)
 TABLES = [
-    *expand(f"{RESULTS}/tables/table{{number}}.{{suffix}}", number=range(1, 4), suffix=["csv", "md"]),
-    *expand(f"{RESULTS}/tables/{{name}}.csv", name=["scores", "dice", "perceptual_error", "registration", "classmaps"]),
+    *expand(
+        f"{RESULTS}/tables/table{{number}}.{{suffix}}",
+        number=range(1, 4),
+        suffix=["csv", "md"],
+    ),
+    *expand(
+        f"{RESULTS}/tables/{{name}}.csv",
+        name=["scores", "dice", "perceptual_error", "registration", "classmaps"],
+    ),
 ]
 QUALITY_FIGURES = expand(
     f"{SPECIMEN}/qc/{{name}}.{{suffix}}",
-    specimen=SPECIMENS, name=["registration", "histogram"], suffix=["png", "pdf"],
+    specimen=SPECIMENS,
+    name=["registration", "histogram"],
+    suffix=["png", "pdf"],
 )

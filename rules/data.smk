@@ -2,8 +2,6 @@
 
 
 rule make_phantom:
-    message:
-        "Making the phantom ear {wildcards.specimen}"
     output:
         ct=f"{RESULTS}/phantom/{{specimen}}/ct.nii.gz",
         microct=f"{RESULTS}/phantom/{{specimen}}/microct.nii.gz",
@@ -11,20 +9,22 @@ rule make_phantom:
         structures=f"{RESULTS}/phantom/{{specimen}}/structures.nii.gz",
         pose=f"{RESULTS}/phantom/{{specimen}}/pose.tfm",
         points=f"{RESULTS}/phantom/{{specimen}}/points.csv",
+    log:
+        f"{LOGS}/make_phantom/{{specimen}}.log",
+    benchmark:
+        f"{BENCHMARKS}/make_phantom/{{specimen}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(20),
     params:
         settings=settings(STUDY.phantom),
         side=lambda wildcards: SPECIMENS[wildcards.specimen].side,
         seed=STUDY.seed,
         code=code("make_phantom.py"),
-    log:
-        f"{LOGS}/make_phantom/{{specimen}}.log",
-    benchmark:
-        f"{BENCHMARKS}/make_phantom/{{specimen}}.tsv"
-    threads: 1
-    resources:
-        mem_mb=growing(3000),
-        runtime=growing(20),
-    conda:
-        ENVIRONMENT
+    message:
+        "Making the phantom ear {wildcards.specimen}"
     script:
         "../scripts/make_phantom.py"

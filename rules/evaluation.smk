@@ -2,8 +2,6 @@
 
 
 rule score_prediction:
-    message:
-        "Scoring {wildcards.method} on {wildcards.specimen}, seed {wildcards.seed}"
     input:
         classmap=lambda wildcards: class_map_of(**wildcards),
         microct=lambda wildcards: synthetic_microct_of(**wildcards),
@@ -15,24 +13,24 @@ rule score_prediction:
         + "/normalisation.json",
     output:
         f"{RESULTS}/scores/{{specimen}}/{{method}}/seed-{{seed}}.csv",
-    params:
-        code=code("score_prediction.py"),
     log:
         f"{LOGS}/score_prediction/{{specimen}}-{{method}}-{{seed}}.log",
     benchmark:
         f"{BENCHMARKS}/score_prediction/{{specimen}}-{{method}}-{{seed}}.tsv"
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=growing(3000),
         runtime=growing(30),
-    conda:
-        ENVIRONMENT
+    params:
+        code=code("score_prediction.py"),
+    message:
+        "Scoring {wildcards.method} on {wildcards.specimen}, seed {wildcards.seed}"
     script:
         "../scripts/score_prediction.py"
 
 
 rule gather_scores:
-    message:
-        "Gathering all scores into one table"
     input:
         scores=expand(
             f"{RESULTS}/scores/{{specimen}}/{{run[0]}}/seed-{{run[1]}}.csv",
@@ -52,28 +50,33 @@ rule gather_scores:
             labels={"table": "Dice"},
             caption="../docs/captions/dice.rst",
         ),
-        perceptual_error=f"{RESULTS}/tables/perceptual_error.csv",
+        perceptual_error=report(
+            f"{RESULTS}/tables/perceptual_error.csv",
+            category="Tables",
+            labels={"table": "Perceptual error"},
+            caption="../docs/captions/perceptual_error.rst",
+        ),
+    log:
+        f"{LOGS}/gather_scores.log",
+    benchmark:
+        f"{BENCHMARKS}/gather_scores.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         study=STUDY.study,
         label=STUDY.label,
         group_of=GROUP_OF,
         code=code("gather_scores.py"),
-    log:
-        f"{LOGS}/gather_scores.log",
-    benchmark:
-        f"{BENCHMARKS}/gather_scores.tsv"
-    resources:
-        mem_mb=growing(500),
-        runtime=growing(5),
-    conda:
-        ENVIRONMENT
+    message:
+        "Gathering all scores into one table"
     script:
         "../scripts/gather_scores.py"
 
 
 rule tabulate_registration:
-    message:
-        "Tabulating all registrations"
     input:
         summaries=expand(f"{SPECIMEN}/registration/summary.json", specimen=SPECIMENS),
         target_errors=(
@@ -88,31 +91,33 @@ rule tabulate_registration:
             labels={"table": "Registration"},
             caption="../docs/captions/registration_table.rst",
         ),
+    log:
+        f"{LOGS}/tabulate_registration.log",
+    benchmark:
+        f"{BENCHMARKS}/tabulate_registration.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         study=STUDY.study,
         label=STUDY.label,
         specimens=list(SPECIMENS),
         code=code("tabulate_registration.py"),
-    log:
-        f"{LOGS}/tabulate_registration.log",
-    benchmark:
-        f"{BENCHMARKS}/tabulate_registration.tsv"
-    resources:
-        mem_mb=growing(500),
-        runtime=growing(5),
-    conda:
-        ENVIRONMENT
+    message:
+        "Tabulating all registrations"
     script:
         "../scripts/tabulate_registration.py"
 
 
 rule tabulate_class_maps:
-    message:
-        "Tabulating all class maps"
     input:
         thresholds=expand(f"{SPECIMEN}/classmap.json", specimen=SPECIMENS),
         scores=(
-            expand(f"{SPECIMEN}/classmap_scores.json", specimen=SPECIMENS) if IS_PHANTOM else []
+            expand(f"{SPECIMEN}/classmap_scores.json", specimen=SPECIMENS)
+            if IS_PHANTOM
+            else []
         ),
     output:
         report(
@@ -121,29 +126,44 @@ rule tabulate_class_maps:
             labels={"table": "Class maps"},
             caption="../docs/captions/classmaps_table.rst",
         ),
+    log:
+        f"{LOGS}/tabulate_class_maps.log",
+    benchmark:
+        f"{BENCHMARKS}/tabulate_class_maps.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         study=STUDY.study,
         label=STUDY.label,
         specimens=list(SPECIMENS),
         code=code("tabulate_class_maps.py"),
-    log:
-        f"{LOGS}/tabulate_class_maps.log",
-    benchmark:
-        f"{BENCHMARKS}/tabulate_class_maps.tsv"
-    resources:
-        mem_mb=growing(500),
-        runtime=growing(5),
-    conda:
-        ENVIRONMENT
+    message:
+        "Tabulating all class maps"
     script:
         "../scripts/tabulate_class_maps.py"
 
 
 rule write_table1:
-    message:
-        "Writing Table 1: groups"
     output:
-        multiext(f"{RESULTS}/tables/table1", ".csv", ".md"),
+        report(
+            f"{RESULTS}/tables/table1.csv",
+            category="Tables",
+            labels={"table": "Table 1: groups"},
+            caption="../docs/captions/table1.rst",
+        ),
+        f"{RESULTS}/tables/table1.md",
+    log:
+        f"{LOGS}/write_table1.log",
+    benchmark:
+        f"{BENCHMARKS}/write_table1.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         groups={
             name: {
@@ -155,27 +175,38 @@ rule write_table1:
         },
         label=STUDY.label,
         code=code("write_table1.py"),
-    log:
-        f"{LOGS}/write_table1.log",
-    benchmark:
-        f"{BENCHMARKS}/write_table1.tsv"
-    resources:
-        mem_mb=growing(500),
-        runtime=growing(5),
-    conda:
-        ENVIRONMENT
+    message:
+        "Writing Table 1: groups"
     script:
         "../scripts/write_table1.py"
 
 
 rule write_table2:
-    message:
-        "Writing Table 2: selected epochs"
     input:
-        selected=expand(f"{TRAINING}/selected.json", group=GROUPS, method=STUDY.methods, seed=STUDY.training.seeds),
+        selected=expand(
+            f"{TRAINING}/selected.json",
+            group=GROUPS,
+            method=STUDY.methods,
+            seed=STUDY.training.seeds,
+        ),
         published="config/published.csv",
     output:
-        multiext(f"{RESULTS}/tables/table2", ".csv", ".md"),
+        report(
+            f"{RESULTS}/tables/table2.csv",
+            category="Tables",
+            labels={"table": "Table 2: selected epochs"},
+            caption="../docs/captions/table2.rst",
+        ),
+        f"{RESULTS}/tables/table2.md",
+    log:
+        f"{LOGS}/write_table2.log",
+    benchmark:
+        f"{BENCHMARKS}/write_table2.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         runs=[
             (group, method, seed)
@@ -186,39 +217,38 @@ rule write_table2:
         titles=TITLES,
         label=STUDY.label,
         code=code("write_table2.py"),
-    log:
-        f"{LOGS}/write_table2.log",
-    benchmark:
-        f"{BENCHMARKS}/write_table2.tsv"
-    resources:
-        mem_mb=growing(500),
-        runtime=growing(5),
-    conda:
-        ENVIRONMENT
+    message:
+        "Writing Table 2: selected epochs"
     script:
         "../scripts/write_table2.py"
 
 
 rule write_table3:
-    message:
-        "Writing Table 3: perceptual error"
     input:
         scores=f"{RESULTS}/tables/perceptual_error.csv",
         published="config/published.csv",
     output:
-        multiext(f"{RESULTS}/tables/table3", ".csv", ".md"),
-    params:
-        titles=TITLES,
-        label=STUDY.label,
-        code=code("write_table3.py"),
+        report(
+            f"{RESULTS}/tables/table3.csv",
+            category="Tables",
+            labels={"table": "Table 3: perceptual error"},
+            caption="../docs/captions/table3.rst",
+        ),
+        f"{RESULTS}/tables/table3.md",
     log:
         f"{LOGS}/write_table3.log",
     benchmark:
         f"{BENCHMARKS}/write_table3.tsv"
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=growing(500),
         runtime=growing(5),
-    conda:
-        ENVIRONMENT
+    params:
+        titles=TITLES,
+        label=STUDY.label,
+        code=code("write_table3.py"),
+    message:
+        "Writing Table 3: perceptual error"
     script:
         "../scripts/write_table3.py"

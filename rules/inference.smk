@@ -2,8 +2,6 @@
 
 
 rule select_epoch:
-    message:
-        "Selecting the epoch of {wildcards.method}, group {wildcards.group}, seed {wildcards.seed}"
     input:
         checkpoints=f"{TRAINING}/checkpoints",
         table=lambda wildcards: patch_table(
@@ -16,66 +14,76 @@ rule select_epoch:
     output:
         validation=f"{TRAINING}/validation.tsv",
         selected=f"{TRAINING}/selected.json",
-    params:
-        mirrored=lambda wildcards: sides_of(GROUPS[wildcards.group].validation),
-        method=method_settings,
-        training=settings(STUDY.training, include={"threads", "device"}),
-        code=code_of_method("select_epoch.py"),
     log:
         f"{LOGS}/select_epoch/{{group}}-{{method}}-{{seed}}.log",
     benchmark:
         f"{BENCHMARKS}/select_epoch/{{group}}-{{method}}-{{seed}}.tsv"
+    conda:
+        ENVIRONMENT
     threads: STUDY.training.threads
     resources:
         gpu=1,
         mem_mb=growing(2000),
         runtime=growing(60),
-    conda:
-        ENVIRONMENT
+    params:
+        mirrored=lambda wildcards: sides_of(GROUPS[wildcards.group].validation),
+        method=method_settings,
+        training=settings(STUDY.training, include={"threads", "device"}),
+        code=code_of_method("select_epoch.py"),
+    message:
+        "Selecting the epoch of {wildcards.method}, group {wildcards.group}, seed {wildcards.seed}"
     script:
         "../scripts/select_epoch.py"
 
 
 rule predict:
-    message:
-        "Predicting {wildcards.specimen} by {wildcards.method}, seed {wildcards.seed}"
     input:
         checkpoints=lambda wildcards: TRAINING.format(
-            group=GROUP_OF[wildcards.specimen], method=wildcards.method, seed=wildcards.seed
+            group=GROUP_OF[wildcards.specimen],
+            method=wildcards.method,
+            seed=wildcards.seed,
         )
         + "/checkpoints",
         selected=lambda wildcards: TRAINING.format(
-            group=GROUP_OF[wildcards.specimen], method=wildcards.method, seed=wildcards.seed
+            group=GROUP_OF[wildcards.specimen],
+            method=wildcards.method,
+            seed=wildcards.seed,
         )
         + "/selected.json",
         table=lambda wildcards: patch_table(
             GROUP_OF[wildcards.specimen], "testing", factor_of(wildcards.method)
         ),
-        ct=lambda wildcards: pair_folder(wildcards.specimen, factor_of(wildcards.method))
+        ct=lambda wildcards: pair_folder(
+            wildcards.specimen, factor_of(wildcards.method)
+        )
         + "/ct.nii",
-        mask=lambda wildcards: pair_folder(wildcards.specimen, factor_of(wildcards.method))
+        mask=lambda wildcards: pair_folder(
+            wildcards.specimen, factor_of(wildcards.method)
+        )
         + "/mask.nii",
         normalisation=lambda wildcards: group_folder(GROUP_OF[wildcards.specimen])
         + "/normalisation.json",
     output:
         microct=f"{PREDICTION}/microct.nii.gz",
         classmap=f"{PREDICTION}/classmap.nii.gz",
+    log:
+        f"{LOGS}/predict/{{specimen}}-{{method}}-{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/predict/{{specimen}}-{{method}}-{{seed}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: STUDY.training.threads
+    resources:
+        gpu=1,
+        mem_mb=growing(2500),
+        runtime=growing(60),
     params:
         mirrored=lambda wildcards: is_mirrored(wildcards.specimen),
         method=method_settings,
         training=settings(STUDY.training, include={"threads", "device"}),
         classmap=settings(STUDY.classmap),
         code=code_of_method("predict.py"),
-    log:
-        f"{LOGS}/predict/{{specimen}}-{{method}}-{{seed}}.log",
-    benchmark:
-        f"{BENCHMARKS}/predict/{{specimen}}-{{method}}-{{seed}}.tsv"
-    threads: STUDY.training.threads
-    resources:
-        gpu=1,
-        mem_mb=growing(2500),
-        runtime=growing(60),
-    conda:
-        ENVIRONMENT
+    message:
+        "Predicting {wildcards.specimen} by {wildcards.method}, seed {wildcards.seed}"
     script:
         "../scripts/predict.py"

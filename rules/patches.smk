@@ -2,8 +2,6 @@
 
 
 rule downsample_pair:
-    message:
-        "Down-sampling the pair of {wildcards.specimen} by {wildcards.factor}"
     input:
         ct=f"{SPECIMEN}/ct.nii",
         microct=f"{SPECIMEN}/microct.nii",
@@ -14,66 +12,70 @@ rule downsample_pair:
         microct=f"{SPECIMEN}/x{{factor}}/microct.nii",
         mask=f"{SPECIMEN}/x{{factor}}/mask.nii",
         classmap=f"{SPECIMEN}/x{{factor}}/classmap.nii",
-    params:
-        code=code("downsample_pair.py"),
     log:
         f"{LOGS}/downsample_pair/{{specimen}}-x{{factor}}.log",
     benchmark:
         f"{BENCHMARKS}/downsample_pair/{{specimen}}-x{{factor}}.tsv"
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=growing(4000),
         runtime=growing(20),
-    conda:
-        ENVIRONMENT
+    params:
+        code=code("downsample_pair.py"),
+    message:
+        "Down-sampling the pair of {wildcards.specimen} by {wildcards.factor}"
     script:
         "../scripts/downsample_pair.py"
 
 
 rule compute_normalisation:
-    message:
-        "Choosing the intensity windows of group {wildcards.group} from its training ears"
     input:
         lambda wildcards: pairs_of(GROUPS[wildcards.group].training, 1),
     output:
         f"{RESULTS}/groups/{{group}}/normalisation.json",
-    params:
-        training=lambda wildcards: GROUPS[wildcards.group].training,
-        settings=settings(STUDY.normalisation),
-        code=code("compute_normalisation.py"),
     log:
         f"{LOGS}/compute_normalisation/{{group}}.log",
     benchmark:
         f"{BENCHMARKS}/compute_normalisation/{{group}}.tsv"
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=growing(2000),
         runtime=growing(20),
-    conda:
-        ENVIRONMENT
+    params:
+        training=lambda wildcards: GROUPS[wildcards.group].training,
+        settings=settings(STUDY.normalisation),
+        code=code("compute_normalisation.py"),
+    message:
+        "Choosing the intensity windows of group {wildcards.group} from its training ears"
     script:
         "../scripts/compute_normalisation.py"
 
 
 rule tabulate_patches:
-    message:
-        "Tabulating the {wildcards.split} patches of group {wildcards.group}"
     input:
         lambda wildcards: pairs_of(
             getattr(GROUPS[wildcards.group], wildcards.split), wildcards.factor
         ),
     output:
         f"{RESULTS}/groups/{{group}}/patches/x{{factor}}/{{split}}.tsv",
-    params:
-        mirrored=lambda wildcards: sides_of(getattr(GROUPS[wildcards.group], wildcards.split)),
-        settings=settings(STUDY.patches),
-        code=code("tabulate_patches.py"),
     log:
         f"{LOGS}/tabulate_patches/{{group}}-x{{factor}}-{{split}}.log",
     benchmark:
         f"{BENCHMARKS}/tabulate_patches/{{group}}-x{{factor}}-{{split}}.tsv"
+    conda:
+        ENVIRONMENT
     resources:
         mem_mb=growing(1000),
         runtime=growing(20),
-    conda:
-        ENVIRONMENT
+    params:
+        mirrored=lambda wildcards: sides_of(
+            getattr(GROUPS[wildcards.group], wildcards.split)
+        ),
+        settings=settings(STUDY.patches),
+        code=code("tabulate_patches.py"),
+    message:
+        "Tabulating the {wildcards.split} patches of group {wildcards.group}"
     script:
         "../scripts/tabulate_patches.py"

@@ -2,8 +2,6 @@
 
 
 rule train:
-    message:
-        "Training {wildcards.method} on group {wildcards.group}, seed {wildcards.seed}"
     input:
         pairs=lambda wildcards: pairs_of(
             GROUPS[wildcards.group].training + GROUPS[wildcards.group].validation,
@@ -20,6 +18,19 @@ rule train:
         checkpoints=directory(f"{TRAINING}/checkpoints"),
         tensorboard=directory(f"{TRAINING}/tensorboard"),
         history=f"{TRAINING}/history.tsv",
+    log:
+        f"{LOGS}/train/{{group}}-{{method}}-{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/train/{{group}}-{{method}}-{{seed}}.tsv"
+    # Trainings are the long jobs: started first, no core idles at the end.
+    priority: 10
+    conda:
+        ENVIRONMENT
+    threads: STUDY.training.threads
+    resources:
+        gpu=1,
+        mem_mb=growing(2500),
+        runtime=growing(1440),
     params:
         mirrored=lambda wildcards: sides_of(
             GROUPS[wildcards.group].training + GROUPS[wildcards.group].validation
@@ -28,18 +39,7 @@ rule train:
         training=settings(STUDY.training, exclude={"seeds", "state_minutes"}),
         seed=STUDY.seed,
         code=code_of_method("train.py"),
-    log:
-        f"{LOGS}/train/{{group}}-{{method}}-{{seed}}.log",
-    benchmark:
-        f"{BENCHMARKS}/train/{{group}}-{{method}}-{{seed}}.tsv"
-    threads: STUDY.training.threads
-    # Trainings are the long jobs: started first, no core idles at the end.
-    priority: 10
-    resources:
-        gpu=1,
-        mem_mb=growing(2500),
-        runtime=growing(1440),
-    conda:
-        ENVIRONMENT
+    message:
+        "Training {wildcards.method} on group {wildcards.group}, seed {wildcards.seed}"
     script:
         "../scripts/train.py"

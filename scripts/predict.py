@@ -43,9 +43,11 @@ with job(snakemake.log[0]):
         int(table["size"].iloc[0]),
         Normalisation.read(Path(snakemake.input.normalisation)),
         arithmetic,
-        lambda microct, inside: class_map_from_microct(
-            microct, inside, spacing_zyx(reference), classmap_settings
-        ).labels,
+        lambda microct, inside: (
+            class_map_from_microct(
+                microct, inside, spacing_zyx(reference), classmap_settings
+            ).labels
+        ),
     )
     for volume, path in (
         (prediction.microct, snakemake.output.microct),

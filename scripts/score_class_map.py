@@ -9,6 +9,7 @@ from otosynth.volumes import array_of, read_labels
 
 with job(snakemake.log[0]):
     thresholded, exact, mask = (
-        array_of(read_labels(Path(snakemake.input[name]))) for name in ("classmap", "labels", "mask")
+        array_of(read_labels(Path(snakemake.input[name])))
+        for name in ("classmap", "labels", "mask")
     )
     write_json(dice(exact, thresholded, mask > 0), Path(snakemake.output[0]))

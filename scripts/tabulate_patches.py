@@ -1,6 +1,5 @@
 """Patch table of one split of a group."""
 
-from pathlib import Path
 
 from otosynth.configuration.patches import PatchSettings
 from otosynth.jobs import job

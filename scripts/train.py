@@ -35,7 +35,9 @@ with job(snakemake.log[0]):
         snakemake.input.normalisation,
     ]
     decisions = dict(snakemake.params.items()) | dict(snakemake.wildcards.items())
-    folder = state_folder(Path(snakemake.config["state"]) / snakemake.config["study"], decisions, decided_by)
+    folder = state_folder(
+        Path(snakemake.config["state"]) / snakemake.config["study"], decisions, decided_by
+    )
     trainer = Trainer(
         method,
         training,

@@ -14,7 +14,7 @@ WEIGHTS = {
 
 
 def make_pair(seed: int, edge: int = 40) -> Pair:
-    """A blurry CT, a sharp micro-CT and its classes: nested balls, with a border outside the mask."""
+    """Nested balls: a blurry CT, a sharp micro-CT, its classes and a border outside the mask."""
     random = np.random.default_rng(seed)
     axis = np.arange(edge) - edge / 2 + random.uniform(-2, 2)
     radius = np.sqrt(axis[:, None, None] ** 2 + axis[None, :, None] ** 2 + axis[None, None] ** 2)

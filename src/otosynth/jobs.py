@@ -29,7 +29,7 @@ def job(log: str) -> Iterator[logging.Logger]:
     try:
         yield logger
     except InputError as error:
-        logger.error("ERROR: %s", error)  # noqa: TRY400 - a person needs no traceback here
+        logger.error("ERROR: %s", error)
         sys.exit(1)
     except Exception:
         logger.exception("A fault in otosynth, not in your data; please report it with this log.")

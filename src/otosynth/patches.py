@@ -32,9 +32,7 @@ def corners_along(length: int, size: int, stride: int) -> list[int]:
     return corners
 
 
-def patch_corners(
-    shape: Sequence[int], size: int, overlap: int = 0
-) -> list[tuple[int, int, int]]:
+def patch_corners(shape: Sequence[int], size: int, overlap: int = 0) -> list[tuple[int, int, int]]:
     """Corners (z, y, x) of cubic patches that cover a volume, in z, y, x order.
 
     Parameters

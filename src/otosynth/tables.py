@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from itertools import zip_longest
 from pathlib import Path
 
 import pandas as pd
@@ -106,10 +105,10 @@ def rows_from_json(
         One or more lists of files, each empty or one file a specimen.
     """
     rows = []
-    for specimen, *paths in zip_longest(specimens, *files):
-        row = {"study": study, "label": label, "specimen": specimen}
-        for path in filter(None, paths):
-            row |= _flat(json.loads(path.read_text()))
+    for number, specimen in enumerate(specimens):
+        row: dict[str, object] = {"study": study, "label": label, "specimen": specimen}
+        for paths in filter(None, files):
+            row |= _flat(json.loads(paths[number].read_text()))
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -49,9 +49,7 @@ def test_every_overlay_is_valid(overlay, monkeypatch):
 
 
 def test_thesis_overlay_keeps_the_published_values():
-    study = load_study(
-        merged(DEFAULT, yaml.safe_load((ROOT / "config/thesis.yaml").read_text()))
-    )
+    study = load_study(merged(DEFAULT, yaml.safe_load((ROOT / "config/thesis.yaml").read_text())))
     single, multi = study.methods["single_task"], study.methods["multi_task"]
     assert (study.patches.size, study.patches.overlap) == (96, 24)
     for method in (single, multi):
@@ -107,9 +105,7 @@ def test_a_phantom_ear_never_takes_a_thesis_code(tmp_path):
 
 def test_all_missing_raw_files_stand_in_one_message(monkeypatch):
     monkeypatch.chdir(ROOT)
-    study = load_study(
-        merged(DEFAULT, yaml.safe_load((ROOT / "config/thesis.yaml").read_text()))
-    )
+    study = load_study(merged(DEFAULT, yaml.safe_load((ROOT / "config/thesis.yaml").read_text())))
     with pytest.raises(InputError, match="12 raw files are missing") as refusal:
         check_raw_files(study_specimens(study), study.data.folder)
     assert "S3_11: data/thesis/S3_11/microct.nii.gz" in str(refusal.value)

@@ -13,7 +13,9 @@ def library(tmp_path, monkeypatch):
     (root / "__init__.py").write_text("")
     (root / "sub/__init__.py").write_text("")
     (root / "used.py").write_text("from otosynth.sub import deeper\n")
-    (root / "sub/deeper.py").write_text('"""Words."""\n\ndef f():\n    """Words."""\n    return 1\n')
+    (root / "sub/deeper.py").write_text(
+        '"""Words."""\n\ndef f():\n    """Words."""\n    return 1\n'
+    )
     (root / "unused.py").write_text("x = 1\n")
     script = tmp_path / "script.py"
     script.write_text("from otosynth.used import f\n")

@@ -121,8 +121,8 @@ def test_both_players_learn_and_share_no_step(make_trainer):
     before = {n: [p.clone() for p in net.parameters()] for n, net in trainer.networks.items()}
     trainer._step(trainer.reader.read(0))
     for name, network in trainer.networks.items():
-        changed = [not torch.equal(a, b) for a, b in zip(before[name], network.parameters())]
-        assert np.mean(changed) > 0.5, name
+        pairs = zip(before[name], network.parameters(), strict=True)
+        assert np.mean([not torch.equal(a, b) for a, b in pairs]) > 0.5, name
 
 
 def test_duration_reads_as_a_person_says_it():

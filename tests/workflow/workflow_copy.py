@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "config.yaml", "config", "rules", "scripts", "envs", "docs")
 SPECIMENS = "specimen\tside\nE1\tright\nE2\tleft\nE3\tright\n"
+GROUPS = "group\ttesting\ttraining\tvalidation\nA\tE1\tE2\tE3\nB\tE2\tE3\tE1\nC\tE3\tE1\tE2\n"
 
 
 @dataclass(frozen=True)
@@ -54,4 +55,5 @@ def copy_workflow(folder: Path) -> Workflow:
             shutil.copy(source, folder / part)
     shutil.copy(ROOT / "tests/workflow/miniature.yaml", folder / "config/miniature.yaml")
     (folder / "config/miniature_specimens.tsv").write_text(SPECIMENS)
+    (folder / "config/miniature_groups.tsv").write_text(GROUPS)
     return Workflow(folder)

@@ -12,7 +12,8 @@ class DataSettings(Section):
     """Raw scans: the phantom that the project makes, or files of a lab."""
 
     source: Literal["phantom", "files"] = Field(
-        "phantom", description="`phantom`: scans are made from the seed; `files`: read from `folder`."
+        "phantom",
+        description="`phantom`: scans are made from the seed; `files`: read from `folder`.",
     )
     folder: Path = Field(
         Path("data"), description="Folder of the raw scans; paths in the specimen table start here."

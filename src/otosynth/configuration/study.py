@@ -59,7 +59,7 @@ class Study(Section):
 
     @model_validator(mode="after")
     def single_task_has_no_dice(self) -> "Study":
-        """The Dice loss needs a class map from the network, which single_task lacks (Eq. 5)."""
+        """Refuse a Dice loss for single_task, whose network gives no class map (Eq. 5)."""
         single = self.methods.get("single_task")
         if single is not None and single.loss_weights.dice > 0:
             raise ValueError(

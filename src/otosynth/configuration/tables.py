@@ -6,7 +6,14 @@ from pathlib import Path
 from otosynth.configuration.study import Study
 from otosynth.errors import InputError
 from otosynth.seeds import derive_seed
-from otosynth.specimens import Group, Specimen, check_groups, make_groups, read_groups, read_specimens
+from otosynth.specimens import (
+    Group,
+    Specimen,
+    check_groups,
+    make_groups,
+    read_groups,
+    read_specimens,
+)
 
 # The thesis's specimens are human ears; nothing made by the phantom may be taken for them.
 THESIS_CODES = frozenset({"S3_1", "S3_2", "S3_7", "S3_8", "S3_11", "S3_12"})

@@ -18,6 +18,7 @@ from otosynth.figures.slices import (
     show_rgb,
 )
 from otosynth.figures.style import CLASS_TITLES, GREY, INK, bare, class_patches, new_figure
+from otosynth.normalisation import Window
 
 ADDED_COLOUR = "#D55E00"
 # The enlarged part is this share of the slice's shorter side.
@@ -37,9 +38,7 @@ class ClosingExample:
     radius_um: float
 
 
-def draw_closing(
-    example: ClosingExample, window: tuple[float, float], specimen: str, label: str
-) -> Figure:
+def draw_closing(example: ClosingExample, window: Window, specimen: str, label: str) -> Figure:
     """Draw the thresholded classes, the closed ones and their recombination (thesis, Fig. 2).
 
     The slice is the one across z with the most changed voxels inside the mask.
@@ -60,7 +59,7 @@ def draw_closing(
     figure = new_figure(
         "Closing of the class map",
         label,
-        f"specimen {specimen} · ball of {example.radius_um:g} µm · changes {share:.2%} of all voxels",
+        f"specimen {specimen} · ball of {example.radius_um:g} µm · {share:.2%} of voxels change",
         3 * ROW_IN + 0.35,
     )
     # Room for the arrows.
@@ -78,16 +77,18 @@ def draw_closing(
         show_classes(axes, plane.of(classes)[part], inside[part], plane)
         axes.set_title(title)
     for k, name in enumerate(CLASS_TITLES):
-        binary, closed = (plane.of(step[k])[part] for step in (example.steps.binary, example.steps.closed))
+        binary, closed = (
+            plane.of(step[k])[part] for step in (example.steps.binary, example.steps.closed)
+        )
         _draw_binary(panels[k, 1], binary, binary, plane)
         _draw_binary(panels[k, 2], binary, closed, plane)
         panels[k, 1].set_title(name)
-        panels[k, 2].set_title(f"{name}, closed")
+        panels[k, 2].set_title(name)
         _connect(panels[1, 0], panels[k, 1])
         _connect(panels[k, 1], panels[k, 2])
         _connect(panels[k, 2], panels[1, 3])
     panels[0, 1].set_title(f"2. one image a class\n{CLASS_TITLES[0]}")
-    panels[0, 2].set_title(f"3. each closed\n{CLASS_TITLES[0]}, closed")
+    panels[0, 2].set_title(f"3. each closed\n{CLASS_TITLES[0]}")
     add_scale_bar(panels[0, 0])
     add_scale_bar(panels[1, 0])
     added = Patch(facecolor=ADDED_COLOUR, label="added by the closing")
@@ -102,7 +103,8 @@ def _part_that_changes_most(changed: np.ndarray) -> tuple[slice, slice]:
     density = uniform_filter(changed.astype(np.float32), size=side, mode="constant")
     centre = np.unravel_index(np.argmax(density), density.shape)
     first = [
-        min(max(int(c) - side // 2, 0), n - side) for c, n in zip(centre, changed.shape, strict=True)
+        min(max(int(c) - side // 2, 0), n - side)
+        for c, n in zip(centre, changed.shape, strict=True)
     ]
     return slice(first[0], first[0] + side), slice(first[1], first[1] + side)
 
@@ -112,7 +114,7 @@ def _draw_whole(
     image: np.ndarray,
     plane: Plane,
     part: tuple[slice, slice],
-    window: tuple[float, float],
+    window: Window,
 ) -> None:
     show_intensity(axes, image, plane, window)
     height, width = plane.spacing_mm

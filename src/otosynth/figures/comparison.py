@@ -87,7 +87,9 @@ def draw_comparison(
     for axes in panels.flat:
         bare(axes)
         axes.set_box_aspect(view.box_aspect)
-    places = [panels[3 * (k // columns) : 3 * (k // columns) + 3, k % columns] for k in range(count)]
+    places = [
+        panels[3 * (k // columns) : 3 * (k // columns) + 3, k % columns] for k in range(count)
+    ]
     view.draw_ct(places[0])
     view.draw_truth(places[1])
     for place, result in zip(places[2:], results, strict=True):
@@ -116,9 +118,8 @@ class _View:
     def inside(self) -> np.ndarray:
         return self.cut(self.pair.mask)
 
-    def draw_ct(self, column: Sequence[Axes]) -> None:
-        window = (self.windows.ct.low, self.windows.ct.high)
-        show_intensity(column[0], self.cut(self.pair.ct), self.plane, window)
+    def draw_ct(self, column: np.ndarray) -> None:
+        show_intensity(column[0], self.cut(self.pair.ct), self.plane, self.windows.ct)
         add_scale_bar(column[0])
         column[0].set_title("CT")
         column[1].legend(
@@ -134,12 +135,12 @@ class _View:
             title="errors, in the\npredicted class", title_fontsize=SMALL_PT, alignment="left",
         )  # fmt: skip
 
-    def draw_truth(self, column: Sequence[Axes]) -> None:
+    def draw_truth(self, column: np.ndarray) -> None:
         self._draw_microct(column[0], self.pair.microct)
         show_classes(column[1], self.cut(self.pair.classmap), self.inside, self.plane)
         column[0].set_title("micro-CT\n(truth)")
 
-    def draw_result(self, column: Sequence[Axes], result: Result) -> None:
+    def draw_result(self, column: np.ndarray, result: Result) -> None:
         if result.microct is None:
             column[0].text(
                 0.5, 0.5, "gives\nclasses only", ha="center", va="center", color=GREY,
@@ -154,8 +155,7 @@ class _View:
         column[2].set_xlabel(" / ".join(f"{d:.2f}" for d in result.dice), fontsize=SMALL_PT)
 
     def _draw_microct(self, axes: Axes, volume: np.ndarray) -> None:
-        window = (self.windows.microct.low, self.windows.microct.high)
-        show_intensity(axes, self.cut(volume), self.plane, window)
+        show_intensity(axes, self.cut(volume), self.plane, self.windows.microct)
 
     def _draw_errors(self, axes: Axes, classes: np.ndarray) -> None:
         inside = self.inside

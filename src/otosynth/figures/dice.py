@@ -100,7 +100,7 @@ def _draw_class(axes: Axes, rows: pd.DataFrame, methods: Sequence[str]) -> None:
         va="bottom", fontsize=SMALL_PT, color=GREY,
     )  # fmt: skip
     axes.set_ylabel("")
-    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     axes.grid(axis="x", color=PALE, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.tick_params(axis="y", length=0)

@@ -12,6 +12,7 @@ from otosynth.figures.network_plan import (
     discriminator_plan,
     dropout_of,
     generator_plan,
+    norm_of,
     parameters,
 )
 from otosynth.figures.style import GREY, HEADER_IN, INK, SMALL_PT, TEXT_PT, WIDTH_IN, new_figure
@@ -72,7 +73,9 @@ def draw_framework(method: ConditionalGan, name: str, title: str, size: int, lab
         f"{title}: 3D conditional GAN as configured",
         label,
         f"patches of {size}³ voxels, boxes: kernel, stride, channels × voxels"  # noqa: RUF001
-        + (f", pair down-sampled by {method.settings.factor}" if method.settings.factor > 1 else ""),
+        + (
+            f", pair down-sampled by {method.settings.factor}" if method.settings.factor > 1 else ""
+        ),
         HEIGHT_IN,
     )
     figure.set_layout_engine("none")
@@ -96,14 +99,21 @@ def _draw_generator(axes: Axes, network: Generator, size: int, gives_class_map: 
         bold=True,
     )  # fmt: skip
     _text(
-        axes, 0.94, 2.93, "after every convolution but the last: instance norm and ReLU", colour=GREY
+        axes,
+        0.94,
+        2.93,
+        f"after every convolution but the last: {norm_of(network)} and ReLU",
+        colour=GREY,
     )
     ends = _blocks_in_a_row(axes, generator_plan(network, size), 0.96, 5.32, middle)
     _box(axes, 0.06, 0.72, middle, 0.7, f"CT\npatch x\n1 × {size}³", DATA)  # noqa: RUF001
     _arrow(axes, (0.72, middle), (ends[0], middle))
     outputs = [("synthetic\nmicro-CT ŷ\n(tanh)", 3.7)]
     if gives_class_map:
-        outputs = [("classes p\n3 channels\n(softmax)", 4.2), ("synthetic\nmicro-CT ŷ\n(tanh)", 3.2)]
+        outputs = [
+            ("classes p\n3 channels\n(softmax)", 4.2),
+            ("synthetic\nmicro-CT ŷ\n(tanh)", 3.2),
+        ]
     for text, height in outputs:
         _box(axes, 5.52, 6.24, height, 0.6, text, DATA)
         _arrow(axes, (ends[1], middle), (5.52, height))
@@ -114,10 +124,14 @@ def _draw_discriminator(axes: Axes, network: Discriminator, size: int) -> None:
     _panel(axes, 1.5, 1.28, 5.0, 2.62)
     _text(axes, 1.58, 2.5, f"Discriminator D   {_millions(parameters(network))}", bold=True)
     _text(
-        axes, 1.58, 1.4, "hidden layers: LeakyReLU, from the second on instance norm", colour=GREY
+        axes,
+        1.58,
+        1.4,
+        f"hidden layers: LeakyReLU, from the second on {norm_of(network)}",
+        colour=GREY,
     )
     plan = discriminator_plan(network, size)
-    ends = _blocks_in_a_row(axes, plan, 1.6, 4.9, middle - 0.02, colour=JUDGE, narrowest=0.62)
+    ends = _blocks_in_a_row(axes, plan, 1.6, 4.9, middle, colour=JUDGE)
     _box(axes, 0.06, 1.3, middle + 0.22, 0.36, "(x, y): real pair", DATA)
     _box(axes, 0.06, 1.3, middle - 0.22, 0.36, "(x, ŷ): synthetic", DATA)
     _text(axes, 0.68, middle - 0.5, "y: micro-CT patch", colour=GREY, centred=True)
@@ -144,7 +158,12 @@ def _draw_losses(axes: Axes, weights: Mapping[str, float], equation: str) -> Non
         if number:
             _text(axes, start - gap / 2, 0.72, "+", bold=True, centred=True)
     _text(axes, 0.06, 0.16, "D minimises", bold=True)
-    _text(axes, 0.92, 0.16, "the adversarial loss (Eq. 1): (x, y) real, (x, ŷ) synthetic; one step after each of G")
+    _text(
+        axes,
+        0.92,
+        0.16,
+        "the adversarial loss (Eq. 1): (x, y) real, (x, ŷ) synthetic; one step after each of G",
+    )
 
 
 def _blocks_in_a_row(
@@ -154,7 +173,6 @@ def _blocks_in_a_row(
     right: float,
     middle: float,
     colour: str | None = None,
-    narrowest: float = 0.0,
 ) -> tuple[float, float]:
     """Draw blocks from left to right with arrows between; return where the row begins and ends."""
     width = (right - left - GAP_IN * (len(blocks) - 1)) / len(blocks)

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from otosynth.figures.slices import Plane, add_scale_bar, show_classes, show_intensity
 from otosynth.figures.style import GREY, SMALL_PT, bare, class_patches, new_figure
+from otosynth.normalisation import Window
 
 # The thesis's names of the five images, and what they show.
 IMAGES = {
@@ -18,7 +19,7 @@ IMAGES = {
     "target_class_map": "classes",
 }
 ROW_IN = 1.22
-NORMALISED = (-1.0, 1.0)
+NORMALISED = Window(-1, 1)
 
 
 @dataclass(frozen=True)

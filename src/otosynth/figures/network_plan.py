@@ -41,13 +41,19 @@ def generator_plan(network: Generator, size: int) -> list[Block]:
 
 def discriminator_plan(network: Discriminator, size: int) -> list[Block]:
     """Return a discriminator's blocks; the last one gives the verdict."""
-    layers = [layer for block in network.hidden for layer in block]
+    layers = [layer for block in network.hidden for layer in block.children()]
     return _plan([*layers, network.last], size)
 
 
 def parameters(network: nn.Module) -> int:
     """Return the number of trained numbers of a network."""
     return sum(parameter.numel() for parameter in network.parameters())
+
+
+def norm_of(network: nn.Module) -> str:
+    """Return the name of a network's normalisation."""
+    is_layer = any(isinstance(module, nn.GroupNorm) for module in network.modules())
+    return "layer norm" if is_layer else "instance norm"
 
 
 def dropout_of(network: nn.Module) -> float:
@@ -88,7 +94,11 @@ def _block(layer: nn.Module, size: int) -> Block | None:
 def _convolution(layer: nn.Conv3d, size: int) -> Block:
     kernel, stride, padding = layer.kernel_size[0], layer.stride[0], int(layer.padding[0])
     return Block(
-        "convolution", kernel, stride, layer.out_channels, (size + 2 * padding - kernel) // stride + 1
+        "convolution",
+        kernel,
+        stride,
+        layer.out_channels,
+        (size + 2 * padding - kernel) // stride + 1,
     )
 
 

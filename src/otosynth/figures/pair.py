@@ -44,10 +44,8 @@ def draw_pair(
     )
     panels = figure.subplots(3, 3)
     for row, plane in zip(panels, planes, strict=True):
-        ct = show_intensity(row[0], plane.of(pair.ct), plane, (windows.ct.low, windows.ct.high))
-        microct = show_intensity(
-            row[1], plane.of(pair.microct), plane, (windows.microct.low, windows.microct.high)
-        )
+        ct = show_intensity(row[0], plane.of(pair.ct), plane, windows.ct)
+        microct = show_intensity(row[1], plane.of(pair.microct), plane, windows.microct)
         show_classes(row[2], plane.of(pair.classmap), plane.of(pair.mask), plane)
         row[0].set_ylabel(plane.title)
         add_scale_bar(row[0])
@@ -58,7 +56,7 @@ def draw_pair(
             image, ax=panels[:, column], location="bottom", aspect=30, pad=0.01, shrink=0.9
         )
         bar.set_label(unit, fontsize=SMALL_PT)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
     legend = panels[2, 2].legend(
         handles=class_patches(),
         loc="upper center",
@@ -69,5 +67,3 @@ def draw_pair(
     )
     legend.set_in_layout(False)
     return figure
-
-

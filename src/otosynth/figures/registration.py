@@ -5,11 +5,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-
 from skimage.filters import threshold_otsu
 
 from otosynth.figures.slices import Plane, add_contours, add_scale_bar, show_intensity, show_rgb
 from otosynth.figures.style import METHOD_COLOURS, PALE, new_figure
+from otosynth.normalisation import Window
 
 ROW_IN = 1.95
 TRACE_IN = 1.6
@@ -48,6 +48,7 @@ def draw_registration(
     middle = [int(np.mean(np.flatnonzero(inside.any(axis=_others(k))))) for k in range(3)]
     planes = [Plane.across(axis, middle[axis], spacing_mm) for axis in range(3)]
     low, high = np.percentile(microct[inside], GREY_PERCENTILES)
+    microct_window, ct_window = Window(low, high), Window(*ct_window_hu)
     contour_hu = contour_level_hu(ct[inside])
     figure = new_figure(
         "CT registered to the micro-CT",
@@ -59,16 +60,14 @@ def draw_registration(
     grid = figure.add_gridspec(3, 3, height_ratios=(ROW_IN, ROW_IN, TRACE_IN))
     for column, plane in enumerate(planes):
         overlay, board = (figure.add_subplot(grid[row, column]) for row in range(2))
-        show_intensity(overlay, plane.of(microct), plane, (low, high))
+        show_intensity(overlay, plane.of(microct), plane, microct_window)
         add_contours(overlay, plane.of(ct), plane, contour_hu, CT_COLOUR)
         if not plane.of(inside).all():
             add_contours(overlay, plane.of(inside).astype(float), plane, 0.5, MASK_COLOUR)
         overlay.set_title(plane.title)
         show_rgb(
             board,
-            _checkerboard(
-                _unit(plane.of(microct), (low, high)), _unit(plane.of(ct), ct_window_hu)
-            ),
+            _checkerboard(microct_window.unit(plane.of(microct)), ct_window.unit(plane.of(ct))),
             plane,
         )
         if column == 0:
@@ -94,10 +93,6 @@ def contour_level_hu(values: np.ndarray) -> float:
 
 def _others(axis: int) -> tuple[int, ...]:
     return tuple(k for k in range(3) if k != axis)
-
-
-def _unit(image: np.ndarray, window: tuple[float, float]) -> np.ndarray:
-    return np.clip((image - window[0]) / (window[1] - window[0]), 0, 1)
 
 
 def _checkerboard(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -7,15 +7,18 @@ that they show, never by an anatomical direction.
 from dataclasses import dataclass
 
 import numpy as np
+import SimpleITK as sitk
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.colors import FuncNorm, to_rgb
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 from scipy.ndimage import maximum_filter, uniform_filter
 
 from otosynth.figures.style import CLASS_COLOURS, OUTSIDE_COLOUR, SMALL_PT, bare
+from otosynth.normalisation import Window
 from otosynth.tissues import AIR
+from otosynth.volumes import array_of, same_grid
 
 AXES = "zyx"
 SCALE_BARS_MM = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
@@ -87,7 +90,7 @@ def telling_point(
         # No air is counted, so two different classes are soft tissue and bone.
         is_wall = classmap[low] != classmap[high]
         walls[low] += is_wall & counted[low] & counted[high]
-    size = [min(n, round(COCHLEA_MM / mm)) for n, mm in zip(walls.shape, spacing_mm, strict=True)]
+    size = [round(COCHLEA_MM / mm) for mm in spacing_mm]
     density = uniform_filter(walls, size=size, mode="constant")
     z, y, x = np.unravel_index(np.argmax(density), density.shape)
     return int(z), int(y), int(x)
@@ -98,7 +101,8 @@ def telling_axis(classmap: np.ndarray, point: tuple[int, int, int]) -> int:
     borders = []
     for axis, index in enumerate(point):
         image = np.take(classmap, index, axis=axis)
-        borders.append(sum(np.count_nonzero(np.diff(image.astype(int), axis=k)) for k in (0, 1)))
+        changes = (np.diff(image.astype(int), axis=k) for k in (0, 1))
+        borders.append(sum(int(np.count_nonzero(change)) for change in changes))
     return int(np.argmax(borders))
 
 
@@ -121,13 +125,26 @@ def crop_around(
     return (slices[0], slices[1], slices[2]), (centre[0], centre[1], centre[2])
 
 
-def show_intensity(
-    axes: Axes, image: np.ndarray, plane: Plane, window: tuple[float, float]
-) -> AxesImage:
-    """Show a slice in grey, black at the window's low end and white at its high end."""
-    shown = axes.imshow(
-        image, cmap="gray", vmin=window[0], vmax=window[1], extent=_extent_mm(image, plane)
-    )
+def on_grid(image: sitk.Image, reference: sitk.Image) -> np.ndarray:
+    """Return an image's voxels (z, y, x) on the grid of another, for display.
+
+    Every voxel takes the nearest value, so a coarser prediction looks as coarse as it is.
+    """
+    if not same_grid(image, reference):
+        image = sitk.Resample(
+            image, reference, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0, image.GetPixelID(),
+            True,
+        )  # fmt: skip
+    return array_of(image)
+
+
+def show_intensity(axes: Axes, image: np.ndarray, plane: Plane, window: Window) -> AxesImage:
+    """Show a slice in grey, black at the window's low end and white at its high end.
+
+    A logarithmic window is shown as the networks see it: logarithmically.
+    """
+    norm = FuncNorm((window.normalise, window.restore), vmin=window.low, vmax=window.high)
+    shown = axes.imshow(image, cmap="gray", norm=norm, extent=_extent_mm(image, plane))
     bare(axes)
     return shown
 
@@ -173,10 +190,10 @@ def add_scale_bar(axes: Axes) -> None:
         Rectangle((left, top), length, thickness, facecolor="white", edgecolor="black", lw=0.5)
     )
     axes.text(
-        left + length / 2,
+        left,
         top - 0.015 * height,
         f"{length:g} mm",
-        ha="center",
+        ha="left",
         va="bottom",
         fontsize=SMALL_PT,
         color="white",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -31,7 +32,7 @@ METHOD_COLOURS = (
     "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#0072B2", "#E69F00", "#F0E442", "#000000",
 )  # fmt: skip
 
-RC = {
+RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": TEXT_PT,
     "axes.titlesize": TEXT_PT,
@@ -82,9 +83,7 @@ def new_figure(title: str, label: str, note: str, height_in: float) -> Figure:
         "constrained", rect=(0, 0, 1, 1 - HEADER_IN / height), w_pad=0.03, h_pad=0.03
     )
     margin = 0.04 / WIDTH_IN
-    figure.text(
-        margin, 1 - 0.04 / height, title, va="top", fontsize=TITLE_PT, fontweight="bold"
-    )
+    figure.text(margin, 1 - 0.04 / height, title, va="top", fontsize=TITLE_PT, fontweight="bold")
     line = f"Data: {label}" + (f" · {note}" if note else "")
     figure.text(margin, 1 - 0.2 / height, line, va="top", fontsize=SMALL_PT, color=GREY)
     return figure

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -55,7 +56,9 @@ def score_parts(method: Method, validation: pd.DataFrame) -> dict[str, pd.Series
     losses = [name for name in validation.columns if name not in ("epoch", "score")]
     parts = {
         name: validation[name].map(
-            lambda value, name=name: method.validation_score(dict.fromkeys(losses, 0.0) | {name: value})
+            lambda value, name=name: method.validation_score(
+                dict.fromkeys(losses, 0.0) | {name: value}
+            )
         )
         for name in losses
     }
@@ -101,7 +104,7 @@ def draw_validation(curves: Mapping[str, Sequence[Curve]], label: str) -> Figure
     return figure
 
 
-def _draw_method(rows: Sequence[Axes], title: str, curves: Sequence[Curve]) -> None:
+def _draw_method(rows: np.ndarray, title: str, curves: Sequence[Curve]) -> None:
     first = curves[0]
     _draw_parts(rows[0], first)
     rows[0].set_title(f"{title}, group {first.group}")

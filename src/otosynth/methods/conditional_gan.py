@@ -1,7 +1,7 @@
 """What single_task and multi_task share: a conditional GAN (thesis III.2 and III.3)."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -75,9 +75,7 @@ class ConditionalGan(Method):
         losses = {}
         if "adversarial" in wanted:
             verdict = discriminator(_pair(batch.ct, generated["microct"], batch.mask)).float()
-            losses["adversarial"] = terms.adversarial_loss(
-                verdict, True, self.settings.adversarial
-            )
+            losses["adversarial"] = terms.adversarial_loss(verdict, True, self.settings.adversarial)
         if "weighted_l1" in wanted:
             losses["weighted_l1"] = terms.weighted_l1_loss(
                 batch.microct, generated["microct"], batch.classes
@@ -93,9 +91,7 @@ class ConditionalGan(Method):
     ) -> Tensor:
         discriminator = networks["discriminator"]
         real = discriminator(_pair(batch.ct, batch.microct, batch.mask)).float()
-        fake = discriminator(
-            _pair(batch.ct, generated["microct"].detach(), batch.mask)
-        ).float()
+        fake = discriminator(_pair(batch.ct, generated["microct"].detach(), batch.mask)).float()
         kind = self.settings.adversarial
         # The mean of both halves, as in pix2pix: D then learns at half the rate of G.
         return (
@@ -129,8 +125,9 @@ def _pair(first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask > 0, pair, OUTSIDE)
 
 
-def _perception(discriminator: nn.Module, batch: Batch, microct: Tensor) -> Tensor:
+def _perception(network: nn.Module, batch: Batch, microct: Tensor) -> Tensor:
     """Eq. 3: features of (y, y) against those of (y-hat, y-hat)."""
+    discriminator = cast(Discriminator, network)
     with torch.no_grad():
         real = discriminator.features(_pair(batch.microct, batch.microct, batch.mask))
     fake = discriminator.features(_pair(microct, microct, batch.mask))

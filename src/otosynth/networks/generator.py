@@ -5,7 +5,6 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-
 Norm = Literal["instance", "layer"]
 
 

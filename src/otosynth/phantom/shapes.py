@@ -136,8 +136,7 @@ class Arc:
         u = along(points, self.middle, self.centre)
         v = along(points, np.cross(self.normal, self.middle), self.centre)
         w = along(points, self.normal, self.centre)
-        half = np.float32(self.half_angle_rad)
-        angle = np.arctan2(v, u).clip(-half, half)
+        angle = np.arctan2(v, u).clip(-self.half_angle_rad, self.half_angle_rad)
         du = u - self.radius_mm * np.cos(angle)
         dv = v - self.radius_mm * np.sin(angle)
         return np.sqrt(du**2 + dv**2 + w**2) - self.lumen_radius_mm

@@ -117,7 +117,7 @@ def draw_variation(specimen: str, seed: int, settings: PhantomSettings) -> Varia
         mineral=draw_waves(rng, 40, (0.8, 5.0), 1, 0.05),
         pneumatisation=rng.uniform(0.5, 1.0),
         filled_cells=rng.uniform(0.0, 0.12),
-        mucosa_mm=rng.uniform(0.24, 0.32),
+        mucosa_mm=rng.uniform(0.22, 0.30),
         septum_mm=rng.uniform(0.3, 0.45),
         cell_spacing_mm=rng.uniform(2.7, 3.3),
         cell_seed=int(rng.integers(2**32)),

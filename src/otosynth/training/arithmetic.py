@@ -27,7 +27,7 @@ class Arithmetic:
 
     def place_network(self, network: nn.Module) -> nn.Module:
         """Move a network to the device, in the layout that its convolutions are fast in."""
-        return network.to(self.device, memory_format=self._layout())  # type: ignore[call-overload, no-any-return]
+        return network.to(self.device, memory_format=self._layout())  # type: ignore[call-overload]
 
     def place(self, patch: Tensor) -> Tensor:
         """Move patches (batch, channel, z, y, x) to the device, in the network's layout."""

@@ -107,9 +107,7 @@ def precision_of(checkpoints: Sequence[Path]) -> str:
     return str(read_tensors(checkpoints[0])[1]["precision"])
 
 
-def load_trained(
-    method: Method, checkpoint: Path, arithmetic: Arithmetic
-) -> dict[str, nn.Module]:
+def load_trained(method: Method, checkpoint: Path, arithmetic: Arithmetic) -> dict[str, nn.Module]:
     """Return a method's networks with the weights of a checkpoint, ready to predict.
 
     Raises

@@ -152,7 +152,7 @@ class Trainer:
             with self.arithmetic.autocast():
                 losses = self.method.losses(player, self.networks, batch, generated)
             self.optimisers[player].zero_grad(set_to_none=True)
-            weighted_sum(losses, self.method.weights(player)).backward()  # type: ignore[no-untyped-call]
+            weighted_sum(losses, self.method.weights(player)).backward()
             self.optimisers[player].step()
             values.update({name: loss.detach() for name, loss in losses.items()})
         return values

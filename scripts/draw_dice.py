@@ -1,0 +1,17 @@
+"""Figure 7: Dice boxplots with the published medians beside."""
+
+import pandas as pd
+
+from otosynth.figures.dice import draw_dice
+from otosynth.figures.style import write_figure
+from otosynth.jobs import job
+
+with job(snakemake.log[0]):
+    published = pd.read_csv(snakemake.input.published).query("quantity == 'median_dice'")
+    figure = draw_dice(
+        pd.read_csv(snakemake.input.dice),
+        published,
+        snakemake.params.titles,
+        snakemake.params.label,
+    )
+    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"])

@@ -1,0 +1,18 @@
+"""Figures 3 and 4: networks and losses of a method, as configured."""
+
+from otosynth.configuration.methods import MethodSettings
+from otosynth.figures.framework import draw_framework
+from otosynth.figures.style import write_figure
+from otosynth.jobs import job
+from otosynth.methods import create_method
+
+with job(snakemake.log[0]):
+    name, settings = snakemake.params.name, MethodSettings(**snakemake.params.method)
+    figure = draw_framework(
+        create_method(name, settings),
+        name,
+        settings.title,
+        snakemake.params.patch_size,
+        snakemake.params.label,
+    )
+    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"])

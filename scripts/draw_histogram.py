@@ -1,0 +1,25 @@
+"""Histogram of a micro-CT with its thresholds."""
+
+import json
+from pathlib import Path
+
+from otosynth.classmap import histogram
+from otosynth.configuration.classmap import ClassMapSettings
+from otosynth.figures.histogram import draw_histogram
+from otosynth.figures.style import write_figure
+from otosynth.jobs import job
+from otosynth.volumes import map_voxels
+
+with job(snakemake.log[0]):
+    settings = ClassMapSettings(**snakemake.params.settings)
+    found = json.loads(Path(snakemake.input.thresholds).read_text())
+    inside = map_voxels(Path(snakemake.input.mask)) > 0
+    figure = draw_histogram(
+        histogram(map_voxels(Path(snakemake.input.microct))[inside], settings),
+        tuple(found["thresholds"]),
+        found["fraction"],
+        settings.logarithmic,
+        snakemake.wildcards.specimen,
+        snakemake.params.label,
+    )
+    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"])

@@ -1,0 +1,48 @@
+"""Figure 5: the training monitor's images of every method at its selected epoch."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from otosynth.configuration.methods import MethodSettings, TrainingSettings
+from otosynth.figures.monitor import MonitorRow, draw_monitor
+from otosynth.figures.style import write_figure
+from otosynth.jobs import job
+from otosynth.methods import create_method
+from otosynth.normalisation import Normalisation
+from otosynth.pairs import open_pairs
+from otosynth.training.arithmetic import resolve_arithmetic
+from otosynth.training.batches import PatchReader
+from otosynth.training.checkpoints import load_trained, precision_of
+from otosynth.training.monitor import monitor_images
+from otosynth.training.trainer import fullest_patch
+from otosynth.volumes import read_volume, spacing_zyx
+
+with job(snakemake.log[0]):
+    training = TrainingSettings(**snakemake.params.training)
+    normalisation = Normalisation.read(Path(snakemake.input.normalisation))
+    rows = []
+    for name, keys in snakemake.params.methods.items():
+        settings = MethodSettings(**keys)
+        method = create_method(name, settings)
+        epoch = json.loads(Path(snakemake.input[f"{name}_selected"]).read_text())
+        checkpoint = Path(snakemake.input[f"{name}_checkpoints"]) / epoch["checkpoint"]
+        arithmetic = resolve_arithmetic(
+            training.device, precision_of([checkpoint]), training.threads
+        )
+        pairs = snakemake.input[f"{name}_pairs"]
+        reader = PatchReader(
+            pd.read_csv(snakemake.input[f"{name}_table"], sep="\t"),
+            open_pairs(pairs, snakemake.params.mirrored),
+            normalisation,
+            arithmetic,
+        )
+        batch = reader.read(fullest_patch(reader.table))
+        networks = load_trained(method, checkpoint, arithmetic)
+        images = monitor_images(method, networks, batch, arithmetic)
+        inside = batch.mask[0, 0, batch.mask.shape[2] // 2].cpu().numpy()
+        pixel_mm = spacing_zyx(read_volume(Path(pairs[0])))[1:]
+        rows.append(MonitorRow(settings.title, epoch["epoch"], images, inside, pixel_mm))
+    figure = draw_monitor(rows, snakemake.params.group, snakemake.params.label)
+    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"])

@@ -1,0 +1,21 @@
+"""Figure 1: CT, micro-CT and class map of one ear."""
+
+from pathlib import Path
+
+from otosynth.figures.pair import draw_pair
+from otosynth.figures.style import write_figure
+from otosynth.jobs import job
+from otosynth.normalisation import Normalisation
+from otosynth.pairs import open_pair
+from otosynth.volumes import read_volume, spacing_zyx
+
+with job(snakemake.log[0]):
+    folder = Path(snakemake.input.pair[0]).parent
+    figure = draw_pair(
+        open_pair(folder, mirrored=False),
+        spacing_zyx(read_volume(folder / "mask.nii")),
+        Normalisation.read(Path(snakemake.input.normalisation)),
+        snakemake.params.specimen,
+        snakemake.params.label,
+    )
+    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"])

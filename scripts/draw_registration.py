@@ -1,0 +1,26 @@
+"""Overlay of a registered pair and the trace of its metric."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from otosynth.figures.registration import draw_registration
+from otosynth.figures.style import write_figure
+from otosynth.jobs import job
+from otosynth.volumes import map_voxels, read_volume, spacing_zyx
+
+with job(snakemake.log[0]):
+    ct, microct, mask = (
+        map_voxels(Path(snakemake.input[name])) for name in ("ct", "microct", "mask")
+    )
+    figure = draw_registration(
+        ct,
+        microct,
+        mask,
+        pd.read_csv(snakemake.input.trace, sep="\t"),
+        spacing_zyx(read_volume(Path(snakemake.input.mask))),
+        tuple(snakemake.params.ct_window_hu),
+        snakemake.wildcards.specimen,
+        snakemake.params.label,
+    )
+    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"])
