@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from otosynth.evaluation import dice_view, gather, perceptual_error_view
 from otosynth.jobs import job
+from otosynth.scores import dice_view, gather, perceptual_error_view
 
 with job(snakemake.log[0]):
     scores = gather(

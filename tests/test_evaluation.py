@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 import SimpleITK as sitk
 
-from otosynth.evaluation import SCORE_COLUMNS, dice_view, gather, perceptual_error_view, score
+from otosynth.evaluation import score
+from otosynth.scores import SCORE_COLUMNS, dice_view, gather, perceptual_error_view
 from otosynth.volumes import downsample, downsample_labels, downsample_mask
 
 

@@ -1,18 +1,12 @@
 """Scores of predictions against the truth, on the micro-CT grid (method 8)."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 
 import pandas as pd
 import SimpleITK as sitk
 
 from otosynth.metrics import score_class_map, score_microct
 from otosynth.volumes import array_of, same_grid, spacing_zyx
-
-SCORE_COLUMNS = [
-    "study", "label", "seed", "group", "specimen", "method", "grid", "class", "metric", "value",
-]  # fmt: skip
-
 
 def score(
     predicted: Mapping[str, sitk.Image],
@@ -74,57 +68,3 @@ def _score_on_grid(
         return scores
     volumes = array_of(truth["microct"]), array_of(predicted["microct"])
     return pd.concat([scores, score_microct(*volumes, mask, window).assign(**{"class": ""})])
-
-
-def gather(
-    files: Sequence[Path], study: str, label: str, group_of: Mapping[str, str]
-) -> pd.DataFrame:
-    """Put the scores of all predictions into one long table.
-
-    Parameters
-    ----------
-    files
-        Paths ``.../<specimen>/<method>/seed-<n>.csv`` of single predictions' scores.
-    study, label
-        The study and what its data are.
-    group_of
-        The group that tests each specimen.
-
-    Returns
-    -------
-    DataFrame
-        One row a number: study, label, seed, group, specimen, method, grid, class, metric,
-        value. The atlas vote has no training seed; its seed is 0.
-    """
-    tables = []
-    for file in files:
-        specimen = file.parent.parent.name
-        table = pd.read_csv(file, keep_default_na=False, na_values=["nan"])
-        tables.append(
-            table.assign(
-                study=study,
-                label=label,
-                seed=int(file.stem.removeprefix("seed-")),
-                group=group_of[specimen],
-                specimen=specimen,
-                method=file.parent.name,
-            )
-        )
-    return pd.concat(tables)[SCORE_COLUMNS]
-
-
-def dice_view(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return the Dice on the micro-CT grid: study, group, specimen, method, class, dice.
-
-    Several seeds of a method are averaged.
-    """
-    rows = scores.query("metric == 'dice' and grid == 'microct'")
-    keys = ["study", "group", "specimen", "method", "class"]
-    return rows.groupby(keys, sort=False)["value"].mean().rename("dice").reset_index()
-
-
-def perceptual_error_view(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return Eq. 8 on the micro-CT grid: study, group, specimen, method, perceptual_error."""
-    rows = scores.query("metric == 'perceptual_error' and grid == 'microct'")
-    keys = ["study", "group", "specimen", "method"]
-    return rows.groupby(keys, sort=False)["value"].mean().rename("perceptual_error").reset_index()

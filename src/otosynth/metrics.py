@@ -6,8 +6,6 @@ needs it gives NaN, never a made-up number.
 
 import numpy as np
 import pandas as pd
-import torch
-from monai.metrics.utils import get_surface_distance
 from scipy import ndimage
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
@@ -177,7 +175,10 @@ def _both_ways(a: np.ndarray, b: np.ndarray, spacing_mm: Spacing) -> tuple[np.nd
     if not (a.any() and b.any()):
         return np.empty(0), np.empty(0)
     box = _bounding_box(a | b)
-    first, second = torch.from_numpy(a[box]), torch.from_numpy(b[box])
+    # Imported here: MONAI takes seconds to import, and most jobs ask for the Dice alone.
+    from monai.metrics.utils import get_surface_distance
+
+    first, second = a[box], b[box]
     there = get_surface_distance(first, second, spacing=spacing_mm)
     back = get_surface_distance(second, first, spacing=spacing_mm)
     return np.asarray(there), np.asarray(back)

@@ -1,5 +1,6 @@
 """One look for all figures, and files that are the same bytes whenever they are drawn."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,8 @@ def write_figure(figure: Figure, files: Iterable[str], dpi: int) -> None:
 
     The same figure gives the same bytes: no date and no version stands in the files.
     """
+    # Else it tells every glyph that it puts into a PDF.
+    logging.getLogger("fontTools").setLevel(logging.WARNING)
     for file in map(Path, files):
         with written_whole(file) as beside:
             figure.savefig(beside, dpi=dpi, metadata=METADATA[file.suffix])
