@@ -39,6 +39,13 @@ def test_the_default_configuration_states_every_key():
         assert expected <= stated | {f"methods.{method}"}
 
 
+@pytest.mark.parametrize(
+    "section", ["phantom", "registration", "classmap", "normalisation", "atlas", "figures"]
+)
+def test_the_default_configuration_and_the_definition_agree(section):
+    assert getattr(load_study(DEFAULT), section) == Study.model_fields[section].default
+
+
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.stem)
 def test_every_overlay_is_valid(overlay, monkeypatch):
     monkeypatch.chdir(ROOT)

@@ -79,8 +79,7 @@ def draw_comparison(
     figure = new_figure(
         "Visual comparison of the methods",
         label,
-        f"specimen {specimen}, {plane.title} through the cochlea · Dice of the whole ear: "
-        "air / soft tissue / bone",
+        f"specimen {specimen}, {plane.title} through the cochlea",
         blocks * (3 * ROW_IN + 0.45),
     )
     panels = figure.subplots(3 * blocks, columns, squeeze=False)
@@ -139,6 +138,7 @@ class _View:
         self._draw_microct(column[0], self.pair.microct)
         show_classes(column[1], self.cut(self.pair.classmap), self.inside, self.plane)
         column[0].set_title("micro-CT\n(truth)")
+        column[2].set_xlabel("Dice of the ear:\nair / soft / bone", fontsize=SMALL_PT)
 
     def draw_result(self, column: np.ndarray, result: Result) -> None:
         if result.microct is None:

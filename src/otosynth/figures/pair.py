@@ -1,6 +1,8 @@
 """Figure 1: the CT, the micro-CT and the class map of one ear."""
 
+import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from otosynth.figures.slices import (
     Plane,
@@ -10,7 +12,7 @@ from otosynth.figures.slices import (
     telling_point,
 )
 from otosynth.figures.style import SMALL_PT, class_patches, new_figure
-from otosynth.normalisation import Normalisation
+from otosynth.normalisation import Normalisation, Window
 from otosynth.pairs import Pair
 
 CT_TITLE, MICROCT_TITLE, CLASSMAP_TITLE = "CT", "micro-CT", "class map"
@@ -51,10 +53,16 @@ def draw_pair(
         add_scale_bar(row[0])
     for axes, title in zip(panels[0], (CT_TITLE, MICROCT_TITLE, CLASSMAP_TITLE), strict=True):
         axes.set_title(title)
-    for column, image, unit in ((0, ct, "HU"), (1, microct, "scanner's unit")):
+    for column, image, window, unit in (
+        (0, ct, windows.ct, "HU"),
+        (1, microct, windows.microct, "scanner's unit"),
+    ):
         bar = figure.colorbar(
             image, ax=panels[:, column], location="bottom", aspect=30, pad=0.01, shrink=0.9
         )
+        ticks = _ticks(window)
+        bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+        bar.minorticks_off()
         bar.set_label(unit, fontsize=SMALL_PT)
         bar.outline.set_visible(False)
     legend = panels[2, 2].legend(
@@ -67,3 +75,11 @@ def draw_pair(
     )
     legend.set_in_layout(False)
     return figure
+
+
+def _ticks(window: Window) -> list[float]:
+    """Return a few round intensities inside a window, evenly spread on its scale."""
+    if window.scale == "log":
+        return [float(f"{value:.1g}") for value in window.restore(np.linspace(-0.8, 0.8, 4))]
+    ticks = MaxNLocator(4).tick_values(window.low, window.high)
+    return [float(tick) for tick in ticks if window.low <= tick <= window.high]

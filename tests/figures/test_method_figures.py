@@ -1,0 +1,153 @@
+"""Figures 3 to 7: networks as configured, curves, monitor and boxplots."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from otosynth.configuration.methods import LossWeights, MethodSettings
+from otosynth.figures.dice import draw_dice
+from otosynth.figures.framework import draw_framework
+from otosynth.figures.monitor import MonitorRow, draw_monitor
+from otosynth.figures.network_plan import Block, discriminator_plan, generator_plan
+from otosynth.figures.validation import Curve, draw_validation, score_parts
+from otosynth.methods import create_method
+from otosynth.networks.discriminator import Discriminator
+from otosynth.networks.generator import Generator
+
+EIGHT = [f"Method number {k}" for k in range(8)]
+
+
+def texts_of(figure):
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def test_the_plan_of_a_generator_is_that_of_its_modules():
+    network = Generator(4, 8, 3, 0.5, "nearest")
+    assert generator_plan(network, 32) == [
+        Block("convolution", 7, 1, 8, 32),
+        Block("convolution", 3, 2, 16, 16),
+        Block("convolution", 3, 2, 32, 8),
+        Block("residual", 3, 1, 32, 8, repeats=3),
+        Block("nearest", 3, 1, 16, 16),
+        Block("nearest", 3, 1, 8, 32),
+        Block("convolution", 7, 1, 4, 32),
+    ]
+    transposed = generator_plan(Generator(1, 8, 1, 0.5, "transposed"), 32)
+    assert transposed[4] == Block("transposed", 3, 2, 16, 16)
+
+
+def test_the_plan_of_a_discriminator_ends_with_its_verdicts():
+    plan = discriminator_plan(Discriminator(2, 64, 3), 96)
+    assert [block.size for block in plan] == [48, 24, 12, 11]
+    assert [block.channels for block in plan] == [64, 128, 256, 1]
+
+
+@pytest.mark.parametrize("name", ["single_task", "multi_task"])
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"width": 64}, {"upsampling": "transposed", "norm": "layer", "adversarial": "least_squares"},
+     {"discriminator_blocks": 5}],
+)  # fmt: skip
+def test_frameworks_are_readable(name, changes, tiny_settings, label, assert_readable):
+    method = create_method(name, tiny_settings(name, **changes))
+    size = 96
+    assert_readable(draw_framework(method, name, "A method", size, label))
+
+
+def test_frameworks_say_what_is_configured(tiny_settings, label):
+    method = create_method("multi_task", tiny_settings("multi_task", dropout=0.3, norm="layer"))
+    written = " ".join(texts_of(draw_framework(method, "multi_task", "Multi-task", 32, label)))
+    for expected in (
+        "10 × Dice",
+        "5 × perception",
+        "Eq. 6",
+        "dropout 0.3",
+        "layer norm",
+        "4 × 32³",
+    ):  # noqa: RUF001
+        assert expected in written
+    single = create_method("single_task", tiny_settings("single_task"))
+    written = " ".join(texts_of(draw_framework(single, "single_task", "Single task", 32, label)))
+    assert "Dice" not in written
+    assert "10 × perception" in written  # noqa: RUF001
+
+
+def test_figure_5_is_readable_and_leaves_out_what_a_method_does_not_give(label, assert_readable):
+    image, classes = np.zeros((16, 16)), np.ones((16, 16))
+    common = {"real_A": image, "fake_B": image, "real_B": image}
+    both = common | {"fake_class_map": classes, "target_class_map": classes}
+    rows = [MonitorRow("Single task", 18, common, classes, (0.12, 0.12)),
+            MonitorRow("Multi-task", 4, both, classes, (0.24, 0.24))]  # fmt: skip
+    figure = draw_monitor(rows, "A", label)
+    assert_readable(figure)
+    assert [len(axes.images) for axes in figure.axes] == [1, 1, 1, 0, 0, 1, 1, 1, 1, 1]
+    assert_readable(draw_monitor(rows[:1], "A", label))
+    assert_readable(draw_monitor(rows * 4, "A", label))
+
+
+def make_curve(group, epochs=20):
+    epoch = np.arange(2, epochs + 1, 2)
+    table = pd.DataFrame({"epoch": epoch, "weighted_l1": 1 / epoch, "l1": 0.1, "dice": 0.5})
+    table["score"] = 5 * table["weighted_l1"] + 10 * table["dice"]
+    return Curve(group, table, {"weighted_l1": 5 * table["weighted_l1"]}, epochs)
+
+
+@pytest.mark.parametrize("titles", [EIGHT[:1], EIGHT[:2], EIGHT])
+@pytest.mark.parametrize("groups", ["A", "ABC", "ABCDEFGHIJKL"])
+def test_figure_6_is_readable_for_any_number_of_methods_and_groups(
+    titles, groups, label, assert_readable
+):
+    curves = {title: [make_curve(group) for group in groups] for title in titles}
+    assert_readable(draw_validation(curves, label))
+
+
+def test_the_parts_of_a_score_sum_to_it():
+    weights = LossWeights(weighted_l1=5, perception=7, dice=10)
+    method = create_method("multi_task", MethodSettings(title="m", width=4, loss_weights=weights))
+    table = pd.DataFrame(
+        {
+            "epoch": [1, 2],
+            "weighted_l1": [0.5, 0.25],
+            "perception": 9.0,
+            "l1": 3.0,
+            "dice": [1, 0.5],
+        }
+    )
+    table["score"] = [12.5, 6.25]
+    parts = score_parts(method, table)
+    assert set(parts) == {"weighted_l1", "dice"}
+    np.testing.assert_allclose(sum(parts.values()), table["score"])
+
+
+def make_dice(methods, ears=6):
+    random = np.random.default_rng(1)
+    return pd.DataFrame(
+        [
+            {"specimen": f"P{k}", "method": m, "class": c, "dice": random.uniform(0.6, 0.9)}
+            for k in range(ears) for m in methods for c in ("air", "soft", "bone")
+        ]
+    )  # fmt: skip
+
+
+PUBLISHED = pd.DataFrame(
+    {"method": ["atlas", "other"], "class": ["air", "air"], "value": [0.83, 0.1]}
+)
+
+
+@pytest.mark.parametrize(("count", "ears"), [(1, 1), (2, 6), (8, 23)])
+def test_figure_7_is_readable(count, ears, label, assert_readable):
+    titles = {"atlas": "Atlas"} | {f"m{k}": EIGHT[k] for k in range(count)}
+    assert_readable(draw_dice(make_dice(titles, ears), PUBLISHED, titles, label))
+
+
+def test_published_medians_are_told_apart(label):
+    titles = {"atlas": "Atlas", "m": "Method"}
+    figure = draw_dice(make_dice(titles), PUBLISHED, titles, label)
+    marks = [[line for line in axes.lines if line.get_marker() == "D"] for axes in figure.axes]
+    # Those of methods that the study lacks are not shown.
+    assert [len(mark) for mark in marks] == [1, 0, 0]
+    assert marks[0][0].get_xdata()[0] == 0.83
+    entries = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert any("published" in entry and "other data" in entry for entry in entries)
+    no_published = draw_dice(make_dice(titles), PUBLISHED[:0], titles, label)
+    assert not any("published" in text.get_text() for text in no_published.legends[0].get_texts())

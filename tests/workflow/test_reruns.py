@@ -1,0 +1,41 @@
+"""docs/reruns.tsv says what a changed key runs again: every row is dry-run."""
+
+import csv
+import re
+
+import pytest
+from workflow_copy import ROOT, SPECIMENS
+
+from otosynth.configuration.study import Study
+from otosynth.documentation import fields_of
+
+with (ROOT / "docs/reruns.tsv").open(newline="") as stream:
+    ROWS = list(csv.DictReader(stream, delimiter="\t"))
+
+
+def rules_with_changed_params(plan: str) -> set[str]:
+    """Read the summary of a dry run: the rules whose own parameters changed."""
+    summary = re.search(r"params have changed since last execution:\n\s+(.*)\n", plan, re.I)
+    return set(summary.group(1).split(", ")) if summary else set()
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["keys"])
+def test_a_changed_key_re_runs_what_the_table_says(finished, row):
+    plan = finished.output_of("--dry-run", "--config", row["example"])
+    expected = set(row["rules"].split(", ")) if row["rules"] else set()
+    assert rules_with_changed_params(plan) == expected
+    if not expected:
+        assert "Nothing to be done" in plan
+
+
+def test_the_table_has_every_key():
+    patterns = [row["keys"].replace(".", r"\.").replace("*", ".*") for row in ROWS]
+    keys = {key for key, field in fields_of(Study) if "." in key or field.description}
+    sections = {key.rsplit(".", 1)[0] for key in keys if "." in key}
+    leaves = keys - sections - {"methods"}
+    missing = {key for key in leaves if not any(re.fullmatch(p, key) for p in patterns)}
+    assert missing == set()
+
+
+def test_the_miniature_s_sides_differ():
+    assert "left" in SPECIMENS, "or mirroring would not be exercised"

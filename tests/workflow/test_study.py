@@ -1,0 +1,99 @@
+"""The study in miniature: everything is made, nothing is made twice, the same bytes every time."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from safetensors import safe_open
+from workflow_copy import Workflow, copy_workflow
+
+# Places whose bytes differ from run to run; all else must not.
+CIRCUMSTANCES = ("logs", "benchmarks", "tensorboard")
+
+
+def digests(results: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(results.rglob("*"))
+        if path.is_file() and not set(path.parts) & set(CIRCUMSTANCES)
+        # Snakemake keeps a mark of its own in folders that are outputs.
+        and path.name != ".snakemake_timestamp"
+    }
+
+
+def test_every_figure_and_table_is_there(finished):
+    for number in range(1, 9):
+        for suffix in ("png", "pdf"):
+            assert (finished.results / f"figures/fig{number}.{suffix}").stat().st_size > 1000
+    for number in range(1, 4):
+        for suffix in ("csv", "md"):
+            assert (finished.results / f"tables/table{number}.{suffix}").is_file()
+
+
+def test_every_specimen_is_scored_by_every_method_in_every_class(finished):
+    dice = pd.read_csv(finished.results / "tables/dice.csv")
+    assert list(dice.columns) == ["study", "group", "specimen", "method", "class", "dice"]
+    assert len(dice) == 3 * 3 * 3
+    assert dice["dice"].between(0, 1).all()
+    scores = pd.read_csv(finished.results / "tables/scores.csv")
+    assert set(scores["label"]) == {"phantom in miniature"}
+    assert set(scores.query("method == 'multi_task'")["grid"]) == {"microct", "own"}
+
+
+def test_registration_finds_the_known_pose(finished):
+    table = pd.read_csv(finished.results / "tables/registration.csv")
+    assert (table["initialisation"] == "automatic search").all()
+    assert table["mean_mm"].max() < 0.1
+
+
+def test_a_second_run_does_nothing(finished):
+    assert "Nothing to be done" in finished.output_of()
+
+
+def test_the_same_bytes_with_another_number_of_cores(finished, tmp_path_factory):
+    again = copy_workflow(tmp_path_factory.mktemp("again"))
+    again.output_of("--cores", "1")
+    first, second = digests(finished.results), digests(again.results)
+    assert first.keys() == second.keys()
+    assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_no_tested_ear_reaches_the_training_of_its_group(finished, tmp_path):
+    """Spoil a tested ear beyond recognition: its group trains to the same bytes."""
+    spoiled = Workflow(tmp_path / "spoiled")
+    shutil.copytree(finished.folder, spoiled.folder)
+    for name in ("ct", "microct", "classmap", "mask"):
+        path = spoiled.results / f"specimens/E1/{name}.nii"
+        header, voxels = path.read_bytes()[:352], path.read_bytes()[352:]
+        path.write_bytes(header + bytes(reversed(voxels)))
+    shutil.rmtree(spoiled.folder / ".state")
+    files = ["groups/A/normalisation.json", "training/A/multi_task/seed-1/history.tsv",
+             "training/A/multi_task/seed-1/selected.json"]  # fmt: skip
+    targets = [f"results/miniature/{file}" for file in files]
+    rules = ["compute_normalisation", "tabulate_patches", "train", "select_epoch"]
+    output = spoiled.output_of(*targets, "--forcerun", *rules)
+    assert "Training multi_task on group A" in output
+    for file in [*files, "training/A/multi_task/seed-1/checkpoints/epoch-0002.safetensors"]:
+        assert (spoiled.results / file).read_bytes() == (finished.results / file).read_bytes()
+
+
+@pytest.mark.parametrize("method", ["single_task", "multi_task"])
+def test_checkpoints_load_without_pickle_and_say_their_epoch(finished, method):
+    folder = finished.results / f"training/A/{method}/seed-1/checkpoints"
+    files = sorted(folder.glob("*.safetensors"))
+    assert [file.name for file in files] == ["epoch-0001.safetensors", "epoch-0002.safetensors"]
+    with safe_open(files[1], framework="pt") as file:
+        assert json.loads(file.metadata()["otosynth"]) == {"epoch": 2, "precision": "float32"}
+        assert {name.split(".")[0] for name in file.keys()} == {"generator", "discriminator"}
+
+
+def test_the_report_is_one_file_with_every_figure(finished):
+    finished.output_of("--report", "report.html")
+    page = (finished.folder / "report.html").read_text()
+    for number in range(1, 9):
+        assert f"fig{number}.png" in page
+    for name in ("dice.csv", "scores.csv", "registration.csv"):
+        assert name in page
