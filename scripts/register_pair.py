@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from otosynth.configuration.registration import RegistrationSettings
+from otosynth.errors import InputError
 from otosynth.files import write_json
 from otosynth.jobs import job
 from otosynth.registration import (
@@ -19,6 +20,8 @@ from otosynth.volumes import check_intensities, check_pair, read_volume, write_v
 
 # HU of air: what the CT shows where its field of view ends.
 AIR_HU = -1000.0
+# Landmarks come in two files, CT and micro-CT; a transform is one.
+LANDMARK_FILES = 2
 
 with job(snakemake.log[0]) as logger:
     specimen = snakemake.wildcards.specimen
@@ -34,7 +37,11 @@ with job(snakemake.log[0]) as logger:
     initial_files = [Path(path) for path in snakemake.input.initial]
     initial = read_initial_transform(initial_files, specimen) if initial_files else None
     seed = derive_seed(snakemake.params.seed, "registration", specimen)
-    registration = register_rigid(microct, ct, settings, initial, seed)
+    kind = "landmarks" if len(initial_files) == LANDMARK_FILES else "transform file"
+    try:
+        registration = register_rigid(microct, ct, settings, initial, seed, kind)
+    except InputError as error:
+        raise InputError(f"{specimen}: {error}") from None
     mask = field_of_view_mask(ct, registration.transform, microct)
     check_overlap(mask, specimen, settings)
     overlap = overlap_fraction(mask)

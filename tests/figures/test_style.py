@@ -9,10 +9,10 @@ from matplotlib.colors import to_rgb
 
 from otosynth.figures.style import CLASS_COLOURS, method_colours, new_figure, write_figure
 
-DRAWING = """
+DRAWING = r"""
 import sys
 from otosynth.figures.style import new_figure, write_figure
-figure = new_figure("A title", "phantom", "ŷ × ³", 1.0)
+figure = new_figure("A title", "phantom", "ŷ \u00b3", 1.0)
 axes = figure.subplots()
 axes.plot([1, 2, 3], label="abc")
 axes.imshow([[1, 2], [3, 4]])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from safetensors import safe_open
-from workflow_copy import Workflow, copy_workflow
+from workflow_copy import ROOT, Workflow, copy_workflow
 
 # Places whose bytes differ from run to run; all else must not.
 CIRCUMSTANCES = ("logs", "benchmarks", "tensorboard")
@@ -97,3 +97,11 @@ def test_the_report_is_one_file_with_every_figure(finished):
         assert f"fig{number}.png" in page
     for name in ("dice.csv", "scores.csv", "registration.csv"):
         assert name in page
+
+
+def test_the_rule_graph_in_the_docs_is_the_workflow_s(finished):
+    graph = finished.snakemake("--rulegraph", "mermaid-js", "--forceall", overlay="").stdout
+    page = (ROOT / "docs/rulegraph.md").read_text()
+    lines = [line for line in graph.splitlines() if line.startswith("\tid")]
+    assert len(lines) > 50
+    assert [line for line in lines if line not in page] == [], "run `make docs`"

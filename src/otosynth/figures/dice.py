@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -16,6 +15,7 @@ from otosynth.figures.style import (
     INK,
     PALE,
     SMALL_PT,
+    TEXT_PT,
     method_colours,
     new_figure,
 )
@@ -58,7 +58,9 @@ def draw_dice(
         _mark_published(axes, known[known["class"] == name], methods)
         axes.set_title(title)
         axes.set_xlabel("Dice")
-    panels[0].set_yticks(range(len(methods)), [titles[m] for m in methods], fontsize=8)
+    panels[0].set_yticks(range(len(methods)), [titles[m] for m in methods], fontsize=TEXT_PT)
+    # The first method stands on top.
+    panels[0].set_ylim(len(methods) - 0.5, -0.5)
     handles = [_point("o", INK, "one ear of this study")]
     if len(known):
         handles.append(_point("D", "none", "published median (Sun 2021, other data)"))
@@ -67,20 +69,21 @@ def draw_dice(
 
 
 def _draw_class(axes: Axes, rows: pd.DataFrame, methods: Sequence[str]) -> None:
-    seaborn.boxplot(
-        rows,
-        x="dice",
-        y="method",
-        order=methods,
-        hue="method",
-        palette=method_colours(methods),
-        saturation=1,
-        legend=False,
-        width=0.6,
-        linewidth=0.8,
+    colours = method_colours(methods)
+    boxes = axes.boxplot(
+        [rows[rows["method"] == method]["dice"] for method in methods],
+        positions=range(len(methods)),
+        orientation="horizontal",
+        widths=0.6,
         showfliers=False,
-        ax=axes,
+        patch_artist=True,
+        boxprops={"linewidth": 0.8},
+        medianprops={"color": INK, "linewidth": 1.2},
+        whiskerprops={"linewidth": 0.8},
+        capprops={"linewidth": 0.8},
     )
+    for box, method in zip(boxes["boxes"], methods, strict=True):
+        box.set_facecolor(colours[method])
     for row, method in enumerate(methods):
         values = rows[rows["method"] == method].sort_values("specimen")["dice"]
         # One ear keeps its height in all boxes.
@@ -99,7 +102,6 @@ def _draw_class(axes: Axes, rows: pd.DataFrame, methods: Sequence[str]) -> None:
         "median", (1, 1), xycoords="axes fraction", xytext=(2, 6), textcoords="offset points",
         va="bottom", fontsize=SMALL_PT, color=GREY,
     )  # fmt: skip
-    axes.set_ylabel("")
     axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     axes.grid(axis="x", color=PALE, linewidth=0.6)
     axes.set_axisbelow(True)

@@ -100,7 +100,7 @@ def draw_validation(curves: Mapping[str, Sequence[Curve]], label: str) -> Figure
             axes.set_xlabel("epoch")
     figure.align_ylabels(panels[:, 0])
     handles, names = panels[1, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 8))
+    figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 6))
     return figure
 
 

@@ -63,6 +63,22 @@ def _matrix(pose: sitk.Euler3DTransform) -> npt.NDArray[np.float64]:
     return np.array(pose.GetMatrix()).reshape(3, 3)
 
 
+def _scan_microct(
+    anatomy: Anatomy, settings: PhantomSettings, rng: np.random.Generator
+) -> tuple[sitk.Image, sitk.Image, sitk.Image]:
+    """Micro-CT, class labels and structures, on one grid with its middle at the origin."""
+    count = round(settings.size_mm / settings.spacing_mm)
+    middle = np.zeros(3)
+    lattice = Lattice((count,) * 3, settings.spacing_mm * np.eye(3), middle)
+    array, attenuation = scan_lattice(anatomy, lattice)
+    structures = _image(array, settings.spacing_mm, middle)
+    labels = _image(CLASS_OF_STRUCTURE[array], settings.spacing_mm, middle)
+    # A whole ear at the thesis's spacing has 500 million voxels: hold no array twice.
+    del array
+    microct = _image(microct_scan(attenuation, settings, rng), settings.spacing_mm, middle)
+    return microct, labels, structures
+
+
 def make_ear(specimen: str, side: str, settings: PhantomSettings, seed: int) -> PhantomEar:
     """Make the phantom ear of a specimen from a seed (method.md section 9).
 
@@ -96,20 +112,18 @@ def make_ear(specimen: str, side: str, settings: PhantomSettings, seed: int) -> 
         variation.pose_offset_mm,
         generator(seed, specimen, "ct noise"),
     )
-    count = round(settings.size_mm / settings.spacing_mm)
-    origin = np.zeros(3)
-    lattice = Lattice((count,) * 3, settings.spacing_mm * np.eye(3), origin)
-    structures, attenuation = scan_lattice(anatomy, lattice)
-    microct = microct_scan(attenuation, settings, generator(seed, specimen, "microct noise"))
+    microct, labels, structures = _scan_microct(
+        anatomy, settings, generator(seed, specimen, "microct noise")
+    )
     wall = anatomy.from_ear(anatomy.cochlea.wall_points())
     box = np.stack([wall.min(axis=0), wall.max(axis=0)])
     return PhantomEar(
         specimen=specimen,
         side=side,
-        microct=_image(microct, settings.spacing_mm, origin),
+        microct=microct,
         ct=_image(ct, settings.ct_spacing_mm, variation.ct_centre_mm),
-        labels=_image(CLASS_OF_STRUCTURE[structures], settings.spacing_mm, origin),
-        structures=_image(structures, settings.spacing_mm, origin),
+        labels=labels,
+        structures=structures,
         pose=pose,
         centreline=anatomy.from_ear(anatomy.cochlea.centreline()),
         box_corners=np.array(

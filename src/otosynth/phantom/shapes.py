@@ -95,14 +95,12 @@ class Ellipsoid:
 
     def distance(self, points: Points) -> Distances:
         """Signed distance (n,) of points (3, n), mm."""
-        level = np.zeros(points.shape[1], dtype=np.float32)
-        slope = np.full(points.shape[1], 1e-6, dtype=np.float32)
-        for k in range(3):
-            scaled = (points[k] - self.centre[k]) / self.semi_axes_mm[k]
-            level += scaled**2
-            slope += (scaled / self.semi_axes_mm[k]) ** 2
-        norm = np.sqrt(level)
-        return norm * (norm - 1.0) / np.sqrt(slope)
+        axes = np.array(self.semi_axes_mm, dtype=np.float32)[:, None]
+        centre = np.array(self.centre, dtype=np.float32)[:, None]
+        scaled: Points = (points - centre) / axes
+        level: Distances = np.sqrt((scaled**2).sum(axis=0))
+        slope: Distances = np.sqrt(((scaled / axes) ** 2).sum(axis=0)).clip(1e-6)
+        return np.divide(level * (level - 1.0), slope)
 
 
 @dataclass(frozen=True)
