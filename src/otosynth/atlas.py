@@ -135,6 +135,7 @@ class _Stages:
         method.SetOptimizerAsLBFGSB(
             gradientConvergenceTolerance=1e-5,
             numberOfIterations=self.settings.iterations,
+            maximumNumberOfFunctionEvaluations=self.settings.iterations,
             costFunctionConvergenceFactor=1e9,
         )
         execute(method, fixed, moving)

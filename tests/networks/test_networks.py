@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from otosynth.networks.discriminator import Discriminator
-from otosynth.networks.generator import Generator, initialise
+from otosynth.networks.generator import Generator, initialise, norm_layer
 
 
 @pytest.mark.parametrize("upsampling", ["nearest", "transposed"])
@@ -46,3 +46,20 @@ def test_weights_are_a_function_of_the_seed():
     assert torch.equal(first, same)
     assert not torch.equal(first, other)
     assert first.std().item() == pytest.approx(0.02, rel=0.1)
+
+
+def test_layer_norm_keeps_the_level_that_instance_norm_takes_away():
+    """Fluid beside bone looks like air beside bone to instance norm, not to layer norm."""
+    random = torch.Generator().manual_seed(0)
+    air_and_bone = torch.where(torch.rand(1, 1, 12, 12, 12, generator=random) < 0.5, -0.9, 0.6)
+    fluid_and_bone = torch.where(air_and_bone < 0, -0.2, 0.6)
+    convolution = torch.nn.Conv3d(1, 6, 3)
+    initialise(convolution, 1)
+    with torch.inference_mode():
+        features = [convolution(patch) for patch in (air_and_bone, fluid_and_bone)]
+    difference = {}
+    for kind in ("instance", "layer"):
+        first, second = (norm_layer(kind, 6)(feature) for feature in features)
+        difference[kind] = (first - second).abs().mean().item()
+    assert difference["instance"] < 0.01
+    assert difference["layer"] > 0.1

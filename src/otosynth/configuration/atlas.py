@@ -31,7 +31,7 @@ class AtlasSettings(Section):
         0.6, gt=0, description="Voxel size of the affine registration, in mm."
     )
     bspline_spacing_mm: float = Field(
-        0.4, gt=0, description="Voxel size of the B-spline registration, in mm."
+        0.5, gt=0, description="Voxel size of the B-spline registration, in mm."
     )
     mesh_spacing_mm: float = Field(
         3.0, gt=0, description="Distance of the B-spline's control points, in mm."

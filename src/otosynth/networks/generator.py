@@ -8,7 +8,7 @@ from torch import Tensor, nn
 Norm = Literal["instance", "layer"]
 
 
-def _norm(kind: Norm, channels: int) -> nn.Module:
+def norm_layer(kind: Norm, channels: int) -> nn.Module:
     """Return a norm without learned parameters; see docs/method.md, open points, for the choice.
 
     ``instance`` takes each channel's mean away, and with it the absolute intensity of a patch
@@ -21,7 +21,7 @@ def _norm(kind: Norm, channels: int) -> nn.Module:
 
 
 def _block(convolution: nn.Module, channels: int, norm: Norm) -> list[nn.Module]:
-    return [convolution, _norm(norm, channels), nn.ReLU(inplace=True)]
+    return [convolution, norm_layer(norm, channels), nn.ReLU(inplace=True)]
 
 
 class ResidualBlock(nn.Module):
@@ -33,7 +33,7 @@ class ResidualBlock(nn.Module):
             *_block(nn.Conv3d(channels, channels, 3, padding=1), channels, norm),
             nn.Dropout(dropout),
             nn.Conv3d(channels, channels, 3, padding=1),
-            _norm(norm, channels),
+            norm_layer(norm, channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,6 +1,5 @@
 """One stage of an intensity registration: from a pose to a better one, with its metric trace."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np

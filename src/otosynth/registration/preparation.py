@@ -60,7 +60,7 @@ def crop_around(
     """Part of an image round the field of view of another, which ``transform`` takes to it."""
     size = np.array(other.GetSize())
     corners = [
-        other.TransformIndexToPhysicalPoint([int(index) for index in corner * (size - 1)])
+        other.TransformIndexToPhysicalPoint([int(index) for index in np.array(corner) * (size - 1)])
         for corner in np.ndindex(2, 2, 2)
     ]
     indices = np.array(

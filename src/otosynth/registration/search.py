@@ -15,7 +15,6 @@ from scipy.spatial.transform import Rotation
 from otosynth.registration.geometry import centre_of, rigid_transform
 from otosynth.registration.preparation import clip_to_quantiles, smooth
 
-
 # What the configuration calls the reach of the search.
 LARGEST_ROTATION_DEGREES = {"45 degrees": 45.0, "full sphere": 180.0}
 
@@ -183,11 +182,11 @@ def _all_of(image: sitk.Image) -> sitk.Image:
 
 
 def _corners(image: sitk.Image) -> np.ndarray:
-    """The eight outer corners (8, 3) of an image's field of view, in mm."""
+    """Eight outer corners (8, 3) of an image's field of view, in mm."""
     size = np.array(image.GetSize())
     return np.array(
         [
-            image.TransformContinuousIndexToPhysicalPoint((corner * size - 0.5).tolist())
+            image.TransformContinuousIndexToPhysicalPoint((np.array(corner) * size - 0.5).tolist())
             for corner in np.ndindex(2, 2, 2)
         ]
     )

@@ -1,0 +1,36 @@
+"""A job ends with one plain message for bad input, and a traceback for a fault of ours."""
+
+import logging
+
+import pytest
+
+from otosynth.errors import InputError
+from otosynth.jobs import job
+
+
+@pytest.fixture(autouse=True)
+def restored_logging():
+    handlers = logging.getLogger().handlers[:]
+    yield
+    for handler in logging.getLogger().handlers:
+        if handler not in handlers:
+            handler.close()
+    logging.getLogger().handlers[:] = handlers
+
+
+def test_bad_input_is_one_message_without_a_traceback(tmp_path):
+    log = tmp_path / "logs/x.log"
+    with pytest.raises(SystemExit) as end, job(str(log)):
+        raise InputError("ear P1: no such file. Check the table.")
+    assert end.value.code == 1
+    text = log.read_text()
+    assert "ERROR: ear P1: no such file. Check the table." in text
+    assert "Traceback" not in text
+
+
+def test_a_fault_of_ours_keeps_its_traceback(tmp_path):
+    log = tmp_path / "x.log"
+    with pytest.raises(ZeroDivisionError), job(str(log)):
+        _ = 1 / 0
+    assert "Traceback" in log.read_text()
+    assert "A fault in otosynth" in log.read_text()

@@ -1,0 +1,33 @@
+"""Device and precision are resolved once, and refused early where they cannot be had."""
+
+import pytest
+import torch
+
+from otosynth.errors import InputError
+from otosynth.training.arithmetic import has_fast_bfloat16, resolve_arithmetic
+
+
+def test_auto_precision_follows_the_processor():
+    expected = "bfloat16" if has_fast_bfloat16("cpu") else "float32"
+    assert resolve_arithmetic("cpu", "auto", 1).precision == expected
+
+
+def test_threads_are_the_configured_ones():
+    resolve_arithmetic("cpu", "float32", 2)
+    assert torch.get_num_threads() == 2
+    resolve_arithmetic("cpu", "float32", 1)
+    assert torch.get_num_threads() == 1
+
+
+def test_autocast_computes_in_the_resolved_precision():
+    layer = torch.nn.Conv3d(1, 1, 3)
+    for precision, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        arithmetic = resolve_arithmetic("cpu", precision, 1)
+        with arithmetic.autocast():
+            assert layer(torch.zeros(1, 1, 4, 4, 4)).dtype == dtype
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a CUDA GPU")
+def test_cuda_without_a_gpu_is_refused():
+    with pytest.raises(InputError, match="no CUDA GPU: use `auto` or `cpu`"):
+        resolve_arithmetic("cuda", "auto", 1)
