@@ -99,14 +99,19 @@ def factor_of(method):
     return STUDY.methods[method].factor
 
 
-def group_folder(group):
-    """Return the folder of a group."""
-    return f"{RESULTS}/groups/{group}"
+def normalisation_of(specimen):
+    """Return the intensity windows of the group that tests a specimen."""
+    return f"{RESULTS}/groups/{GROUP_OF[specimen]}/normalisation.json"
 
 
 def patch_table(group, split, factor):
     """Return the path of a patch table."""
-    return f"{group_folder(group)}/patches/x{factor}/{split}.tsv"
+    return f"{RESULTS}/groups/{group}/patches/x{factor}/{split}.tsv"
+
+
+def training_of(specimen, method, seed):
+    """Return the folder of the training whose group tests a specimen."""
+    return f"{RESULTS}/training/{GROUP_OF[specimen]}/{method}/seed-{seed}"
 
 
 def atlases_of(specimen):
@@ -119,10 +124,7 @@ def class_map_of(specimen, method, seed):
     """Return the path of a predicted class map."""
     if method == "atlas":
         return f"{RESULTS}/atlas/{specimen}/classmap.nii.gz"
-    return (
-        PREDICTION.format(specimen=specimen, method=method, seed=seed)
-        + "/classmap.nii.gz"
-    )
+    return f"{RESULTS}/predictions/{specimen}/{method}/seed-{seed}/classmap.nii.gz"
 
 
 def raw_scan(specimen, name):
@@ -148,10 +150,7 @@ def synthetic_microct_of(specimen, method, seed):
     """Return the path of a synthetic micro-CT; none for the atlas, which gives classes only."""
     if method == "atlas":
         return []
-    return (
-        PREDICTION.format(specimen=specimen, method=method, seed=seed)
-        + "/microct.nii.gz"
-    )
+    return f"{RESULTS}/predictions/{specimen}/{method}/seed-{seed}/microct.nii.gz"
 
 
 def own_grid_pair(specimen, method):
@@ -160,6 +159,34 @@ def own_grid_pair(specimen, method):
     return [] if factor == 1 else pairs_of([specimen], factor)
 
 
+def code_of_methods(script):
+    """Return the digest of a script and of the modules of all configured methods."""
+    return code_digest(
+        SCRIPTS / script, *(f"otosynth.methods.{name}" for name in STUDY.methods)
+    )
+
+
+def monitored():
+    """Return the inputs of Figure 5: what each method's selected epoch of the first group needs."""
+    group = GROUPS[FIRST_GROUP]
+    files = {}
+    for name in STUDY.methods:
+        training = TRAINING.format(group=FIRST_GROUP, method=name, seed=FIRST_SEED)
+        files |= {
+            f"{name}_checkpoints": f"{training}/checkpoints",
+            f"{name}_selected": f"{training}/selected.json",
+            f"{name}_table": patch_table(FIRST_GROUP, "validation", factor_of(name)),
+            f"{name}_pairs": pairs_of(group.validation, factor_of(name)),
+        }
+    return files
+
+
+def scan_for(wildcards, name):
+    """Return a tested ear's CT or mask at the factor of the method that predicts from it."""
+    return f"{pair_folder(wildcards.specimen, factor_of(wildcards.method))}/{name}.nii"
+
+
+FIGURE = f"{RESULTS}/figures/fig"
 # Figures 3 and 4 show the thesis's two methods, where a study has them.
 FRAMEWORKS = {
     number: method
@@ -167,7 +194,7 @@ FRAMEWORKS = {
     if method in STUDY.methods
 }
 FIGURES = expand(
-    f"{RESULTS}/figures/fig{{number}}.{{suffix}}",
+    f"{FIGURE}{{number}}.{{suffix}}",
     number=["1", "2", *FRAMEWORKS, "5", "6", "7", "8"],
     suffix=["png", "pdf"],
 )
@@ -188,3 +215,14 @@ QUALITY_FIGURES = expand(
     name=["registration", "histogram"],
     suffix=["png", "pdf"],
 )
+# Keys of a method that say how it was trained; figures of its networks do not depend on them.
+SCHEDULE = {
+    "epochs",
+    "constant_epochs",
+    "steps_per_epoch",
+    "learning_rate",
+    "adam_betas",
+    "checkpoint_every",
+}
+FIRST_GROUP = next(iter(GROUPS))
+FIRST_SEED = STUDY.training.seeds[0]

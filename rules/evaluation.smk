@@ -9,8 +9,7 @@ rule score_prediction:
         truth_microct=f"{SPECIMEN}/microct.nii",
         mask=f"{SPECIMEN}/mask.nii",
         own_grid=lambda wildcards: own_grid_pair(wildcards.specimen, wildcards.method),
-        normalisation=lambda wildcards: group_folder(GROUP_OF[wildcards.specimen])
-        + "/normalisation.json",
+        normalisation=lambda wildcards: normalisation_of(wildcards.specimen),
     output:
         f"{RESULTS}/scores/{{specimen}}/{{method}}/seed-{{seed}}.csv",
     log:

@@ -1,47 +1,10 @@
 """Figures 1 to 8 of the thesis, regenerated (method 8)."""
 
-from otosynth.provenance import code_digest
-
-FIGURE = f"{RESULTS}/figures/fig"
-# Keys of a method that say how it was trained; figures of its networks do not depend on them.
-SCHEDULE = {
-    "epochs",
-    "constant_epochs",
-    "steps_per_epoch",
-    "learning_rate",
-    "adam_betas",
-    "checkpoint_every",
-}
-FIRST_GROUP = next(iter(GROUPS))
-FIRST_SEED = STUDY.training.seeds[0]
-
-
-def code_of_methods(script):
-    """Return the digest of a script and of the modules of all configured methods."""
-    return code_digest(
-        SCRIPTS / script, *(f"otosynth.methods.{name}" for name in STUDY.methods)
-    )
-
-
-def monitored():
-    """Return the inputs of Figure 5: what each method's selected epoch of the first group needs."""
-    group = GROUPS[FIRST_GROUP]
-    files = {}
-    for name in STUDY.methods:
-        training = TRAINING.format(group=FIRST_GROUP, method=name, seed=FIRST_SEED)
-        files |= {
-            f"{name}_checkpoints": f"{training}/checkpoints",
-            f"{name}_selected": f"{training}/selected.json",
-            f"{name}_table": patch_table(FIRST_GROUP, "validation", factor_of(name)),
-            f"{name}_pairs": pairs_of(group.validation, factor_of(name)),
-        }
-    return files
-
 
 rule draw_pair:
     input:
         pair=pairs_of([SHOWN], 1),
-        normalisation=f"{group_folder(GROUP_OF[SHOWN])}/normalisation.json",
+        normalisation=normalisation_of(SHOWN),
     output:
         report(
             f"{FIGURE}1.png",
@@ -72,10 +35,10 @@ rule draw_pair:
 
 rule draw_closing:
     input:
-        microct=SPECIMEN.format(specimen=SHOWN) + "/microct.nii",
-        mask=SPECIMEN.format(specimen=SHOWN) + "/mask.nii",
-        thresholds=SPECIMEN.format(specimen=SHOWN) + "/classmap.json",
-        normalisation=f"{group_folder(GROUP_OF[SHOWN])}/normalisation.json",
+        microct=f"{pair_folder(SHOWN, 1)}/microct.nii",
+        mask=f"{pair_folder(SHOWN, 1)}/mask.nii",
+        thresholds=f"{pair_folder(SHOWN, 1)}/classmap.json",
+        normalisation=normalisation_of(SHOWN),
     output:
         report(
             f"{FIGURE}2.png",
@@ -143,7 +106,7 @@ rule draw_framework:
 rule draw_monitor:
     input:
         **monitored(),
-        normalisation=f"{group_folder(FIRST_GROUP)}/normalisation.json",
+        normalisation=f"{RESULTS}/groups/{FIRST_GROUP}/normalisation.json",
     output:
         report(
             f"{FIGURE}5.png",
@@ -261,7 +224,7 @@ rule draw_dice:
 rule draw_comparison:
     input:
         pair=pairs_of([SHOWN], 1),
-        normalisation=f"{group_folder(GROUP_OF[SHOWN])}/normalisation.json",
+        normalisation=normalisation_of(SHOWN),
         dice=f"{RESULTS}/tables/dice.csv",
         classmaps=[class_map_of(SHOWN, name, FIRST_SEED) for name in TITLES],
         microcts=[

@@ -38,31 +38,14 @@ rule select_epoch:
 
 rule predict:
     input:
-        checkpoints=lambda wildcards: TRAINING.format(
-            group=GROUP_OF[wildcards.specimen],
-            method=wildcards.method,
-            seed=wildcards.seed,
-        )
-        + "/checkpoints",
-        selected=lambda wildcards: TRAINING.format(
-            group=GROUP_OF[wildcards.specimen],
-            method=wildcards.method,
-            seed=wildcards.seed,
-        )
-        + "/selected.json",
+        checkpoints=lambda wildcards: f"{training_of(**wildcards)}/checkpoints",
+        selected=lambda wildcards: f"{training_of(**wildcards)}/selected.json",
         table=lambda wildcards: patch_table(
             GROUP_OF[wildcards.specimen], "testing", factor_of(wildcards.method)
         ),
-        ct=lambda wildcards: pair_folder(
-            wildcards.specimen, factor_of(wildcards.method)
-        )
-        + "/ct.nii",
-        mask=lambda wildcards: pair_folder(
-            wildcards.specimen, factor_of(wildcards.method)
-        )
-        + "/mask.nii",
-        normalisation=lambda wildcards: group_folder(GROUP_OF[wildcards.specimen])
-        + "/normalisation.json",
+        ct=lambda wildcards: scan_for(wildcards, "ct"),
+        mask=lambda wildcards: scan_for(wildcards, "mask"),
+        normalisation=lambda wildcards: normalisation_of(wildcards.specimen),
     output:
         microct=f"{PREDICTION}/microct.nii.gz",
         classmap=f"{PREDICTION}/classmap.nii.gz",

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from otosynth.classmap import GREY_LEVELS, Histogram
-from otosynth.figures.style import CLASS_COLOURS, CLASS_TITLES, INK, SMALL_PT, new_figure
+from otosynth.figures.style import CLASS_COLOURS, CLASS_TITLES, INK, SMALL_PT, new_figure, number
 from otosynth.tissues import CLASSES
 
 HEIGHT_IN = 2.5
@@ -42,7 +42,7 @@ def draw_histogram(
     figure = new_figure(
         "Histogram of the micro-CT with Otsu's thresholds",
         label,
-        f"specimen {specimen} · thresholded: {scale} between {low:.3g} and {high:.3g}",
+        f"specimen {specimen} · thresholded: {scale} between {number(low)} and {number(high)}",
         HEIGHT_IN,
     )
     axes = figure.subplots()
@@ -61,7 +61,7 @@ def draw_histogram(
     for threshold, side, shift in zip(thresholds, ("right", "left"), (-2, 2), strict=True):
         axes.axvline(threshold, color=INK, linewidth=0.8, linestyle="--")
         axes.annotate(
-            f"{threshold:.3g}", (threshold, top), xytext=(shift, -1), textcoords="offset points",
+            number(threshold), (threshold, top), xytext=(shift, -1), textcoords="offset points",
             ha=side, va="top", fontsize=SMALL_PT,
         )  # fmt: skip
     axes.set_ylim(0, top)
@@ -92,4 +92,4 @@ def _scale_by_logarithm(axes: Axes, low: float, high: float) -> None:
 
     axes.set_xscale("function", functions=(forward, backward))
     ticks: Sequence[float] = backward(np.linspace(0, np.log1p(GREY_LEVELS), TICKS)).tolist()
-    axes.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
+    axes.set_xticks(ticks, [number(tick) for tick in ticks])

@@ -11,7 +11,7 @@ from otosynth.figures.slices import (
     show_intensity,
     telling_point,
 )
-from otosynth.figures.style import SMALL_PT, class_patches, new_figure
+from otosynth.figures.style import SMALL_PT, class_patches, new_figure, number
 from otosynth.normalisation import Normalisation, Window
 from otosynth.pairs import Pair
 
@@ -61,7 +61,7 @@ def draw_pair(
             image, ax=panels[:, column], location="bottom", aspect=30, pad=0.01, shrink=0.9
         )
         ticks = _ticks(window)
-        bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+        bar.set_ticks(ticks, labels=[number(tick) for tick in ticks])
         bar.minorticks_off()
         bar.set_label(unit, fontsize=SMALL_PT)
         bar.outline.set_visible(False)

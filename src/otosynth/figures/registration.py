@@ -117,5 +117,5 @@ def _draw_trace(axes: Axes, trace: pd.DataFrame) -> None:
         axes.axvline(run.index[0], color=PALE, linewidth=0.6, zorder=0)
         drawn.add(stage)
     axes.set_xlabel("iteration, all levels in turn")
-    axes.set_ylabel("metric (lower is better)")
+    axes.set_ylabel("metric (lower: better)")
     axes.legend(loc="best")

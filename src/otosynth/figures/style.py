@@ -117,6 +117,11 @@ def class_patches() -> list[Patch]:
     ]
 
 
+def number(value: float) -> str:
+    """Return a number with three digits and a true minus sign."""
+    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+
+
 def bare(axes: Axes) -> None:
     """Take ticks and frame away: an image needs none."""
     axes.set_xticks([])
