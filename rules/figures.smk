@@ -250,6 +250,7 @@ rule draw_comparison:
     params:
         specimen=SHOWN,
         titles=TITLES,
+        with_microct=list(STUDY.methods),
         label=STUDY.label,
         figures=settings(STUDY.figures, include={"dpi"}),
         code=code("draw_comparison.py"),

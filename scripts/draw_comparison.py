@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from otosynth.figures.comparison import Result, draw_comparison
+from otosynth.figures.comparison import Result, draw_comparison, view_of
 from otosynth.figures.slices import on_grid
 from otosynth.figures.style import write_figure
 from otosynth.jobs import job
@@ -16,28 +16,20 @@ from otosynth.volumes import read_labels, read_volume, spacing_zyx
 with job(snakemake.log[0]):
     specimen = snakemake.params.specimen
     folder = Path(snakemake.input.pair[0]).parent
+    pair = open_pair(folder, mirrored=False)
     reference = read_volume(folder / "mask.nii")
+    view = view_of(pair, spacing_zyx(reference))
     dice = pd.read_csv(snakemake.input.dice).query("specimen == @specimen")
-    microcts = iter(snakemake.input.microcts)
+    microcts = dict(zip(snakemake.params.with_microct, snakemake.input.microcts, strict=True))
+    classmaps = dict(zip(snakemake.params.titles, snakemake.input.classmaps, strict=True))
     results = []
-    for (name, title), file in zip(
-        snakemake.params.titles.items(), snakemake.input.classmaps, strict=True
-    ):
-        rows = dice[dice["method"] == name].set_index("class")["dice"]
-        results.append(
-            Result(
-                title,
-                None if name == "atlas" else on_grid(read_volume(Path(next(microcts))), reference),
-                on_grid(read_labels(Path(file)), reference),
-                [rows[tissue] for tissue in CLASSES],
-            )
-        )
-    figure = draw_comparison(
-        open_pair(folder, mirrored=False),
-        spacing_zyx(reference),
-        results,
-        Normalisation.read(Path(snakemake.input.normalisation)),
-        specimen,
-        snakemake.params.label,
-    )
+    for name, title in snakemake.params.titles.items():
+        microct = None
+        if name in microcts:
+            microct = view.cut(on_grid(read_volume(Path(microcts[name])), reference))
+        classmap = view.cut(on_grid(read_labels(Path(classmaps[name])), reference))
+        scores = dice[dice["method"] == name].set_index("class")["dice"]
+        results.append(Result(title, microct, classmap, [scores[tissue] for tissue in CLASSES]))
+    windows = Normalisation.read(Path(snakemake.input.normalisation))
+    figure = draw_comparison(pair, view, results, windows, specimen, snakemake.params.label)
     write_figure(figure, snakemake.output, snakemake.params.figures["dpi"])

@@ -59,7 +59,7 @@ def test_a_turned_and_bent_atlas_is_brought_onto_the_target():
     truth = sitk.GetArrayFromImage(truth)
     unmoved = sitk.GetArrayFromImage(atlas_classes)
     assert dice(unmoved, truth, BONE) < 0.85
-    assert dice(found, truth, BONE) > 0.93
+    assert dice(found, truth, BONE) > 0.9
     assert dice(found, truth, AIR) > 0.8
     point = (3.0, 4.0, 5.0)
     assert transform.TransformPoint(point) == again.TransformPoint(point)

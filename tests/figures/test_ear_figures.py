@@ -8,10 +8,11 @@ from matplotlib.colors import to_rgb
 from otosynth.classmap import closing_steps, histogram, otsu_thresholds
 from otosynth.configuration.classmap import ClassMapSettings
 from otosynth.figures.closing import ADDED_COLOUR, ClosingExample, draw_closing
-from otosynth.figures.comparison import RIGHT_COLOUR, Result, draw_comparison
+from otosynth.figures.comparison import CORRECT_COLOUR, Result, draw_comparison, view_of
 from otosynth.figures.histogram import draw_histogram
 from otosynth.figures.pair import draw_pair
 from otosynth.figures.registration import draw_registration
+from otosynth.figures.style import CLASS_COLOURS, OUTSIDE_COLOUR
 from otosynth.normalisation import Normalisation, Window
 
 SPACING_MM = (0.5, 0.4, 0.4)
@@ -40,18 +41,26 @@ def test_figure_2_shows_what_the_closing_adds(ear, windows, label, assert_readab
 def test_figure_8_is_readable_for_any_number_of_methods(
     count, ear, windows, label, assert_readable
 ):
-    wrong = np.roll(ear.classmap, 1, axis=2)
-    results = [Result("Atlas", None, ear.classmap, (1, 1, 1))]
-    results += [Result(f"Method {k}", ear.microct, wrong, (0.9, 0.5, 0.9)) for k in range(count)]
-    assert_readable(draw_comparison(ear, SPACING_MM, results, windows, "P1", label))
+    view = view_of(ear, SPACING_MM)
+    microct, truth = view.cut(ear.microct), view.cut(ear.classmap)
+    wrong = np.roll(truth, 1, axis=1)
+    results = [Result("Atlas", None, truth, (1, 1, 1))]
+    results += [Result(f"Method {k}", microct, wrong, (0.9, 0.5, 0.9)) for k in range(count)]
+    assert_readable(draw_comparison(ear, view, results, windows, "P1", label))
 
 
 def test_figure_8_shows_errors_in_the_predicted_class(ear, windows, label):
-    results = [Result("Atlas", None, ear.classmap, (1, 1, 1))]
-    figure = draw_comparison(ear, SPACING_MM, results, windows, "P1", label)
+    view = view_of(ear, SPACING_MM)
+    truth = view.cut(ear.classmap)
+    predicted = np.where(truth == 1, 0, truth)
+    results = [Result("Atlas", None, predicted, (1, 0, 1))]
+    figure = draw_comparison(ear, view, results, windows, "P1", label)
     errors = figure.axes[8].images[0].get_array()
-    inside = (errors == to_rgb(RIGHT_COLOUR)).all(axis=2)
-    assert 0.5 < inside.mean() < 1  # all correct but for the border outside the mask
+    inside = view.cut(ear.mask) > 0
+    correct = (errors == to_rgb(CORRECT_COLOUR)).all(axis=2)
+    np.testing.assert_array_equal(correct, (truth != 1) & inside)
+    assert (errors[(truth == 1) & inside] == to_rgb(CLASS_COLOURS[0])).all()
+    assert (errors[~inside] == to_rgb(OUTSIDE_COLOUR)).all()
 
 
 def test_the_registration_figure_is_readable(ear, label, assert_readable):

@@ -7,7 +7,7 @@ import sys
 import pytest
 from matplotlib.colors import to_rgb
 
-from otosynth.figures.style import CLASS_COLOURS, method_colours, new_figure, write_figure
+from otosynth.figures.style import CLASS_COLOURS, method_colours, new_figure, number, write_figure
 
 DRAWING = r"""
 import sys
@@ -68,3 +68,10 @@ def test_text_beyond_the_page_is_noticed(assert_readable, label):
     figure = new_figure("A title", label, "a note that is far too long " * 6, 1.0)
     with pytest.raises(AssertionError, match="far too long"):
         assert_readable(figure)
+
+
+@pytest.mark.parametrize(
+    ("value", "written"), [(2000, "2000"), (12345.6, "12300"), (-0.0084, "\u22120.0084"), (0, "0")]
+)
+def test_numbers_are_written_plainly(value, written):
+    assert number(value) == written

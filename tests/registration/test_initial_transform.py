@@ -133,7 +133,7 @@ def test_a_missing_or_single_or_foreign_file_is_refused(tmp_path, truth):
     ct = write_fcsv(tmp_path / "ct.fcsv", in_ct(truth))
     with pytest.raises(InputError, match="does not exist"):
         read_initial_transform([tmp_path / "none.tfm"], "ear")
-    with pytest.raises(InputError, match="one ITK transform .* or two landmark files"):
+    with pytest.raises(InputError, match=r"one ITK transform .* or two landmark files"):
         read_initial_transform([ct], "ear")
 
 

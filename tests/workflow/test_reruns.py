@@ -12,6 +12,11 @@ from otosynth.documentation import fields_of
 with (ROOT / "docs/reruns.tsv").open(newline="") as stream:
     ROWS = list(csv.DictReader(stream, delimiter="\t"))
 
+# These name other ears, other folders or further trainings: what is new is computed, and nothing
+# that exists is computed again.
+NAME_THE_STUDY = {"study", "results", "state", "data.source", "data.folder", "data.specimens",
+                  "groups.table", "groups.leave_out", "groups.validation", "training.seeds"}  # fmt: skip
+
 
 def rules_with_changed_params(plan: str) -> set[str]:
     """Read the summary of a dry run: the rules whose own parameters changed."""
@@ -33,6 +38,7 @@ def test_the_table_has_every_key():
     keys = {key for key, field in fields_of(Study) if "." in key or field.description}
     sections = {key.rsplit(".", 1)[0] for key in keys if "." in key}
     leaves = keys - sections - {"methods"}
+    leaves -= NAME_THE_STUDY
     missing = {key for key in leaves if not any(re.fullmatch(p, key) for p in patterns)}
     assert missing == set()
 

@@ -22,7 +22,7 @@ class AtlasSettings(Section):
         1.0, gt=0, description="Voxel size of the grid on which rotations are tried, in mm."
     )
     candidates: int = Field(
-        5, ge=1, description="Poses of the search that are refined before one is chosen (count)."
+        3, ge=1, description="Poses of the search that are refined before one is chosen (count)."
     )
     rigid_spacing_mm: float = Field(
         0.9, gt=0, description="Voxel size at which candidates are refined, in mm."

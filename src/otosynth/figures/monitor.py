@@ -57,6 +57,7 @@ def draw_monitor(rows: list[MonitorRow], group: str, label: str) -> Figure:
     for row, axes_row in zip(rows, panels, strict=True):
         plane = Plane(0, 0, row.pixel_mm)
         for axes, name in zip(axes_row, IMAGES, strict=True):
+            axes.set_box_aspect(1)
             if name not in row.images:
                 bare(axes)
                 axes.text(0.5, 0.5, "not given", ha="center", va="center", color=GREY)

@@ -96,6 +96,31 @@ def telling_point(
     return int(z), int(y), int(x)
 
 
+@dataclass(frozen=True)
+class View:
+    """A plane of a part of a volume."""
+
+    part: tuple[slice, slice, slice]
+    plane: Plane
+
+    def cut(self, volume: np.ndarray) -> np.ndarray:
+        """Return what the view shows of a volume (rows, columns)."""
+        return self.plane.of(volume[self.part])
+
+
+def telling_view(
+    classmap: np.ndarray,
+    mask: np.ndarray,
+    spacing_mm: tuple[float, float, float],
+    side_mm: float,
+) -> View:
+    """Return the plane through the telling point that shows most, in a cube round that point."""
+    point = telling_point(classmap, mask, spacing_mm)
+    part, centre = crop_around(point, classmap.shape, spacing_mm, side_mm)
+    axis = telling_axis(classmap[part], centre)
+    return View(part, Plane.across(axis, centre[axis], spacing_mm))
+
+
 def telling_axis(classmap: np.ndarray, point: tuple[int, int, int]) -> int:
     """Return the axis across which the plane through a point has the most class borders."""
     borders = []

@@ -119,7 +119,7 @@ def class_patches() -> list[Patch]:
 
 def number(value: float) -> str:
     """Return a number with three digits and a true minus sign."""
-    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+    return f"{float(f'{value:.3g}'):g}".replace("-", "\N{MINUS SIGN}")
 
 
 def bare(axes: Axes) -> None:

@@ -37,10 +37,12 @@ def mattes_method(
     """ITK registration with Mattes' mutual information, on one thread.
 
     All fixed voxels are used; of more than ``max_samples`` a random part drawn with ``seed``.
-    One thread, because the order of summation, hence the last digits, depends on their number.
+    One thread and one piece of work, because the order in which the pieces' histograms are added,
+    hence the last digits, changes from run to run.
     """
     method = sitk.ImageRegistrationMethod()
     method.SetNumberOfThreads(1)
+    method.SetNumberOfWorkUnits(1)
     method.SetInterpolator(sitk.sitkLinear)
     method.SetMetricAsMattesMutualInformation(histogram_bins)
     method.SetMetricUseFixedImageGradientFilter(False)

@@ -93,5 +93,8 @@ def _fit_curve(
     inside = sum(seen) > 0.99
     design = np.stack([image[inside] for image in seen], axis=1).astype(np.float64)
     measured = sitk.GetArrayFromImage(ct)[inside].astype(np.float64)
-    hu = np.linalg.lstsq(design, measured, rcond=None)[0]
-    return Appearance(knots, hu, fwhm_mm, float(np.std(measured - design @ hu)))
+    # The normal equations by einsum: a threaded BLAS would sum in an order set by its threads.
+    gram = np.einsum("ni,nj->ij", design, design)
+    hu = np.linalg.lstsq(gram, np.einsum("ni,n->i", design, measured), rcond=1e-10)[0]
+    residual = measured - np.einsum("ni,i->n", design, hu)
+    return Appearance(knots, hu, fwhm_mm, float(np.std(residual)))
