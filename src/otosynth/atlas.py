@@ -11,10 +11,21 @@ import SimpleITK as sitk
 
 from otosynth.configuration.atlas import AtlasSettings
 from otosynth.errors import InputError
-from otosynth.registration.alignment import align_rigid, execute, mattes_method
+from otosynth.registration.alignment import (
+    align_rigid,
+    conjugate_gradients,
+    execute,
+    mean_radius_mm,
+    repeatable_method,
+)
 from otosynth.registration.geometry import centre_of, linear_part
 from otosynth.registration.preparation import clip_to_quantiles, resample_to_spacing, smooth
-from otosynth.registration.search import LARGEST_ROTATION_DEGREES, find_poses, rotations_to_try
+from otosynth.registration.search import (
+    LARGEST_ROTATION_DEGREES,
+    find_poses,
+    rotations_to_try,
+    whole_mask,
+)
 
 NO_VOTE = 255
 # Ties go to the first of these: soft tissue 1, air 0, bone 2.
@@ -70,8 +81,9 @@ class _Stages:
     ) -> None:
         self.target = clip_to_quantiles(target)
         self.atlas = clip_to_quantiles(atlas)
+        self.target_mask = whole_mask(target) if target_mask is None else target_mask
+        self.atlas_mask = whole_mask(atlas) if atlas_mask is None else atlas_mask
         self.settings, self.seed = settings, seed
-        self.target_mask, self.atlas_mask = target_mask, atlas_mask
 
     def rigid(self) -> sitk.Euler3DTransform:
         """Search all rotations, refine the best poses, keep the one with the best metric."""
@@ -92,16 +104,18 @@ class _Stages:
                 "An atlas could not be placed on the target: no pose covers "
                 f"{100 * settings.min_overlap:.0f} % of it (atlas.min_overlap)."
             )
+        fixed, moving = self._level(settings.rigid_spacing_mm)
         refined = []
         for candidate in candidates[: settings.candidates]:
-            method, fixed, moving = self._level(settings.rigid_spacing_mm)
+            method = self._method(fixed, self.atlas_mask)
             pose, metric = align_rigid(method, fixed, moving, candidate.pose, settings.iterations)
             refined.append((metric, pose))
         return min(refined, key=lambda found: found[0])[1]
 
     def affine(self, rigid: sitk.Transform) -> sitk.AffineTransform:
         """Affine transform that starts from the rigid one."""
-        method, fixed, moving = self._level(self.settings.affine_spacing_mm)
+        fixed, moving = self._level(self.settings.affine_spacing_mm)
+        method = self._method(fixed, self.atlas_mask)
         transform = sitk.AffineTransform(3)
         centre = centre_of(fixed)
         matrix, offset = linear_part(rigid)
@@ -109,28 +123,22 @@ class _Stages:
         transform.SetMatrix(matrix.ravel().tolist())
         transform.SetTranslation((matrix @ centre + offset - centre).tolist())
         method.SetInitialTransform(transform, inPlace=True)
-        radius_mm = np.linalg.norm(np.array(fixed.GetSize()) * fixed.GetSpacing()) / 4
-        method.SetOptimizerScales([radius_mm**2] * 9 + [1.0] * 3)
-        method.SetOptimizerAsConjugateGradientLineSearch(
-            learningRate=0.5,
-            numberOfIterations=self.settings.iterations,
-            convergenceMinimumValue=1e-6,
-            convergenceWindowSize=5,
-            lineSearchLowerLimit=0.0,
-            lineSearchUpperLimit=2.0,
-            lineSearchEpsilon=0.01,
-            lineSearchMaximumIterations=20,
-        )
+        method.SetOptimizerScales([mean_radius_mm(fixed) ** 2] * 9 + [1.0] * 3)
+        conjugate_gradients(method, self.settings.iterations)
         execute(method, fixed, moving)
         return transform
 
     def bspline(self, affine: sitk.AffineTransform) -> sitk.CompositeTransform:
         """Free-form deformation of the target's space, applied before the affine transform."""
-        method, fixed, moving = self._level(self.settings.bspline_spacing_mm)
+        fixed, atlas = self._level(self.settings.bspline_spacing_mm)
+        # The atlas is brought over by the affine transform once: ITK is far slower when it has
+        # to compose both transforms for every sample.
+        moving = sitk.Resample(atlas, fixed, affine, sitk.sitkLinear, 0.0)
+        mask = sitk.Resample(self.atlas_mask, fixed, affine, sitk.sitkNearestNeighbor, 0)
+        method = self._method(fixed, mask)
         extent_mm = np.array(fixed.GetSize()) * fixed.GetSpacing()
         mesh = np.maximum(np.round(extent_mm / self.settings.mesh_spacing_mm), 1).astype(int)
         deformation = sitk.BSplineTransformInitializer(fixed, mesh.tolist(), 3)
-        method.SetMovingInitialTransform(affine)
         method.SetInitialTransform(deformation, inPlace=True)
         method.SetOptimizerAsLBFGSB(
             gradientConvergenceTolerance=1e-5,
@@ -141,19 +149,18 @@ class _Stages:
         execute(method, fixed, moving)
         return sitk.CompositeTransform([affine, deformation])
 
-    def _level(
-        self, spacing_mm: float
-    ) -> tuple[sitk.ImageRegistrationMethod, sitk.Image, sitk.Image]:
-        """Metric, target and atlas at one resolution."""
-        settings = self.settings
-        fixed = resample_to_spacing(smooth(self.target, spacing_mm), spacing_mm)
-        moving = resample_to_spacing(smooth(self.atlas, spacing_mm), spacing_mm)
-        method = mattes_method(fixed, settings.histogram_bins, settings.max_samples, self.seed)
-        if self.target_mask is not None:
-            method.SetMetricFixedMask(self.target_mask)
-        if self.atlas_mask is not None:
-            method.SetMetricMovingMask(self.atlas_mask)
-        return method, fixed, moving
+    def _level(self, spacing_mm: float) -> tuple[sitk.Image, sitk.Image]:
+        """Target and atlas at one resolution."""
+        target, atlas = (smooth(image, spacing_mm) for image in (self.target, self.atlas))
+        return resample_to_spacing(target, spacing_mm), resample_to_spacing(atlas, spacing_mm)
+
+    def _method(self, fixed: sitk.Image, atlas_mask: sitk.Image) -> sitk.ImageRegistrationMethod:
+        """Correlation as the metric: both are CTs in HU, and it aligns them better than MI."""
+        method = repeatable_method(fixed, self.settings.max_samples, self.seed)
+        method.SetMetricAsCorrelation()
+        method.SetMetricFixedMask(self.target_mask)
+        method.SetMetricMovingMask(atlas_mask)
+        return method
 
 
 def carry_class_map(

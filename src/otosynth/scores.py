@@ -33,7 +33,8 @@ def gather(
     tables = []
     for file in files:
         specimen = file.parent.parent.name
-        table = pd.read_csv(file, keep_default_na=False, na_values=["nan"])
+        # An empty value is NaN (a class that is absent); an empty class is the micro-CT's.
+        table = pd.read_csv(file).fillna({"class": ""})
         tables.append(
             table.assign(
                 study=study,

@@ -31,13 +31,10 @@ class AtlasSettings(Section):
         0.6, gt=0, description="Voxel size of the affine registration, in mm."
     )
     bspline_spacing_mm: float = Field(
-        0.5, gt=0, description="Voxel size of the B-spline registration, in mm."
+        0.6, gt=0, description="Voxel size of the B-spline registration, in mm."
     )
     mesh_spacing_mm: float = Field(
         3.0, gt=0, description="Distance of the B-spline's control points, in mm."
-    )
-    histogram_bins: int = Field(
-        32, ge=8, description="Bins per axis of the joint histogram of Mattes' metric (count)."
     )
     iterations: int = Field(
         20, ge=1, description="Most iterations of the optimiser in one stage (count)."

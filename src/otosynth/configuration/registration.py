@@ -21,7 +21,7 @@ class RegistrationSettings(Section):
         1.0, gt=0, description="Voxel size of the grid on which rotations are tried, in mm."
     )
     candidates: int = Field(
-        10, ge=1, description="Poses of the search that are refined before one is chosen (count)."
+        6, ge=1, description="Poses of the search that are refined before one is chosen (count)."
     )
     ct_resolution_mm: float | None = Field(
         None,
@@ -33,10 +33,10 @@ class RegistrationSettings(Section):
         64, ge=8, description="Bins per axis of the joint histogram of Mattes' metric (count)."
     )
     iterations: int = Field(
-        20, ge=1, description="Most iterations of the optimiser in one stage (count)."
+        12, ge=1, description="Most iterations of the optimiser in one stage (count)."
     )
     max_samples: int = Field(
-        300_000,
+        60_000,
         ge=1000,
         description="CT voxels used by the metric (count); of a larger CT a random part is drawn.",
     )

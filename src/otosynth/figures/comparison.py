@@ -19,12 +19,12 @@ from otosynth.figures.slices import (
     show_rgb,
     telling_view,
 )
-from otosynth.figures.style import GREY, SMALL_PT, bare, class_patches, new_figure
+from otosynth.figures.style import GREY, SMALL_PT, WIDTH_IN, bare, class_patches, new_figure
 from otosynth.normalisation import Normalisation
 from otosynth.pairs import Pair
 
 COLUMNS_AT_MOST = 5
-ROW_IN = 1.2
+TALLEST_ROW_IN = 1.5
 # The part shown: the cochlea and what lies round it.
 SIDE_MM = 10.0
 CORRECT_COLOUR = "#2B2B2B"
@@ -79,7 +79,7 @@ def draw_comparison(
         "Visual comparison of the methods",
         label,
         f"specimen {specimen}, {view.plane.title} through the cochlea",
-        blocks * (3 * ROW_IN + 0.45),
+        blocks * (3 * min(TALLEST_ROW_IN, WIDTH_IN / columns - 0.06) + 0.55),
     )
     panels = figure.subplots(3 * blocks, columns, squeeze=False)
     cut = view.cut

@@ -31,26 +31,40 @@ class Trace:
         method.AddCommand(sitk.sitkIterationEvent, note)
 
 
-def mattes_method(
-    fixed: sitk.Image, histogram_bins: int, max_samples: int, seed: int
+def repeatable_method(
+    fixed: sitk.Image, max_samples: int, seed: int
 ) -> sitk.ImageRegistrationMethod:
-    """ITK registration with Mattes' mutual information, on one thread.
+    """ITK registration that gives the same bytes every time; the caller adds the metric.
 
     All fixed voxels are used; of more than ``max_samples`` a random part drawn with ``seed``.
-    One thread and one piece of work, because the order in which the pieces' histograms are added,
+    One thread and one piece of work, because the order in which the pieces' sums are added,
     hence the last digits, changes from run to run.
     """
     method = sitk.ImageRegistrationMethod()
     method.SetNumberOfThreads(1)
     method.SetNumberOfWorkUnits(1)
     method.SetInterpolator(sitk.sitkLinear)
-    method.SetMetricAsMattesMutualInformation(histogram_bins)
     method.SetMetricUseFixedImageGradientFilter(False)
     method.SetMetricUseMovingImageGradientFilter(False)
     if fixed.GetNumberOfPixels() > max_samples:
         method.SetMetricSamplingStrategy(method.RANDOM)
+        # ITK takes a 32-bit seed.
         method.SetMetricSamplingPercentage(max_samples / fixed.GetNumberOfPixels(), seed % 2**31)
     return method
+
+
+def conjugate_gradients(method: sitk.ImageRegistrationMethod, iterations: int) -> None:
+    """Optimise by conjugate gradients with a golden-section search along each line."""
+    method.SetOptimizerAsConjugateGradientLineSearch(
+        learningRate=0.5,
+        numberOfIterations=iterations,
+        convergenceMinimumValue=1e-7,
+        convergenceWindowSize=10,
+        lineSearchLowerLimit=0.0,
+        lineSearchUpperLimit=2.0,
+        lineSearchEpsilon=0.01,
+        lineSearchMaximumIterations=20,
+    )
 
 
 def align_rigid(
@@ -67,7 +81,7 @@ def align_rigid(
 
     Parameters
     ----------
-    method : metric, interpolator and sampling
+    method : metric and sampling, from `repeatable_method`
     fixed, moving : images, float32
     initial : takes a fixed point to a moving point
     iterations : most iterations of the optimiser
@@ -84,21 +98,16 @@ def align_rigid(
     method.SetMovingInitialTransform(start)
     method.SetInitialTransform(correction, inPlace=True)
     # A rotation counts by how far it moves a voxel at the mean distance from the centre.
-    radius_mm = np.linalg.norm(np.array(fixed.GetSize()) * fixed.GetSpacing()) / 4
-    method.SetOptimizerScales([radius_mm**2] * 3 + [1.0] * 3)
-    method.SetOptimizerAsConjugateGradientLineSearch(
-        learningRate=0.5,
-        numberOfIterations=iterations,
-        convergenceMinimumValue=1e-7,
-        convergenceWindowSize=10,
-        lineSearchLowerLimit=0.0,
-        lineSearchUpperLimit=2.0,
-        lineSearchEpsilon=0.01,
-        lineSearchMaximumIterations=20,
-    )
+    method.SetOptimizerScales([mean_radius_mm(fixed) ** 2] * 3 + [1.0] * 3)
+    conjugate_gradients(method, iterations)
     execute(method, fixed, moving)
     found = as_euler(sitk.CompositeTransform([start, correction]), centre)
     return found, float(method.GetMetricValue())
+
+
+def mean_radius_mm(image: sitk.Image) -> float:
+    """Half of half the diagonal: about the mean distance of a voxel from the centre, in mm."""
+    return float(np.linalg.norm(np.array(image.GetSize()) * image.GetSpacing()) / 4)
 
 
 def execute(method: sitk.ImageRegistrationMethod, fixed: sitk.Image, moving: sitk.Image) -> None:

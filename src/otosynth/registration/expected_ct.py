@@ -71,11 +71,11 @@ def fit_appearance(
         The expected CT in HU, on the grid of ``maps``.
     """
     if resolution_mm is None:
+        # Every second voxel decides as well among a few point spreads, in an eighth of the time.
         tried = [voxels * voxel_size_mm(ct) for voxels in RESOLUTIONS_IN_VOXELS]
-    else:
-        tried = [resolution_mm]
-    fits = [_fit_curve(knots, maps, ct, pose, fwhm_mm) for fwhm_mm in tried]
-    best = min(fits, key=lambda fit: fit.residual_hu)
+        fits = [_fit_curve(knots, maps, ct[::2, ::2, ::2], pose, fwhm_mm) for fwhm_mm in tried]
+        resolution_mm = min(fits, key=lambda fit: fit.residual_hu).resolution_mm
+    best = _fit_curve(knots, maps, ct, pose, resolution_mm)
     sharp = sum(float(hu) * weight for hu, weight in zip(best.hu, maps, strict=True))
     return best, smooth(sharp, best.resolution_mm)
 

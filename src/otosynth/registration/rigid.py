@@ -7,7 +7,7 @@ import SimpleITK as sitk
 
 from otosynth.configuration.registration import RegistrationSettings
 from otosynth.errors import InputError
-from otosynth.registration.alignment import Trace, align_rigid, mattes_method
+from otosynth.registration.alignment import Trace, align_rigid, repeatable_method
 from otosynth.registration.expected_ct import fit_appearance, tissue_maps
 from otosynth.registration.geometry import centre_of, inverse_of, voxel_size_mm
 from otosynth.registration.overlap import check_overlap, field_of_view_mask, overlap_fraction
@@ -24,8 +24,6 @@ from otosynth.registration.search import LARGEST_ROTATION_DEGREES, find_poses, r
 # Point spread assumed until it is measured, in CT voxels; and the coarse level's voxel size.
 ASSUMED_RESOLUTION_IN_VOXELS = 1.5
 COARSE_LEVEL_IN_VOXELS = 2.0
-# The expected CT is fitted, registered, and fitted again in the better pose.
-REFITS = 2
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,9 @@ def register_rigid(
         The scans do not overlap enough, at the start or after registration.
     """
     voxel_mm = voxel_size_mm(ct)
-    pair = _Pair(microct, shrink_towards(microct, voxel_mm / 3), ct, voxel_mm, settings, seed)
+    small = shrink_towards(microct, voxel_mm / 3)
+    coarse = smooth(clip_to_quantiles(small), COARSE_LEVEL_IN_VOXELS * voxel_mm)
+    pair = _Pair(microct, small, coarse, ct, voxel_mm, settings, seed)
     if initial is None:
         pose, rows = _best_start(pair)
         initialisation = "automatic search"
@@ -84,7 +84,7 @@ def register_rigid(
         rows = trace.rows
     trace = Trace(rows)
     pose = _fine_level(pair, pose, trace)
-    pose = _expected_ct_levels(pair, pose, trace)
+    pose = _expected_ct_level(pair, pose, trace)
     check_overlap(field_of_view_mask(ct, pose, pair.small), "after registration", settings)
     columns = ["stage", "level", "iteration", "metric"]
     return RigidRegistration(pose, pd.DataFrame(trace.rows, columns=columns), initialisation)
@@ -93,7 +93,8 @@ def register_rigid(
 @dataclass(frozen=True)
 class _Pair:
     microct: sitk.Image
-    small: sitk.Image  # micro-CT averaged to a third of the CT's voxel
+    small: sitk.Image  # micro-CT averaged to at most a third of the CT's voxel
+    coarse: sitk.Image  # the same, blurred for the coarse level
     ct: sitk.Image
     voxel_mm: float  # of the CT
     settings: RegistrationSettings
@@ -112,7 +113,10 @@ def _best_start(pair: _Pair) -> tuple[sitk.Euler3DTransform, list[dict[str, obje
     refined = []
     for candidate in candidates[: settings.candidates]:
         trace = Trace()
-        pose, metric = _coarse_level(pair, candidate.pose, trace)
+        try:
+            pose, metric = _coarse_level(pair, candidate.pose, trace)
+        except InputError:
+            continue  # this candidate left the CT; another may not
         covered = overlap_fraction(field_of_view_mask(pair.ct, pose, pair.small))
         if covered >= settings.min_overlap:
             refined.append((metric, pose, trace.rows))
@@ -132,8 +136,7 @@ def _coarse_level(
     spacing_mm = COARSE_LEVEL_IN_VOXELS * pair.voxel_mm
     cropped = crop_around(pair.ct, pair.small, pose, spacing_mm)
     fixed = resample_to_spacing(smooth(clip_to_quantiles(cropped), spacing_mm), spacing_mm)
-    moving = smooth(clip_to_quantiles(pair.small), spacing_mm)
-    return _align(pair, fixed, moving, pose, trace, "coarse", 1)
+    return _align(pair, fixed, pair.coarse, pose, trace, "coarse", 1)
 
 
 def _fine_level(pair: _Pair, pose: sitk.Euler3DTransform, trace: Trace) -> sitk.Euler3DTransform:
@@ -143,21 +146,18 @@ def _fine_level(pair: _Pair, pose: sitk.Euler3DTransform, trace: Trace) -> sitk.
     return _align(pair, fixed, moving, pose, trace, "fine", 2)[0]
 
 
-def _expected_ct_levels(
+def _expected_ct_level(
     pair: _Pair, pose: sitk.Euler3DTransform, trace: Trace
 ) -> sitk.Euler3DTransform:
+    cropped = crop_around(pair.ct, pair.small, pose, pair.voxel_mm)
     knots, maps = tissue_maps(pair.microct, pair.voxel_mm)
-    resolution_mm = pair.settings.ct_resolution_mm
-    for level in range(3, 3 + REFITS):
-        cropped = crop_around(pair.ct, pair.small, pose, pair.voxel_mm)
-        back = inverse_of(pose, centre_of(cropped))
-        appearance, expected = fit_appearance(knots, maps, cropped, back, resolution_mm)
-        resolution_mm = appearance.resolution_mm
-        # The micro-CT's border lacks what lies beyond it, which the CT's blur mixes in.
-        moving = crop_border(clip_to_quantiles(expected), resolution_mm / 2)
-        fixed = clip_to_quantiles(cropped)
-        pose, _ = _align(pair, fixed, moving, pose, trace, "expected CT", level)
-    return pose
+    back = inverse_of(pose, centre_of(cropped))
+    appearance, expected = fit_appearance(
+        knots, maps, cropped, back, pair.settings.ct_resolution_mm
+    )
+    # The micro-CT's border lacks what lies beyond it, which the CT's blur mixes in.
+    moving = crop_border(clip_to_quantiles(expected), appearance.resolution_mm / 2)
+    return _align(pair, clip_to_quantiles(cropped), moving, pose, trace, "expected CT", 3)[0]
 
 
 def _align(
@@ -171,7 +171,8 @@ def _align(
 ) -> tuple[sitk.Euler3DTransform, float]:
     """One level; poses are micro-CT to CT, while the CT is ITK's fixed image."""
     settings = pair.settings
-    method = mattes_method(fixed, settings.histogram_bins, settings.max_samples, pair.seed)
+    method = repeatable_method(fixed, settings.max_samples, pair.seed)
+    method.SetMetricAsMattesMutualInformation(settings.histogram_bins)
     trace.follow(method, stage, level)
     start = inverse_of(pose, centre_of(fixed))
     found, metric = align_rigid(method, fixed, moving, start, settings.iterations)

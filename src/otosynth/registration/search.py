@@ -69,8 +69,8 @@ def find_poses(
     """
     template = smooth(clip_to_quantiles(template), spacing_mm)
     volume = smooth(clip_to_quantiles(volume), spacing_mm)
-    template_mask = _all_of(template) if template_mask is None else template_mask
-    volume_mask = _all_of(volume) if volume_mask is None else volume_mask
+    template_mask = whole_mask(template) if template_mask is None else template_mask
+    volume_mask = whole_mask(volume) if volume_mask is None else volume_mask
     corners = _corners(volume)
     origin = corners.min(axis=0) + spacing_mm / 2
     shape = _cells(corners.max(axis=0) - corners.min(axis=0), spacing_mm)
@@ -175,7 +175,8 @@ def _sample(
     return sitk.GetArrayFromImage(values).astype(np.float64) * keep, keep
 
 
-def _all_of(image: sitk.Image) -> sitk.Image:
+def whole_mask(image: sitk.Image) -> sitk.Image:
+    """Mask (uint8) of a whole field of view: 1 everywhere."""
     mask = sitk.Image(image.GetSize(), sitk.sitkUInt8) + 1
     mask.CopyInformation(image)
     return mask
