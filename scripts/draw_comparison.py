@@ -5,13 +5,18 @@ from pathlib import Path
 import pandas as pd
 
 from otosynth.figures.comparison import Result, draw_comparison, view_of
-from otosynth.figures.slices import on_grid
 from otosynth.figures.style import write_figure
 from otosynth.jobs import job
 from otosynth.normalisation import Normalisation
 from otosynth.pairs import open_pair
 from otosynth.tissues import CLASSES
-from otosynth.volumes import read_labels, read_volume, spacing_zyx
+from otosynth.volumes import array_of, onto_grid, read_labels, read_volume, spacing_zyx
+
+
+def cut(image):
+    """Return the shown slice; nearest voxels, so that a coarser prediction looks as it is."""
+    return view.cut(array_of(onto_grid(image, reference, interpolate=False)))
+
 
 with job(snakemake.log[0]):
     specimen = snakemake.params.specimen
@@ -26,8 +31,8 @@ with job(snakemake.log[0]):
     for name, title in snakemake.params.titles.items():
         microct = None
         if name in microcts:
-            microct = view.cut(on_grid(read_volume(Path(microcts[name])), reference))
-        classmap = view.cut(on_grid(read_labels(Path(classmaps[name])), reference))
+            microct = cut(read_volume(Path(microcts[name])))
+        classmap = cut(read_labels(Path(classmaps[name])))
         scores = dice[dice["method"] == name].set_index("class")["dice"]
         results.append(Result(title, microct, classmap, [scores[tissue] for tissue in CLASSES]))
     windows = Normalisation.read(Path(snakemake.input.normalisation))

@@ -1,6 +1,5 @@
 """Patch table of one split of a group."""
 
-
 from otosynth.configuration.patches import PatchSettings
 from otosynth.jobs import job
 from otosynth.pairs import open_pairs

@@ -6,7 +6,8 @@ import pandas as pd
 import SimpleITK as sitk
 
 from otosynth.metrics import score_class_map, score_microct
-from otosynth.volumes import array_of, same_grid, spacing_zyx
+from otosynth.volumes import array_of, onto_grid, spacing_zyx
+
 
 def score(
     predicted: Mapping[str, sitk.Image],
@@ -32,28 +33,14 @@ def score(
     DataFrame
         Long: grid (microct or own), class, metric, value; class is empty for the micro-CT's.
     """
-    brought = {name: _onto(image, truth[name]) for name, image in predicted.items()}
+    brought = {
+        name: onto_grid(image, truth[name], interpolate=name == "microct")
+        for name, image in predicted.items()
+    }
     tables = [_score_on_grid(brought, truth, window).assign(grid="microct")]
     if own_grid:
         tables.append(_score_on_grid(predicted, own_grid, window).assign(grid="own"))
     return pd.concat(tables)[["grid", "class", "metric", "value"]]
-
-
-def _onto(image: sitk.Image, reference: sitk.Image) -> sitk.Image:
-    if same_grid(image, reference):
-        return image
-    # Classes keep their numbers; intensities are interpolated. Beyond the outermost voxel
-    # centres of a coarser grid the nearest voxel goes on.
-    is_labels = image.GetPixelID() == sitk.sitkUInt8
-    return sitk.Resample(
-        image,
-        reference,
-        sitk.Transform(),
-        sitk.sitkNearestNeighbor if is_labels else sitk.sitkLinear,
-        0.0,
-        image.GetPixelID(),
-        True,
-    )
 
 
 def _score_on_grid(

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
 from matplotlib.colors import to_rgb
 
 from otosynth.figures.slices import (
@@ -11,7 +10,6 @@ from otosynth.figures.slices import (
     add_scale_bar,
     class_colours,
     crop_around,
-    on_grid,
     show_intensity,
     telling_axis,
     telling_point,
@@ -93,13 +91,3 @@ def test_contours_lie_at_voxel_centres_and_need_the_level():
     add_contours(axes, image, plane, 0.5, "red")
     line = axes.collections[0].get_paths()[0].vertices
     np.testing.assert_allclose(line[:, 0], 1.0)
-
-
-def test_a_coarser_prediction_comes_onto_the_grid():
-    fine = sitk.Image([4, 4, 4], sitk.sitkUInt8)
-    coarse = sitk.GetImageFromArray(np.arange(8, dtype=np.uint8).reshape(2, 2, 2))
-    coarse.SetSpacing([2, 2, 2])
-    coarse.SetOrigin([0.5, 0.5, 0.5])
-    brought = on_grid(coarse, fine)
-    np.testing.assert_array_equal(brought[::2, ::2, ::2], np.arange(8).reshape(2, 2, 2))
-    np.testing.assert_array_equal(brought[0], np.kron([[0, 1], [2, 3]], np.ones((2, 2))))

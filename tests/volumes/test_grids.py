@@ -11,6 +11,7 @@ from otosynth.volumes import (
     downsample_mask,
     image_like,
     mirror,
+    onto_grid,
     same_grid,
 )
 
@@ -102,3 +103,17 @@ def test_all_three_downsample_onto_one_grid(image):
         grid = downsample(image, factor)
         assert same_grid(downsample_labels(labels, factor), grid)
         assert same_grid(downsample_mask(labels, factor), grid)
+
+
+def test_a_coarser_image_comes_onto_a_finer_grid():
+    fine = sitk.Image([4, 4, 4], sitk.sitkUInt8)
+    coarse = sitk.GetImageFromArray(np.arange(8, dtype=np.uint8).reshape(2, 2, 2))
+    coarse.SetSpacing([2, 2, 2])
+    coarse.SetOrigin([0.5, 0.5, 0.5])
+    brought = sitk.GetArrayFromImage(onto_grid(coarse, fine, interpolate=False))
+    np.testing.assert_array_equal(brought[::2, ::2, ::2], np.arange(8).reshape(2, 2, 2))
+    np.testing.assert_array_equal(brought[0], np.kron([[0, 1], [2, 3]], np.ones((2, 2))))
+    smooth = onto_grid(sitk.Cast(coarse, sitk.sitkFloat32), fine, interpolate=True)
+    row = sitk.GetArrayFromImage(smooth)[0, 0]
+    np.testing.assert_allclose(row, [0, 0.25, 0.75, 1])
+    assert onto_grid(fine, fine, interpolate=True) is fine

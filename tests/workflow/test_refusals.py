@@ -1,4 +1,4 @@
-"""What a person gets wrong is refused before or during the run, with one message and no traceback."""
+"""What a person gets wrong is refused with one message and no traceback."""
 
 import gzip
 

@@ -14,8 +14,18 @@ with (ROOT / "docs/reruns.tsv").open(newline="") as stream:
 
 # These name other ears, other folders or further trainings: what is new is computed, and nothing
 # that exists is computed again.
-NAME_THE_STUDY = {"study", "results", "state", "data.source", "data.folder", "data.specimens",
-                  "groups.table", "groups.leave_out", "groups.validation", "training.seeds"}  # fmt: skip
+NAME_THE_STUDY = {
+    "study",
+    "results",
+    "state",
+    "data.source",
+    "data.folder",
+    "data.specimens",
+    "groups.table",
+    "groups.leave_out",
+    "groups.validation",
+    "training.seeds",
+}
 
 
 def rules_with_changed_params(plan: str) -> set[str]:

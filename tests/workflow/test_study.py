@@ -18,7 +18,8 @@ def digests(results: Path) -> dict[str, str]:
     return {
         str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(results.rglob("*"))
-        if path.is_file() and not set(path.parts) & set(CIRCUMSTANCES)
+        if path.is_file()
+        and not set(path.parts) & set(CIRCUMSTANCES)
         # Snakemake keeps a mark of its own in folders that are outputs.
         and path.name != ".snakemake_timestamp"
     }
@@ -87,7 +88,8 @@ def test_checkpoints_load_without_pickle_and_say_their_epoch(finished, method):
     assert [file.name for file in files] == ["epoch-0001.safetensors", "epoch-0002.safetensors"]
     with safe_open(files[1], framework="pt") as file:
         assert json.loads(file.metadata()["otosynth"]) == {"epoch": 2, "precision": "float32"}
-        assert {name.split(".")[0] for name in file.keys()} == {"generator", "discriminator"}
+        names = file.keys()
+        assert {name.split(".")[0] for name in names} == {"generator", "discriminator"}
 
 
 def test_the_report_is_one_file_with_every_figure(finished):

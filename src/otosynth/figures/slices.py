@@ -7,7 +7,6 @@ that they show, never by an anatomical direction.
 from dataclasses import dataclass
 
 import numpy as np
-import SimpleITK as sitk
 from matplotlib.axes import Axes
 from matplotlib.colors import FuncNorm, to_rgb
 from matplotlib.image import AxesImage
@@ -18,7 +17,6 @@ from scipy.ndimage import maximum_filter, uniform_filter
 from otosynth.figures.style import CLASS_COLOURS, OUTSIDE_COLOUR, SMALL_PT, bare
 from otosynth.normalisation import Window
 from otosynth.tissues import AIR
-from otosynth.volumes import array_of, same_grid
 
 AXES = "zyx"
 SCALE_BARS_MM = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
@@ -148,19 +146,6 @@ def crop_around(
         slices.append(slice(first, first + size))
         centre.append(index - first)
     return (slices[0], slices[1], slices[2]), (centre[0], centre[1], centre[2])
-
-
-def on_grid(image: sitk.Image, reference: sitk.Image) -> np.ndarray:
-    """Return an image's voxels (z, y, x) on the grid of another, for display.
-
-    Every voxel takes the nearest value, so a coarser prediction looks as coarse as it is.
-    """
-    if not same_grid(image, reference):
-        image = sitk.Resample(
-            image, reference, sitk.Transform(), sitk.sitkNearestNeighbor, 0.0, image.GetPixelID(),
-            True,
-        )  # fmt: skip
-    return array_of(image)
 
 
 def show_intensity(axes: Axes, image: np.ndarray, plane: Plane, window: Window) -> AxesImage:

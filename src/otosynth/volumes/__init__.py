@@ -8,6 +8,7 @@ from otosynth.volumes.grids import (
     downsample_mask,
     image_like,
     mirror,
+    onto_grid,
     same_grid,
 )
 from otosynth.volumes.mapping import map_voxels
@@ -25,6 +26,7 @@ __all__ = [
     "input_files",
     "map_voxels",
     "mirror",
+    "onto_grid",
     "read_labels",
     "read_volume",
     "same_grid",

@@ -47,6 +47,26 @@ def same_grid(a: sitk.Image, b: sitk.Image) -> bool:
     return bool(np.all(np.linalg.norm(_corners_mm(a) - _corners_mm(b), axis=1) <= tolerance_mm))
 
 
+def onto_grid(image: sitk.Image, reference: sitk.Image, *, interpolate: bool) -> sitk.Image:
+    """Bring an image to another grid in the same space; itself where the grids are one.
+
+    Parameters
+    ----------
+    image, reference
+        Images whose points are in the same mm.
+    interpolate
+        Linear interpolation, for intensities; otherwise the nearest voxel, for classes.
+
+    Beyond the outermost voxel centres of a coarser grid the nearest voxel goes on.
+    """
+    if same_grid(image, reference):
+        return image
+    kind = sitk.sitkLinear if interpolate else sitk.sitkNearestNeighbor
+    return sitk.Resample(
+        image, reference, sitk.Transform(), kind, 0.0, image.GetPixelID(), True
+    )  # fmt: skip
+
+
 def mirror(image: sitk.Image) -> sitk.Image:
     """Flip the voxels along the x index (last array axis), keeping the grid.
 
