@@ -41,7 +41,7 @@ def simulate_ct(
     pose.SetMatrix(rotation.GetMatrix())
     pose.SetTranslation(random.uniform(-FRAME_SHIFT_MM, FRAME_SHIFT_MM, 3).tolist())
 
-    size = int(round(min(np.array(microct.GetSize()) * microct.GetSpacing()) / CT_SPACING_MM))
+    size = round(min(np.array(microct.GetSize()) * microct.GetSpacing()) / CT_SPACING_MM)
     grid = sitk.Image([size] * 3, sitk.sitkFloat32)
     grid.SetSpacing([CT_SPACING_MM] * 3)
     centre = np.array(pose.TransformPoint(pose.GetCenter()))
