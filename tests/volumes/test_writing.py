@@ -1,9 +1,9 @@
 """Writing and memory mapping: true geometry, same bytes, whole or not at all."""
 
 import gzip
-import resource
-import signal
-from collections.abc import Iterator
+import re
+import subprocess
+import sys
 
 import nibabel
 import numpy as np
@@ -24,15 +24,21 @@ def image() -> sitk.Image:
     return image
 
 
-@pytest.fixture
-def small_disk() -> Iterator[None]:
-    """No file may grow beyond 500 bytes, which fails a write half-way as a full disk does."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
+# No file of this process may grow beyond 500 bytes: a write fails half-way, as on a full disk.
+# It is a process of its own, or the limit would also stop the tests' own output.
+WRITE_ON_A_SMALL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from otosynth.errors import InputError
+from otosynth.volumes import read_volume, write_volume
+image = read_volume(Path(sys.argv[1]))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
+try:
+    write_volume(image, Path(sys.argv[2]))
+except InputError as error:
+    sys.exit(str(error))
+"""
 
 
 @pytest.mark.parametrize("name", ["v.nii", "v.nii.gz"])
@@ -64,13 +70,17 @@ def test_the_same_image_gives_the_same_bytes(image, tmp_path, name, monkeypatch)
 
 
 @pytest.mark.parametrize("name", ["v.nii", "v.nii.gz"])
-def test_full_disk_leaves_the_old_file_and_nothing_else(image, tmp_path, name, request):
-    path = tmp_path / name
+def test_full_disk_leaves_the_old_file_and_nothing_else(image, tmp_path, name):
+    source, path = tmp_path / "source.nii", tmp_path / "results" / name
+    write_volume(image, source)
+    path.parent.mkdir()
     path.write_bytes(b"the former result")
-    request.getfixturevalue("small_disk")
-    with pytest.raises(InputError, match=rf"{name}: could not be written .*[Ff]ree disk space"):
-        write_volume(image, path)
-    assert [p.name for p in tmp_path.iterdir()] == [name]
+    command = [sys.executable, "-c", WRITE_ON_A_SMALL_DISK, str(source), str(path)]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 1
+    assert re.search(rf"{name}: could not be written .*[Ff]ree disk space", process.stderr)
+    assert "Traceback" not in process.stderr
+    assert [p.name for p in path.parent.iterdir()] == [name]
     assert path.read_bytes() == b"the former result"
 
 
