@@ -201,8 +201,8 @@ def _read_table(
     """Read a table as text, one dict a row, and check its columns."""
     if not table.is_file():
         raise InputError(
-            f"{table}: no such table. The keys data.specimens, data.folder and groups.table say where "
-            "tables lie."
+            f"{table}: no such table. The keys data.specimens, data.folder and groups.table say "
+            "where tables lie."
         )
     if table.suffix.lower() not in (".tsv", ".csv"):
         raise InputError(f"{table}: a table is .tsv (tabs) or .csv (commas).")
