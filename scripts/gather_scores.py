@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from otosynth.files import write_csv
 from otosynth.jobs import job
 from otosynth.scores import dice_view, gather, perceptual_error_view
 
@@ -12,6 +13,6 @@ with job(snakemake.log[0]):
         snakemake.params.label,
         snakemake.params.group_of,
     )
-    scores.to_csv(snakemake.output.scores, index=False)
-    dice_view(scores).to_csv(snakemake.output.dice, index=False)
-    perceptual_error_view(scores).to_csv(snakemake.output.perceptual_error, index=False)
+    write_csv(scores, snakemake.output.scores)
+    write_csv(dice_view(scores), snakemake.output.dice)
+    write_csv(perceptual_error_view(scores), snakemake.output.perceptual_error)

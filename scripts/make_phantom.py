@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from otosynth.configuration.phantom import PhantomSettings
+from otosynth.files import write_csv
 from otosynth.jobs import job
 from otosynth.phantom import make_ear
 from otosynth.registration.transforms import write_transform
@@ -27,4 +28,4 @@ with job(snakemake.log[0]):
         pd.DataFrame(xyz, columns=["x", "y", "z"]).assign(kind=kind)
         for kind, xyz in (("centreline", ear.centreline), ("corner", ear.box_corners))
     )
-    points.to_csv(snakemake.output.points, index=False, float_format="%.6f")
+    write_csv(points, snakemake.output.points, "%.6f")

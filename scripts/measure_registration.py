@@ -15,6 +15,6 @@ with job(snakemake.log[0]):
     points = pd.read_csv(snakemake.input.points)[["x", "y", "z"]].to_numpy()
     errors_mm = target_registration_error(estimated, truth, points)
     write_json(
-        {"mean_mm": float(errors_mm.mean()), "max_mm": float(errors_mm.max())},
+        {"tre_mean_mm": float(errors_mm.mean()), "tre_max_mm": float(errors_mm.max())},
         Path(snakemake.output[0]),
     )

@@ -4,10 +4,9 @@ from pathlib import Path
 
 from otosynth.configuration.registration import RegistrationSettings
 from otosynth.errors import InputError
-from otosynth.files import write_json
+from otosynth.files import write_csv, write_json
 from otosynth.jobs import job
 from otosynth.registration import (
-    check_overlap,
     field_of_view_mask,
     read_initial_transform,
     register_rigid,
@@ -43,7 +42,6 @@ with job(snakemake.log[0]) as logger:
     except InputError as error:
         raise InputError(f"{specimen}: {error}") from None
     mask = field_of_view_mask(ct, registration.transform, microct)
-    check_overlap(mask, specimen, settings)
     overlap = overlap_fraction(mask)
     logger.info("%s: both fields of view cover %.1f %% of the micro-CT", specimen, 100 * overlap)
 
@@ -52,7 +50,7 @@ with job(snakemake.log[0]) as logger:
     write_volume(microct, Path(snakemake.output.microct))
     write_volume(mask, Path(snakemake.output.mask))
     write_transform(registration.transform, Path(snakemake.output.transform))
-    registration.trace.to_csv(snakemake.output.trace, sep="\t", index=False)
+    write_csv(registration.trace, snakemake.output.trace)
     write_json(
         {
             "initialisation": registration.initialisation,

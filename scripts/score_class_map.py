@@ -12,4 +12,4 @@ with job(snakemake.log[0]):
         array_of(read_labels(Path(snakemake.input[name])))
         for name in ("classmap", "labels", "mask")
     )
-    write_json(dice(exact, thresholded, mask > 0), Path(snakemake.output[0]))
+    write_json({"dice": dice(exact, thresholded, mask > 0)}, Path(snakemake.output[0]))

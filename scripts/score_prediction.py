@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from otosynth.evaluation import score
+from otosynth.files import write_csv
 from otosynth.jobs import job
 from otosynth.normalisation import Normalisation
 from otosynth.volumes import read_labels, read_volume
@@ -24,4 +25,4 @@ with job(snakemake.log[0]):
         for path in map(Path, snakemake.input.own_grid)
     }
     scores = score(predicted, truth, own, (window.low, window.high))
-    scores.to_csv(snakemake.output[0], index=False)
+    write_csv(scores, snakemake.output[0])

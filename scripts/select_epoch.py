@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from otosynth.configuration.methods import MethodSettings, TrainingSettings
-from otosynth.files import write_json
+from otosynth.files import write_csv, write_json
 from otosynth.jobs import job
 from otosynth.methods import create_method
 from otosynth.normalisation import Normalisation
@@ -28,7 +28,7 @@ with job(snakemake.log[0]):
         arithmetic,
     )
     validation = validation_table(method, checkpoints, reader)
-    validation.to_csv(snakemake.output.validation, sep="\t", index=False)
+    write_csv(validation, snakemake.output.validation)
     epoch = select_epoch(validation)
     write_json(
         {"epoch": epoch, "checkpoint": checkpoint_name(epoch)}, Path(snakemake.output.selected)

@@ -1,6 +1,7 @@
 """Patch table of one split of a group."""
 
 from otosynth.configuration.patches import PatchSettings
+from otosynth.files import write_csv
 from otosynth.jobs import job
 from otosynth.pairs import open_pairs
 from otosynth.patches import patch_table
@@ -16,4 +17,4 @@ with job(snakemake.log[0]):
         settings.overlap if is_training else 0,
         settings.min_mask_fraction if is_training else 0.0,
     )
-    table.to_csv(snakemake.output[0], sep="\t", index=False)
+    write_csv(table, snakemake.output[0])

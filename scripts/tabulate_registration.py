@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
+from otosynth.files import write_csv
 from otosynth.jobs import job
 from otosynth.tables import rows_from_json
 
 with job(snakemake.log[0]):
-    rows_from_json(
+    table = rows_from_json(
         snakemake.params.study,
         snakemake.params.label,
         snakemake.params.specimens,
         [Path(path) for path in snakemake.input.summaries],
         [Path(path) for path in snakemake.input.target_errors],
-    ).to_csv(snakemake.output[0], index=False)
+    )
+    write_csv(table, snakemake.output[0])

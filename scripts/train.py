@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from otosynth.configuration.methods import MethodSettings, TrainingSettings
+from otosynth.files import write_csv
 from otosynth.jobs import job
 from otosynth.methods import create_method
 from otosynth.normalisation import Normalisation
@@ -52,4 +53,4 @@ with job(snakemake.log[0]):
     )
     history = trainer.train()
     publish(folder, Path(snakemake.output.checkpoints), Path(snakemake.output.tensorboard))
-    history.to_csv(snakemake.output.history, sep="\t", index=False)
+    write_csv(history, snakemake.output.history)

@@ -1,7 +1,7 @@
 """Atlas baseline: class maps of other ears, carried to a target CT, vote (method.md section 8).
 
 The method it stands for is the group's earlier one: tissue maps from thresholded micro-CTs are
-registered to the target and fused by majority voting (papers/thesis-sun-2021.md, introduction).
+registered to the target and fused by majority voting (Sun 2021, Introduction).
 """
 
 from collections.abc import Sequence

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from otosynth.errors import InputError
+import pandas as pd
 
-BLOCK_BYTES = 1 << 20
+from otosynth.errors import InputError
 
 
 @contextmanager
@@ -33,13 +33,18 @@ def written_whole(path: Path) -> Iterator[Path]:
         beside.replace(path)
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise InputError(
-                f"The disk is full: {path} could not be written. Free some space and run the "
-                "same command again; nothing computed so far is lost."
-            ) from None
+            raise disk_is_full(path) from None
         raise
     finally:
         beside.unlink(missing_ok=True)
+
+
+def disk_is_full(path: Path | str) -> InputError:
+    """Return the error that tells a person so."""
+    return InputError(
+        f"The disk is full: {path} could not be written. Free some space and run the same command "
+        "again; nothing computed so far is lost."
+    )
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -57,3 +62,10 @@ def sha256_of(path: Path) -> str:
 def write_json(data: Any, path: Path) -> None:
     """Write JSON whole (see ``written_whole``)."""
     write_bytes(path, (json.dumps(data, indent=2) + "\n").encode())
+
+
+def write_csv(table: pd.DataFrame, path: Path | str, float_format: str | None = None) -> None:
+    """Write a table whole (see ``written_whole``), by its ending with commas or tabs."""
+    separator = "\t" if str(path).endswith(".tsv") else ","
+    text = table.to_csv(sep=separator, index=False, float_format=float_format)
+    write_bytes(Path(path), text.encode())

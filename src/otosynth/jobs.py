@@ -1,5 +1,6 @@
 """How a job of the workflow ends and what it logs."""
 
+import errno
 import logging
 import sys
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from otosynth.errors import InputError
+from otosynth.files import disk_is_full
 
 
 @contextmanager
@@ -31,6 +33,10 @@ def job(log: str) -> Iterator[logging.Logger]:
     except InputError as error:
         logger.error("ERROR: %s", error)
         sys.exit(1)
-    except Exception:
+    except Exception as error:
+        # Libraries that write by themselves (figures, TensorBoard) meet a full disk here.
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            logger.error("ERROR: %s", disk_is_full(error.filename or "a file"))
+            sys.exit(1)
         logger.exception("A fault in otosynth, not in your data; please report it with this log.")
         raise

@@ -39,7 +39,7 @@ class Window:
         return (self.low + t * (self.high - self.low)).astype(np.float32)
 
     def unit(self, values: np.ndarray) -> np.ndarray:
-        """Map intensities linearly to [0, 1] (float32), clipped; for Eq. 8."""
+        """Map intensities linearly to [0, 1] (float32), clipped."""
         t = (np.asarray(values, np.float32) - self.low) / (self.high - self.low)
         return np.clip(t, 0, 1)
 

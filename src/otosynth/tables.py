@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from otosynth.files import write_bytes, write_csv
+
 PUBLISHED_NOTE = "Published values: Sun 2021, on other data."
 
 
@@ -77,14 +79,14 @@ def table3(scores: str, titles: Mapping[str, str], published: str) -> pd.DataFra
 def write_table(table: pd.DataFrame, label: str, files: Sequence[str]) -> None:
     """Write a table as CSV and as Markdown, with a line that says what the data are."""
     csv, markdown = (Path(file) for file in files)
-    table.to_csv(csv, index=False)
+    write_csv(table, csv)
     cells = table.astype(object).where(table.notna(), "")
     rows = [cells.columns, ["---"] * len(cells.columns), *cells.itertuples(index=False)]
     lines = ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
     note = f"Data: {label}."
     if any("ublished" in str(column) for column in table.columns):
         note += f" {PUBLISHED_NOTE}"
-    markdown.write_text("\n".join([*lines, "", note, ""]))
+    write_bytes(markdown, "\n".join([*lines, "", note, ""]).encode())
 
 
 def rows_from_json(

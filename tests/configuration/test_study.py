@@ -87,6 +87,9 @@ def test_thesis_overlay_keeps_the_published_values():
         ({"methods": {"pix2pix": {"title": "x", "loss_weights": {}}}}, "no method 'pix2pix'"),
         ({"methods": {"single_task": {"loss_weights": {"dice": 1}}}}, "dice must be 0"),
         ({"methods": {"multi_task": {"constant_epochs": 99}}}, "constant_epochs must not exceed"),
+        ({"methods": {"base": {"title": "x", "loss_weights": {}}}}, "no method 'base'"),
+        ({"patches": {"size": 12, "overlap": 4}}, "patches.size must be at least 16 for the 3"),
+        ({"methods": {"multi_task": {"adam_betas": [0.5, 1.0]}}}, "adam_betas must be two"),
         ({"groups": {"leave_out": 2}}, "exactly one of groups.table and groups.leave_out"),
     ],
 )

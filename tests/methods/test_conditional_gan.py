@@ -29,9 +29,11 @@ def test_nothing_outside_the_mask_reaches_d_or_a_loss(tiny_settings, batch, name
     method = create_method(name, tiny_settings(name))
     networks = method.build_networks(1)
     generated = method.generate(networks, batch)
+    outside = {key: torch.where(batch.mask > 0, v, 0.3) for key, v in generated.items()}
+    assert not torch.equal(outside["microct"], generated["microct"])
     for player in method.players:
         first = method.losses(player, networks, batch, generated)
-        second = method.losses(player, networks, changed_outside(batch), generated)
+        second = method.losses(player, networks, changed_outside(batch), outside)
         assert first.keys() == second.keys()
         for loss in first:
             assert first[loss].item() == second[loss].item(), loss

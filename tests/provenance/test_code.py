@@ -1,5 +1,7 @@
 """The code digest follows what the code does, not how it is commented."""
 
+from pathlib import Path
+
 import pytest
 
 from otosynth.provenance import code
@@ -24,7 +26,7 @@ def library(tmp_path, monkeypatch):
 
 
 def digest(script, *modules):
-    for cached in (code._parse, code._imported_modules, code._digest_of_file):
+    for cached in (code._parse, code._imports_of, code._digest_of_file):
         cached.cache_clear()
     return code.code_digest(script, *modules)
 
@@ -51,8 +53,23 @@ def test_a_module_that_is_not_imported_does_not_count_unless_named(library):
     assert digest(script, "otosynth.unused") != named
 
 
-def test_the_packages_round_a_module_count(library):
+def test_a_name_from_a_package_counts_as_the_module_that_defines_it(library):
     root, script = library
+    (root / "sub/__init__.py").write_text("from otosynth.sub.deeper import f\n"
+                                          "from otosynth.sub.other import g\n")  # fmt: skip
+    (root / "sub/other.py").write_text("def g():\n    return 1\n")
+    script.write_text("from otosynth.sub import f\n")
     before = digest(script)
-    (root / "sub/__init__.py").write_text("y = 1\n")
+    (root / "sub/other.py").write_text("def g():\n    return 2\n")
+    assert digest(script) == before, "g is gathered by the package, but not used"
+    (root / "sub/deeper.py").write_text("def f():\n    return 2\n")
     assert digest(script) != before
+
+
+def test_a_training_does_not_depend_on_how_dicom_is_read():
+    root = Path(code.__file__).parents[3]
+    files = code.imported_files([root / "scripts/train.py"])
+    names = {str(path.relative_to(root)) for path in files}
+    assert "src/otosynth/training/trainer.py" in names
+    assert "src/otosynth/volumes/mapping.py" in names
+    assert not any("dicom" in name or "registration" in name for name in names)

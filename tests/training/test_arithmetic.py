@@ -4,12 +4,16 @@ import pytest
 import torch
 
 from otosynth.errors import InputError
-from otosynth.training.arithmetic import has_fast_bfloat16, resolve_arithmetic
+from otosynth.training.arithmetic import resolve_arithmetic
 
 
-def test_auto_precision_follows_the_processor():
-    expected = "bfloat16" if has_fast_bfloat16("cpu") else "float32"
-    assert resolve_arithmetic("cpu", "auto", 1).precision == expected
+@pytest.mark.parametrize(
+    ("capabilities", "precision"),
+    [({"avx512_bf16": True}, "bfloat16"), ({"amx_bf16": True}, "bfloat16"), ({}, "float32")],
+)
+def test_auto_precision_follows_the_processor(monkeypatch, capabilities, precision):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert resolve_arithmetic("cpu", "auto", 1).precision == precision
 
 
 def test_threads_are_the_configured_ones():

@@ -116,13 +116,31 @@ def test_published_checkpoints_are_the_trained_ones(make_trainer, tmp_path):
     assert any((tmp_path / "out/tensorboard").iterdir())
 
 
-def test_both_players_learn_and_share_no_step(make_trainer):
+@pytest.mark.parametrize("learner", ["generator", "discriminator"])
+def test_a_player_s_step_changes_its_own_network_only(make_trainer, learner, monkeypatch):
     trainer = make_trainer()
     before = {n: [p.clone() for p in net.parameters()] for n, net in trainer.networks.items()}
+    for player, optimiser in trainer.optimisers.items():
+        if player != learner:
+            monkeypatch.setattr(optimiser, "step", lambda: None)
     trainer._step(trainer.reader.read(0))
     for name, network in trainer.networks.items():
         pairs = zip(before[name], network.parameters(), strict=True)
-        assert np.mean([not torch.equal(a, b) for a, b in pairs]) > 0.5, name
+        changed = np.mean([not torch.equal(a, b) for a, b in pairs])
+        assert changed > 0.5 if name == learner else changed == 0, name
+
+
+def test_the_discriminator_s_loss_gives_the_generator_no_gradient(make_trainer):
+    trainer = make_trainer()
+    trainer._step(trainer.reader.read(0))
+    gradients = [p.grad.clone() for p in trainer.networks["generator"].parameters()]
+    batch = trainer.reader.read(1)
+    trainer._train_only(("discriminator",))
+    generated = trainer.method.generate(trainer.networks, batch)
+    losses = trainer.method.losses("discriminator", trainer.networks, batch, generated)
+    losses["discriminator"].backward()
+    after = [p.grad for p in trainer.networks["generator"].parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(gradients, after, strict=True))
 
 
 def test_duration_reads_as_a_person_says_it():

@@ -140,7 +140,7 @@ def spoil_not_a_volume(ear):
     [
         (spoil_truncated, "ct.nii.gz"),
         (spoil_nan, "NaN"),
-        (spoil_constant, "constant"),
+        (spoil_constant, "every voxel is 0"),
         (spoil_swapped, "swapped"),
         (spoil_not_a_volume, "ct.nii.gz"),
     ],

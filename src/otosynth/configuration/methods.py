@@ -70,6 +70,15 @@ class MethodSettings(Section):
     checkpoint_every: int = Field(5, ge=1, description="Epochs between checkpoints of G and D.")
 
     @model_validator(mode="after")
+    def adam_and_losses_are_possible(self) -> "MethodSettings":
+        """Refuse decay rates that Adam does not take, and a generator without any loss."""
+        if not all(0 <= beta < 1 for beta in self.adam_betas):
+            raise ValueError("adam_betas must be two numbers from 0 to below 1")
+        if not any(self.loss_weights.model_dump().values()):
+            raise ValueError("loss_weights must not all be 0")
+        return self
+
+    @model_validator(mode="after")
     def schedule_fits(self) -> "MethodSettings":
         """Refuse a schedule that never saves or that decays after its end."""
         if self.constant_epochs > self.epochs:

@@ -18,6 +18,9 @@ from otosynth.configuration.phantom import PhantomSettings
 from otosynth.configuration.registration import RegistrationSettings
 from otosynth.errors import InputError
 
+# Modules beside the methods that are no method themselves.
+SHARED_MODULES = ("base", "conditional_gan")
+
 
 class Study(Section):
     """Every key of ``config.yaml``."""
@@ -53,7 +56,8 @@ class Study(Section):
     def methods_exist(cls, methods: dict[str, MethodSettings]) -> dict[str, MethodSettings]:
         """Refuse a method without a module of its name."""
         for name in methods:
-            if not name.isidentifier() or not importlib.util.find_spec(f"otosynth.methods.{name}"):
+            known = name.isidentifier() and importlib.util.find_spec(f"otosynth.methods.{name}")
+            if not known or name in SHARED_MODULES:
                 raise ValueError(f"there is no method '{name}' (no file methods/{name}.py)")
         return methods
 
@@ -65,6 +69,18 @@ class Study(Section):
             raise ValueError(
                 "methods.single_task.loss_weights.dice must be 0: single_task gives no class map"
             )
+        return self
+
+    @model_validator(mode="after")
+    def patches_suit_the_discriminator(self) -> "Study":
+        """Refuse patches that D would halve to a single voxel, which has no instance norm."""
+        for name, method in self.methods.items():
+            smallest = 2 ** (method.discriminator_blocks + 1)
+            if self.patches.size < smallest:
+                raise ValueError(
+                    f"patches.size must be at least {smallest} for the "
+                    f"{method.discriminator_blocks} discriminator_blocks of methods.{name}"
+                )
         return self
 
 

@@ -9,7 +9,7 @@ Norm = Literal["instance", "layer"]
 
 
 def norm_layer(kind: Norm, channels: int) -> nn.Module:
-    """Return a norm without learned parameters; see docs/method.md, open points, for the choice.
+    """Return a norm without learned parameters (docs/method.md 6 says why there is a choice).
 
     ``instance`` takes each channel's mean away, and with it the absolute intensity of a patch
     (in HU, what tells soft tissue from air); ``layer`` takes away the mean of all channels

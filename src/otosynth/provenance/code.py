@@ -12,8 +12,9 @@ def code_digest(script: Path, *modules: str) -> str:
     """Return a digest of what a script does.
 
     It covers the script and every otosynth module that it imports, directly or not, as parsed
-    code without docstrings and comments: a change of words re-runs nothing, a change of
-    code re-runs just the jobs that use it.
+    code without docstrings and comments: a change of words re-runs nothing, and a change of
+    code re-runs just the jobs that import it. A name imported from a package counts as the one
+    module that defines it, not as all that the package gathers.
 
     Parameters
     ----------
@@ -27,16 +28,18 @@ def code_digest(script: Path, *modules: str) -> str:
     str
         SHA-256, hexadecimal, 16 digits.
     """
-    files = _all_modules([script, *(file for name in modules for file in _files_of_module(name))])
+    named = [file for name in modules if (file := _file_of_module(name))]
+    files = imported_files([script, *named])
     parts = [_digest_of_file(path) for path in [script, *sorted(files - {script})]]
     return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
 
 
-def _all_modules(files: list[Path]) -> set[Path]:
+def imported_files(files: list[Path]) -> set[Path]:
+    """Return some files with all files of the library that they import, directly or not."""
     found = set(files)
     waiting = list(files)
     while waiting:
-        for path in _imported_modules(waiting.pop()):
+        for path in _imports_of(waiting.pop()):
             if path not in found:
                 found.add(path)
                 waiting.append(path)
@@ -44,24 +47,39 @@ def _all_modules(files: list[Path]) -> set[Path]:
 
 
 @cache
-def _imported_modules(path: Path) -> frozenset[Path]:
-    names: set[str] = set()
+def _imports_of(path: Path) -> frozenset[Path]:
+    found: set[Path | None] = set()
     for node in ast.walk(_parse(path)):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            found |= {_file_of_module(alias.name) for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return frozenset(file for name in names for file in _files_of_module(name))
+            found |= {_file_of_name(node.module, alias.name) for alias in node.names}
+    return frozenset(file for file in found if file)
 
 
-def _files_of_module(name: str) -> list[Path]:
-    """Return the module's file and those of the packages round it; none outside the library."""
+def _file_of_name(module: str, name: str) -> Path | None:
+    """Return the file that defines ``name``, which is imported from ``module``."""
+    submodule = _file_of_module(f"{module}.{name}")
+    if submodule:
+        return submodule
+    file = _file_of_module(module)
+    if file is None or file.name != "__init__.py":
+        return file
+    gathered = (node for node in _parse(file).body if isinstance(node, ast.ImportFrom))
+    for node in gathered:
+        if node.module and name in {alias.asname or alias.name for alias in node.names}:
+            return _file_of_name(node.module, name)
+    return file
+
+
+def _file_of_module(name: str) -> Path | None:
+    """Return the module's file; none for what is not part of the library."""
     parts = name.split(".")
     if parts[0] != LIBRARY.name:
-        return []
-    places = [LIBRARY.joinpath(*parts[1:depth]) for depth in range(1, len(parts) + 1)]
-    candidates = [f for place in places for f in (place / "__init__.py", place.with_suffix(".py"))]
-    return [file for file in candidates if file.is_file()]
+        return None
+    place = LIBRARY.joinpath(*parts[1:])
+    candidates = (place / "__init__.py", place.with_suffix(".py"))
+    return next((file for file in candidates if file.is_file()), None)
 
 
 @cache

@@ -5,13 +5,22 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from otosynth.errors import InputError
-from otosynth.files import written_whole
+from otosynth.files import disk_is_full, written_whole
 
 
 def write_transform(transform: sitk.Transform, path: Path) -> None:
-    """Write a transform as an ITK text file (.tfm), whole or not at all."""
+    """Write a transform as an ITK text file (.tfm), whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If ITK cannot write it, mostly for want of disk space.
+    """
     with written_whole(path) as beside:
-        sitk.WriteTransform(transform, str(beside))
+        try:
+            sitk.WriteTransform(transform, str(beside))
+        except RuntimeError:
+            raise disk_is_full(path) from None
 
 
 def read_transform(path: Path) -> sitk.Transform:

@@ -1,16 +1,20 @@
 """NIfTI, NRRD and MetaImage: ITK reads them, after checks of what it would silently repair.
 
-ITK fills a truncated NIfTI with zeros, takes 1 mm where no voxel size is stated, and drops
-the sign of a negative one; each of these would give a wrong volume without a word.
+ITK fills a truncated NIfTI with zeros, reads its NaN as 0, takes 1 mm where no voxel size is
+stated, and drops the sign of a negative one; each of these would give a wrong volume without a
+word.
 """
 
 import gzip
 import math
 import zlib
 from pathlib import Path
+from typing import cast
 
 import nibabel
+import numpy as np
 import SimpleITK as sitk
+from nibabel.arrayproxy import ArrayProxy
 from nibabel.nifti1 import Nifti1Header
 
 from otosynth.errors import InputError
@@ -42,6 +46,7 @@ def read(path: Path) -> sitk.Image:
     """
     if path.name.lower().endswith(NIFTI):
         _check_nifti(path)
+        _check_nifti_is_finite(path)
     elif path.suffix.lower() in NRRD:
         _check_spacing(path, _nrrd_spacing(path))
     else:
@@ -89,6 +94,21 @@ def _check_nifti(path: Path) -> None:
         raise InputError(
             f"{path}: states no orientation (qform and sform code are 0), so left and right "
             "cannot be told; export it again from the program that knows it."
+        )
+
+
+def _check_nifti_is_finite(path: Path) -> None:
+    """Refuse NaN and infinite voxels, slice by slice, so that no second volume is held."""
+    voxels = cast(ArrayProxy, nibabel.nifti1.Nifti1Image.from_filename(path).dataobj)
+    if not np.issubdtype(voxels.dtype, np.floating):
+        return
+    bad = sum(
+        int(np.count_nonzero(~np.isfinite(voxels[..., index]))) for index in range(voxels.shape[-1])
+    )
+    if bad:
+        raise InputError(
+            f"{path}: {bad} voxels are NaN or infinite; export the volume again, or replace them "
+            "with the value of air."
         )
 
 
