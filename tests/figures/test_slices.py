@@ -21,7 +21,7 @@ from otosynth.normalisation import Window
 def test_planes_keep_the_voxels_true_proportions():
     volume = np.arange(2 * 3 * 4).reshape(2, 3, 4)
     plane = Plane.across(1, 2, (0.5, 0.2, 0.1))
-    assert plane.title == "x–z plane"  # noqa: RUF001
+    assert plane.title == "x–z plane"
     assert plane.spacing_mm == (0.5, 0.1)
     # z runs upwards: the last z is the first row.
     np.testing.assert_array_equal(plane.of(volume), volume[::-1, 2])

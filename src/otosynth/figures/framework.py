@@ -42,7 +42,7 @@ class LossText:
 
 LOSSES = {
     "adversarial": LossText("adversarial", "Eq. 1", "D(x, ŷ)\nshall say real"),
-    "weighted_l1": LossText("weighted L1", "Eq. 2", "|y − ŷ|, each class\nweighs the same"),  # noqa: RUF001
+    "weighted_l1": LossText("weighted L1", "Eq. 2", "|y − ŷ|, each class\nweighs the same"),
     "perception": LossText("perception", "Eq. 3", "hidden layers of D:\n(y, y), (ŷ, ŷ)"),
     "dice": LossText("Dice", "Eq. 4", "p and the\nclass map of y"),
 }
@@ -72,7 +72,7 @@ def draw_framework(method: ConditionalGan, name: str, title: str, size: int, lab
     figure = new_figure(
         f"{title}: 3D conditional GAN as configured",
         label,
-        f"patches of {size}³ voxels, boxes: kernel, stride, channels × voxels"  # noqa: RUF001
+        f"patches of {size}³ voxels, boxes: kernel, stride, channels × voxels"
         + (
             f", pair down-sampled by {method.settings.factor}" if method.settings.factor > 1 else ""
         ),
@@ -106,7 +106,7 @@ def _draw_generator(axes: Axes, network: Generator, size: int, gives_class_map: 
         colour=GREY,
     )
     ends = _blocks_in_a_row(axes, generator_plan(network, size), 0.96, 5.32, middle)
-    _box(axes, 0.06, 0.72, middle, 0.7, f"CT\npatch x\n1 × {size}³", DATA)  # noqa: RUF001
+    _box(axes, 0.06, 0.72, middle, 0.7, f"CT\npatch x\n1 × {size}³", DATA)
     _arrow(axes, (0.72, middle), (ends[0], middle))
     outputs = [("synthetic\nmicro-CT ŷ\n(tanh)", 3.7)]
     if gives_class_map:
@@ -152,7 +152,7 @@ def _draw_losses(axes: Axes, weights: Mapping[str, float], equation: str) -> Non
         start = left + number * (width + gap)
         _box(axes, start, start + width, 0.72, 0.76, "", LOSS)
         centre = start + width / 2
-        _text(axes, centre, 0.97, f"{weight:g} × {loss.title}", bold=True, centred=True)  # noqa: RUF001
+        _text(axes, centre, 0.97, f"{weight:g} × {loss.title}", bold=True, centred=True)
         _text(axes, centre, 0.82, loss.equation, colour=GREY, centred=True)
         _text(axes, centre, 0.56, loss.meaning, centred=True)
         if number:
@@ -191,13 +191,13 @@ def _blocks_in_a_row(
 
 def _lines(block: Block) -> list[str]:
     """Return what stands in a block: operation, kernel, channels and output edge."""
-    kernel, shape = f"{block.kernel}³", f"{block.channels} × {block.size}³"  # noqa: RUF001
+    kernel, shape = f"{block.kernel}³", f"{block.channels} × {block.size}³"
     if block.operation == "residual":
-        return [f"{block.repeats} ×", "residual", kernel, shape]  # noqa: RUF001
+        return [f"{block.repeats} ×", "residual", kernel, shape]
     if block.operation == "nearest":
-        return ["up ×2", "nearest", f"conv {kernel}", shape]  # noqa: RUF001
+        return ["up ×2", "nearest", f"conv {kernel}", shape]
     if block.operation == "transposed":
-        return ["up ×2", "transp.", f"conv {kernel}", shape]  # noqa: RUF001
+        return ["up ×2", "transp.", f"conv {kernel}", shape]
     stride = [f"stride {block.stride}"] if block.stride > 1 else []
     return [f"conv {kernel}", *stride, shape]
 

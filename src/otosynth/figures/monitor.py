@@ -50,7 +50,7 @@ def draw_monitor(rows: list[MonitorRow], group: str, label: str) -> Figure:
     figure = new_figure(
         "Training monitor at the selected epoch",
         label,
-        f"group {group}, a patch of the validation ear, intensities scaled to −1 … 1",  # noqa: RUF001
+        f"group {group}, a patch of the validation ear, intensities scaled to −1 … 1",
         len(rows) * ROW_IN + 0.6,
     )
     panels = figure.subplots(len(rows), len(IMAGES), squeeze=False)

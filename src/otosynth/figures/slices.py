@@ -53,7 +53,7 @@ class Plane:
     def title(self) -> str:
         """What the plane shows, e.g. ``x-y plane``."""
         down, right = (letter for k, letter in enumerate(AXES) if k != self.axis)
-        return f"{right}–{down} plane"  # noqa: RUF001
+        return f"{right}–{down} plane"
 
 
 def telling_point(
