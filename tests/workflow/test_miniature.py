@@ -94,7 +94,7 @@ def test_checkpoints_load_without_pickle_and_say_their_epoch(finished, method):
 
 def test_the_report_is_one_file_with_every_figure(finished):
     finished.output_of("--report", "report.html")
-    page = (finished.folder / "report.html").read_text()
+    page = (finished.folder / "report.html").read_text(encoding="utf-8")
     for number in range(1, 9):
         assert f"fig{number}.png" in page
     for name in ("dice.csv", "scores.csv", "registration.csv"):
