@@ -1,5 +1,6 @@
 """A job ends with one plain message for bad input, and a traceback for a fault of ours."""
 
+import errno
 import logging
 
 import pytest
@@ -26,6 +27,15 @@ def test_bad_input_is_one_message_without_a_traceback(tmp_path):
     text = log.read_text()
     assert "ERROR: ear P1: no such file. Check the table." in text
     assert "Traceback" not in text
+
+
+def test_a_full_disk_that_a_library_met_is_said_plainly(tmp_path):
+    log = tmp_path / "x.log"
+    with pytest.raises(SystemExit) as end, job(str(log)):
+        raise OSError(errno.ENOSPC, "No space left on device", "fig1.png")
+    assert end.value.code == 1
+    assert "ERROR: The disk is full: fig1.png could not be written" in log.read_text()
+    assert "Traceback" not in log.read_text()
 
 
 def test_a_fault_of_ours_keeps_its_traceback(tmp_path):

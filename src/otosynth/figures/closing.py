@@ -63,6 +63,7 @@ def draw_closing(example: ClosingExample, window: Window, specimen: str, label: 
         3 * ROW_IN + 0.35,
     )
     # Room for the arrows.
+    # new_figure always sets a constrained layout, which the stubs do not know.
     figure.get_layout_engine().set(wspace=0.12)  # type: ignore[union-attr,call-arg]
     panels = figure.subplots(3, 4)
     for axes in panels.flat:

@@ -81,6 +81,7 @@ def _block(layer: nn.Module, size: int) -> Block | None:
         up, convolution = layer
         assert isinstance(up, nn.Upsample)
         assert isinstance(convolution, nn.Conv3d)
+        # Our generators give one factor for all axes; the stubs allow one an axis.
         factor = int(up.scale_factor)  # type: ignore[arg-type]
         return replace(_convolution(convolution, size * factor), operation="nearest")
     if isinstance(layer, nn.ConvTranspose3d):

@@ -56,6 +56,7 @@ def draw_registration(
         f"specimen {specimen}; planes through the middle of the common field of view",
         2 * ROW_IN + TRACE_IN + 0.6,
     )
+    # new_figure always sets a constrained layout, which the stubs do not know.
     figure.get_layout_engine().set(hspace=0.05)  # type: ignore[union-attr,call-arg]
     grid = figure.add_gridspec(3, 3, height_ratios=(ROW_IN, ROW_IN, TRACE_IN))
     for column, plane in enumerate(planes):

@@ -27,6 +27,7 @@ class Arithmetic:
 
     def place_network(self, network: nn.Module) -> nn.Module:
         """Move a network to the device, in the layout that its convolutions are fast in."""
+        # torch's stubs know `memory_format` for tensors only.
         return network.to(self.device, memory_format=self._layout())  # type: ignore[call-overload]
 
     def place(self, patch: Tensor) -> Tensor:
@@ -70,6 +71,7 @@ def resolve_arithmetic(device: str, precision: str, threads: int) -> Arithmetic:
     torch.set_num_threads(threads)
     if precision == "auto":
         precision = "bfloat16" if has_fast_bfloat16(device) else "float32"
+    # pydantic has checked the text; its type is lost on the way through Snakemake.
     return Arithmetic(torch.device(device), precision)  # type: ignore[arg-type]
 
 
