@@ -71,6 +71,13 @@ def growing(base):
     return lambda wildcards, attempt: base * attempt
 
 
+def team_resources():
+    """Return what Slurm needs to know of a training of several processes: a task for each."""
+    if STUDY.training.processes == 1:
+        return {}
+    return {"tasks": STUDY.training.processes, "tasks_per_gpu": 1, "mpi": "srun"}
+
+
 def is_mirrored(specimen):
     """Return whether an ear is of the other side than the networks work on."""
     return SPECIMENS[specimen].side != STUDY.data.working_side

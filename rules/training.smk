@@ -26,11 +26,12 @@ rule train:
     priority: 10
     conda:
         ENVIRONMENT
-    threads: STUDY.training.threads
+    threads: STUDY.training.threads * STUDY.training.processes
     resources:
-        gpu=1,
-        mem_mb=growing(2500),
+        gpu=STUDY.training.processes,
+        mem_mb=growing(2500 * STUDY.training.processes),
         runtime=growing(1440),
+        **team_resources(),
     params:
         mirrored=lambda wildcards: sides_of(
             GROUPS[wildcards.group].training + GROUPS[wildcards.group].validation

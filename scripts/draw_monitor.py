@@ -12,11 +12,11 @@ from otosynth.jobs import job
 from otosynth.methods import create_method
 from otosynth.normalisation import Normalisation
 from otosynth.pairs import open_pairs
+from otosynth.patches import fullest_patch
 from otosynth.training.arithmetic import resolve_arithmetic
 from otosynth.training.batches import PatchReader
 from otosynth.training.checkpoints import load_trained, precision_of
 from otosynth.training.monitor import monitor_images
-from otosynth.training.trainer import fullest_patch
 from otosynth.volumes import read_volume, spacing_zyx
 
 with job(snakemake.log[0]):

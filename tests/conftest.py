@@ -13,6 +13,15 @@ WEIGHTS = {
 }
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=25, help="How often test_killed.py stops it.")
+    parser.addoption("--kill-seed", type=int, help="Repeats the moments of a run that failed.")
+    parser.addoption(
+        "--study", choices=["miniature", "phantom"], default="miniature",
+        help="What test_killed.py stops: the study in miniature or the default study.",
+    )  # fmt: skip
+
+
 def make_pair(seed: int, edge: int = 40) -> Pair:
     """Nested balls: a blurry CT, a sharp micro-CT, its classes and a border outside the mask."""
     random = np.random.default_rng(seed)

@@ -7,16 +7,24 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from otosynth.errors import InputError
+
+if TYPE_CHECKING:
+    # Every job imports this module, and few have tables: pandas takes 0.2 s to import.
+    import pandas as pd
+
+# What the name of a file begins with while it is written.
+HALF_WRITTEN = ".half-written-"
 
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a name beside ``path`` to write to; it becomes ``path`` when all is well.
+
+    The bytes are on the disk before the name is, so a power loss leaves the old file or the new
+    one. What an earlier process left half-written for the same name is removed.
 
     Raises
     ------
@@ -24,19 +32,35 @@ def written_whole(path: Path) -> Iterator[Path]:
         If the disk is full. Nothing is left behind then, nor after any other error.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path.parent, path.name)
     # The name keeps its suffix, by which writers choose the format.
-    beside = path.with_name(f".{os.getpid()}-{path.name}")
+    beside = path.with_name(f"{HALF_WRITTEN}{os.getpid()}-{path.name}")
     try:
         yield beside
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
+        sync(beside)
         beside.replace(path)
+        sync(path.parent)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise disk_is_full(path) from None
         raise
     finally:
         beside.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, name: str = "*") -> None:
+    """Remove half-written files, as a kill leaves them, of one name or of all in a folder."""
+    for path in folder.glob(f"{HALF_WRITTEN}*-{name}"):
+        path.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's bytes, or a folder's names, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def disk_is_full(path: Path | str) -> InputError:
@@ -64,7 +88,7 @@ def write_json(data: Any, path: Path) -> None:
     write_bytes(path, (json.dumps(data, indent=2) + "\n").encode())
 
 
-def write_csv(table: pd.DataFrame, path: Path | str, float_format: str | None = None) -> None:
+def write_csv(table: "pd.DataFrame", path: Path | str, float_format: str | None = None) -> None:
     """Write a table whole (see ``written_whole``), by its ending with commas or tabs."""
     separator = "\t" if str(path).endswith(".tsv") else ","
     text = table.to_csv(sep=separator, index=False, float_format=float_format)

@@ -2,23 +2,32 @@
 
 import errno
 import logging
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeGuard
+from typing import Literal, TypeGuard
 
-from otosynth.errors import InputError
+from otosynth.errors import InputError, Stopped
 from otosynth.files import disk_is_full
 
 
 @contextmanager
-def job(log: str) -> Iterator[logging.Logger]:
+def job(log: str, mode: Literal["w", "a"] = "w") -> Iterator[logging.Logger]:
     """Run a job: messages go to its log file and to the terminal.
 
     An ``InputError`` is printed as one message without a traceback, and the process exits with
-    status 1; so is a full disk. Any other error is a fault of ours: its traceback goes to the log
-    as well.
+    status 1; so is a full disk. A job that a signal stopped says so and exits with 128 and the
+    signal's number, as shells do. Any other error is a fault of ours: its traceback goes to the
+    log as well.
+
+    Parameters
+    ----------
+    log
+        The log file.
+    mode
+        ``a`` where several processes of a job share the log.
     """
     path = Path(log)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,7 +35,7 @@ def job(log: str) -> Iterator[logging.Logger]:
         level=logging.INFO,
         format="%(asctime)s %(message)s",
         datefmt="%H:%M:%S",
-        handlers=[logging.FileHandler(path, mode="w", encoding="utf-8"), logging.StreamHandler()],
+        handlers=[logging.FileHandler(path, mode=mode, encoding="utf-8"), logging.StreamHandler()],
         force=True,
     )
     logger = logging.getLogger("otosynth")
@@ -35,6 +44,12 @@ def job(log: str) -> Iterator[logging.Logger]:
     except InputError as error:
         logger.error("ERROR: %s", error)
         sys.exit(1)
+    except Stopped as stopped:
+        logger.warning("%s", stopped)
+        sys.exit(128 + stopped.signal_number)
+    except KeyboardInterrupt:
+        logger.warning("Stopped. The same command does this job again.")
+        sys.exit(128 + signal.SIGINT)
     except Exception as error:
         # Whatever it is, it is logged and raised again. Only a full disk that a library met in its
         # own writing (figures, TensorBoard) is no fault of ours.

@@ -91,3 +91,8 @@ def patch_table(
             "mask: look at the registration, or lower patches.min_mask_fraction."
         )
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def fullest_patch(table: pd.DataFrame) -> int:
+    """Return the row of the patch whose rarest class has the most voxels: the one to look at."""
+    return int(table[list(CLASSES)].min(axis=1).idxmax())

@@ -13,14 +13,14 @@ def test_the_thesis_s_rate_is_constant_for_100_epochs_then_falls_linearly_toward
     assert rates[-1] == pytest.approx(2e-4 / 101)
 
 
-def test_every_patch_once_unless_steps_say_otherwise():
-    assert sorted(patch_order(10, None, 1, 0)) == list(range(10))
+def test_every_patch_once_unless_more_or_fewer_visits_are_wanted():
+    assert sorted(patch_order(10, 10, 1, 0)) == list(range(10))
     assert len(patch_order(10, 4, 1, 0)) == 4
     assert np.bincount(patch_order(10, 25, 1, 0), minlength=10).tolist().count(0) == 0
 
 
 def test_the_order_repeats_by_seed_and_epoch_and_differs_between_them():
-    first = patch_order(50, None, 1, 3)
-    assert np.array_equal(first, patch_order(50, None, 1, 3))
-    assert not np.array_equal(first, patch_order(50, None, 1, 4))
-    assert not np.array_equal(first, patch_order(50, None, 2, 3))
+    first = patch_order(50, 50, 1, 3)
+    assert np.array_equal(first, patch_order(50, 50, 1, 3))
+    assert not np.array_equal(first, patch_order(50, 50, 1, 4))
+    assert not np.array_equal(first, patch_order(50, 50, 2, 3))

@@ -9,12 +9,14 @@ import pytest
 import torch
 
 from otosynth.errors import InputError
+from otosynth.files import write_csv
 from otosynth.methods import create_method
-from otosynth.patches import patch_table
+from otosynth.patches import fullest_patch, patch_table
 from otosynth.training.arithmetic import resolve_arithmetic
 from otosynth.training.batches import PatchReader
 from otosynth.training.state import load_state
-from otosynth.training.trainer import Job, Trainer, duration, fullest_patch, publish
+from otosynth.training.task import publish
+from otosynth.training.trainer import Job, Trainer, duration
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:tensorboard")
 
@@ -110,10 +112,12 @@ def test_a_loss_that_is_not_a_number_is_refused(make_trainer, monkeypatch):
 
 
 def test_published_checkpoints_are_the_trained_ones(make_trainer, tmp_path):
-    make_trainer().train()
-    publish(tmp_path / "state", tmp_path / "out/checkpoints", tmp_path / "out/tensorboard")
+    write_csv(make_trainer().train(), tmp_path / "state/history.tsv")
+    names = ("checkpoints", "tensorboard", "history")
+    publish(tmp_path / "state", {name: str(tmp_path / "out" / name) for name in names})
     assert digests(tmp_path / "out/checkpoints") == digests(tmp_path / "state/checkpoints")
     assert any((tmp_path / "out/tensorboard").iterdir())
+    assert len(pd.read_csv(tmp_path / "out/history", sep="\t")) == 4
 
 
 @pytest.mark.parametrize("learner", ["generator", "discriminator"])

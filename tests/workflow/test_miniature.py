@@ -1,28 +1,12 @@
 """The study in miniature: everything is made, nothing is made twice, the same bytes every time."""
 
-import hashlib
 import json
 import shutil
-from pathlib import Path
 
 import pandas as pd
 import pytest
 from safetensors import safe_open
-from workflow_copy import ROOT, Workflow, copy_workflow
-
-# Places whose bytes differ from run to run; all else must not.
-CIRCUMSTANCES = ("logs", "benchmarks", "tensorboard")
-
-
-def digests(results: Path) -> dict[str, str]:
-    return {
-        str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(results.rglob("*"))
-        if path.is_file()
-        and not set(path.parts) & set(CIRCUMSTANCES)
-        # Snakemake keeps a mark of its own in folders that are outputs.
-        and path.name != ".snakemake_timestamp"
-    }
+from workflow_copy import ROOT, Workflow, copy_workflow, digests
 
 
 def test_every_figure_and_table_is_there(finished):

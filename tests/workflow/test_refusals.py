@@ -16,7 +16,7 @@ def workflow(tmp_path_factory) -> Workflow:
     return copy_workflow(tmp_path_factory.mktemp("refusals"))
 
 
-def refusal(workflow: Workflow, *arguments: str, overlay: str = "config/miniature.yaml") -> str:
+def refusal(workflow: Workflow, *arguments: str, overlay: str | None = None) -> str:
     """Run Snakemake, which must fail without a traceback, and return what it printed."""
     process = workflow.snakemake(*arguments, overlay=overlay)
     output = process.stdout + process.stderr

@@ -17,6 +17,12 @@ class TrainingSettings(Section):
         description="Arithmetic threads of a training and of inference. Results depend on it, "
         "so it is never taken from --cores.",
     )
+    processes: int = Field(
+        1,
+        ge=1,
+        description="Processes that train one model together, each with a GPU of its own: the "
+        "effective batch, 1 in the thesis. On Slurm they may lie on several nodes.",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="`auto`: a CUDA GPU where there is one."
     )

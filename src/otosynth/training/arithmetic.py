@@ -19,6 +19,14 @@ class Arithmetic:
     device: torch.device
     precision: Precision
 
+    def describe(self) -> str:
+        """Return where and how it computes, for the log."""
+        if self.device.type != "cuda":
+            return f"{self.precision} on {torch.get_num_threads()} CPU thread(s), {_visible_gpus()}"
+        index = torch.cuda.current_device()
+        name = torch.cuda.get_device_name(index)
+        return f"{self.precision} on GPU {index} ({name}), {_visible_gpus()}"
+
     def autocast(self) -> torch.autocast:
         """Return the context in which networks run; weights and losses stay float32."""
         return torch.autocast(
@@ -39,6 +47,10 @@ class Arithmetic:
         # instance norm loses more than they gain (pytorch#59168).
         fast = self.device.type == "cpu" and self.precision == "bfloat16"
         return torch.channels_last_3d if fast else torch.contiguous_format
+
+
+def _visible_gpus() -> str:
+    return f"CUDA_VISIBLE_DEVICES {os.environ.get('CUDA_VISIBLE_DEVICES', 'not set')}"
 
 
 def resolve_arithmetic(device: str, precision: str, threads: int) -> Arithmetic:
@@ -67,7 +79,8 @@ def resolve_arithmetic(device: str, precision: str, threads: int) -> Arithmetic:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     # cuBLAS repeats its results only with a fixed workspace; it reads this at its first call.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
+    # The same as `use_deterministic_algorithms`, which imports the compiler for a second.
+    torch.set_deterministic_debug_mode("error")
     torch.set_num_threads(threads)
     if precision == "auto":
         precision = "bfloat16" if has_fast_bfloat16(device) else "float32"

@@ -1,5 +1,6 @@
 """Checkpoints of networks as safetensors: no pickle, same bytes for the same weights."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ from otosynth.training.arithmetic import Arithmetic
 
 # safetensors writes several metadata keys in no fixed order; one key keeps the bytes the same.
 METADATA_KEY = "otosynth"
+# Folder of the checkpoints within the folder of a training's state.
+CHECKPOINTS = "checkpoints"
 
 
 def checkpoint_name(epoch: int) -> str:
@@ -72,9 +75,17 @@ def load_networks(networks: Mapping[str, nn.Module], tensors: Mapping[str, Tenso
 
 def write_checkpoint(
     path: Path, networks: Mapping[str, nn.Module], facts: Mapping[str, Any]
-) -> None:
-    """Write the weights of all networks, with facts such as epoch and precision."""
-    write_bytes(path, encode(network_tensors(networks), facts))
+) -> str:
+    """Write the weights of all networks, with facts such as epoch and precision.
+
+    Returns
+    -------
+    str
+        SHA-256 of the file, hexadecimal.
+    """
+    data = encode(network_tensors(networks), facts)
+    write_bytes(path, data)
+    return hashlib.sha256(data).hexdigest()
 
 
 def read_checkpoint(path: Path, networks: Mapping[str, nn.Module]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Learning rate and patch order: functions of the epoch and the seed alone."""
 
+import math
+
 import numpy as np
 
 from otosynth.seeds import derive_seed
@@ -21,20 +23,19 @@ def learning_rate(base: float, epoch: int, constant_epochs: int, epochs: int) ->
     return base * (1 - decay)
 
 
-def patch_order(patches: int, steps: int | None, seed: int, epoch: int) -> np.ndarray:
+def patch_order(patches: int, visits: int, seed: int, epoch: int) -> np.ndarray:
     """Return the rows of the patch table that an epoch visits, in order.
 
     Parameters
     ----------
     patches
         Rows in the table.
-    steps
-        Patches to draw; ``None`` visits each once, as in the thesis. More steps than patches
-        go through the table again in a new order.
+    visits
+        Patches to draw; as many as the table has visits each once, as in the thesis. More go
+        through the table again in a new order.
     seed, epoch
         Decide the order.
     """
     random = np.random.default_rng(derive_seed(seed, "order", epoch))
-    steps = patches if steps is None else steps
-    rounds = -(-steps // patches)
-    return np.concatenate([random.permutation(patches) for _ in range(rounds)])[:steps]
+    rounds = math.ceil(visits / patches)
+    return np.concatenate([random.permutation(patches) for _ in range(rounds)])[:visits]

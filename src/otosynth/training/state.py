@@ -12,13 +12,20 @@ import torch
 from torch import Tensor, nn
 
 from otosynth.errors import InputError
-from otosynth.files import sha256_of, write_bytes
-from otosynth.training.checkpoints import encode, load_networks, network_tensors, read_tensors
+from otosynth.files import remove_leftovers, sha256_of, write_bytes, write_json
+from otosynth.training.checkpoints import (
+    CHECKPOINTS,
+    encode,
+    load_networks,
+    network_tensors,
+    read_tensors,
+)
 
 logger = logging.getLogger(__name__)
 
 DIGITS_OF_HASH = 16
 KEPT_STATES = 2
+DECIDED_BY = "decided_by.json"
 
 
 @dataclass
@@ -37,6 +44,8 @@ class Progress:
         One row a finished epoch.
     precision
         Resolved at the first step, then kept.
+    checkpoints
+        SHA-256 of each checkpoint file written so far, by name.
     """
 
     precision: str
@@ -44,25 +53,64 @@ class Progress:
     step: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
+    checkpoints: dict[str, str] = field(default_factory=dict)
 
 
-def state_folder(root: Path, decisions: Mapping[str, Any], inputs: Iterable[str]) -> Path:
+def state_folder(
+    root: Path, title: str, decisions: Mapping[str, Any], inputs: Iterable[str]
+) -> Path:
     """Return the folder of the training that these decisions and inputs define.
+
+    A changed decision or input gives another folder, so a stale state is never resumed. A new
+    folder for a training that had another before is told, with what has changed.
 
     Parameters
     ----------
     root
         ``.state/<study>``.
+    title
+        The training in words, e.g. ``multi_task, group A, seed 1``.
     decisions
         All settings, seeds and code digests that the training reads (plain data).
     inputs
         Files that it reads; their contents count, not their names' dates.
-
-    A changed decision or input gives another folder, so a stale state is never resumed.
     """
     files = {str(path): sha256_of(Path(path)) for path in inputs}
     text = json.dumps([dict(decisions), files], sort_keys=True, default=list)
-    return root / hashlib.sha256(text.encode()).hexdigest()[:DIGITS_OF_HASH]
+    folder = root / hashlib.sha256(text.encode()).hexdigest()[:DIGITS_OF_HASH]
+    decided_by = {"training": title, **_flat(json.loads(text)[0]), **files}
+    if not (folder / DECIDED_BY).exists():
+        _tell_changes(root, decided_by)
+        write_json(decided_by, folder / DECIDED_BY)
+    return folder
+
+
+def _flat(decisions: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings with dotted names, as the configuration's users write them."""
+    flat: dict[str, Any] = {}
+    for key, value in decisions.items():
+        name = f"{prefix}{key}"
+        flat |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return flat
+
+
+def _tell_changes(root: Path, decided_by: Mapping[str, Any]) -> None:
+    """Say what parts a training that starts afresh from its newest earlier state."""
+    earlier = []
+    for path in root.glob(f"*/{DECIDED_BY}"):
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if before.get("training") == decided_by["training"]:
+            earlier.append((path.stat().st_mtime_ns, path.parent, before))
+    if not earlier:
+        return
+    _, folder, before = max(earlier)
+    changed = [
+        key for key in sorted({*decided_by, *before}) if decided_by.get(key) != before.get(key)
+    ]
+    logger.info(
+        "%s: starts from the first epoch. Since the state in %s these changed: %s",
+        decided_by["training"], folder, ", ".join(changed),
+    )  # fmt: skip
 
 
 def save_state(
@@ -81,7 +129,7 @@ def save_state(
     name = f"state-{progress.epoch:05d}-{progress.step:07d}-{digest}.safetensors"
     write_bytes(folder / name, data)
     for old in _states(folder)[:-KEPT_STATES]:
-        old.unlink()
+        old.unlink(missing_ok=True)
 
 
 def load_state(
@@ -91,18 +139,42 @@ def load_state(
 ) -> Progress | None:
     """Restore the newest whole state; ``None`` where there is none.
 
-    A damaged file is set aside with a message, and the one before it is used.
+    A damaged file is set aside with a message, and the one before it is used. So is a state
+    whose checkpoints are no longer what they were: it could not give them again.
     """
     for path in reversed(_states(folder)):
         if sha256_of(path)[:DIGITS_OF_HASH] != path.stem.rsplit("-", 1)[1]:
-            logger.warning("%s is damaged; it is set aside and the one before it is used.", path)
-            path.rename(path.with_suffix(".damaged"))
+            _set_aside(path, "is damaged")
             continue
         tensors, facts = read_tensors(path)
+        progress = Progress(**facts)
+        spoiled = _spoiled_checkpoint(folder, progress)
+        if spoiled:
+            _set_aside(path, f"needs {spoiled}, which is missing or changed")
+            continue
         load_networks(networks, tensors)
         for name, optimiser in optimisers.items():
             _load_optimiser(optimiser, f"optimiser.{name}.", tensors)
-        return Progress(**facts)
+        return progress
+    return None
+
+
+def clean_state_folder(folder: Path) -> None:
+    """Remove what a killed process left half-written. Only the holder of the lock may."""
+    for place in (folder, folder / CHECKPOINTS):
+        remove_leftovers(place)
+
+
+def _set_aside(path: Path, why: str) -> None:
+    logger.warning("%s %s; it is set aside and the state before it is used.", path, why)
+    path.rename(path.with_suffix(".damaged"))
+
+
+def _spoiled_checkpoint(folder: Path, progress: Progress) -> Path | None:
+    for name, digest in progress.checkpoints.items():
+        path = folder / CHECKPOINTS / name
+        if not path.exists() or sha256_of(path) != digest:
+            return path
     return None
 
 

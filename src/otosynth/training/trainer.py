@@ -1,7 +1,7 @@
 """The training loop: one step on each player in turn, checkpoints, resumable at any step."""
 
 import logging
-import shutil
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import torch
 
-from otosynth.errors import InputError
+from otosynth.errors import InputError, Stopped
 from otosynth.methods.base import Batch, Method, weighted_sum
 from otosynth.seeds import derive_seed
-from otosynth.tissues import CLASSES
 from otosynth.training.arithmetic import Arithmetic
 from otosynth.training.batches import PatchReader
-from otosynth.training.checkpoints import checkpoint_name, write_checkpoint
+from otosynth.training.checkpoints import CHECKPOINTS, checkpoint_name, write_checkpoint
 from otosynth.training.monitor import Monitor, monitor_images
 from otosynth.training.schedule import learning_rate, patch_order
 from otosynth.training.state import Progress, check_precision, load_state, save_state
+from otosynth.training.stopping import Requests, requests_by_signal
+from otosynth.training.team import Team
 
 if TYPE_CHECKING:
     from otosynth.configuration.methods import MethodSettings
@@ -61,20 +62,30 @@ class Trainer:
         What to train, on what, how and under which name.
     example
         A patch of the validation specimen, drawn after each epoch (Fig. 5).
+    team
+        The processes that train together: each takes every ``team.size``-th patch of an epoch.
     """
 
     def __init__(
-        self, method: Method, reader: PatchReader, example: Batch, arithmetic: Arithmetic, job: Job
+        self,
+        method: Method,
+        reader: PatchReader,
+        example: Batch,
+        arithmetic: Arithmetic,
+        job: Job,
+        team: Team | None = None,
     ) -> None:
         self.method, self.reader, self.example = method, reader, example
-        self.arithmetic, self.job = arithmetic, job
+        self.arithmetic, self.job, self.team = arithmetic, job, team or Team()
         self.settings: MethodSettings = method.settings
         self.networks = {
             name: arithmetic.place_network(network)
             for name, network in method.build_networks(job.seed).items()
         }
         self.optimisers = {player: self._optimiser(player) for player in method.players}
-        self.steps = self.settings.steps_per_epoch or len(reader)
+        # A last step that too few patches are left for is filled up from the table's next round.
+        self.steps = math.ceil((self.settings.steps_per_epoch or len(reader)) / self.team.size)
+        self.saved = time.monotonic()
 
     def _optimiser(self, player: str) -> torch.optim.Adam:
         parameters = [
@@ -98,19 +109,28 @@ class Trainer:
         ------
         InputError
             If a loss stops being a finite number, or a saved state has another precision.
+        Stopped
+            If SIGTERM or SIGINT asked for it; the state is saved.
         """
-        progress = self._resume()
-        monitor = Monitor(self.job.folder / "tensorboard", progress.epoch)
-        speed = Speed(self.job.title, self.settings.epochs * self.steps)
-        while progress.epoch < self.settings.epochs:
-            self._train_epoch(progress, speed)
-            images = monitor_images(self.method, self.networks, self.example, self.arithmetic)
-            monitor.write_epoch(progress.history[-1], speed.steps_per_second, images)
-        monitor.close()
+        with requests_by_signal() as requests:
+            progress = self._resume()
+            monitor = self._monitor(progress)
+            speed = Speed(self.job.title, self.settings.epochs * self.steps)
+            while progress.epoch < self.settings.epochs:
+                self._train_epoch(progress, speed, requests)
+                if monitor:
+                    self._show(monitor, progress, speed)
+            if monitor:
+                monitor.close()
         return pd.DataFrame(progress.history)
 
     def _resume(self) -> Progress:
+        if not self.team.leads:
+            # The leader looks first: it sets damaged states aside.
+            self.team.wait_for_all()
         progress = load_state(self.job.folder, self.networks, self.optimisers)
+        if self.team.leads:
+            self.team.wait_for_all()
         if progress is None:
             return Progress(self.arithmetic.precision)
         check_precision(progress, self.arithmetic.precision)
@@ -120,7 +140,16 @@ class Trainer:
         )  # fmt: skip
         return progress
 
-    def _train_epoch(self, progress: Progress, speed: "Speed") -> None:
+    def _monitor(self, progress: Progress) -> Monitor | None:
+        if not self.team.leads:
+            return None
+        return Monitor(self.job.folder / "tensorboard", progress.epoch)
+
+    def _show(self, monitor: Monitor, progress: Progress, speed: "Speed") -> None:
+        images = monitor_images(self.method, self.networks, self.example, self.arithmetic)
+        monitor.write_epoch(progress.history[-1], speed.steps_per_second, images)
+
+    def _train_epoch(self, progress: Progress, speed: "Speed", requests: Requests) -> None:
         epoch = progress.epoch
         s = self.settings
         rate = learning_rate(s.learning_rate, epoch, s.constant_epochs, s.epochs)
@@ -129,17 +158,33 @@ class Trainer:
                 group["lr"] = rate
         for network in self.networks.values():
             network.train()
-        order = patch_order(len(self.reader), s.steps_per_epoch, self.job.seed, epoch)
-        saved = time.monotonic()
+        visits = self.steps * self.team.size
+        order = patch_order(len(self.reader), visits, self.job.seed, epoch)
         for step in range(progress.step, self.steps):
-            torch.manual_seed(derive_seed(self.job.seed, "step", epoch, step))
-            self._add(progress, self._step(self.reader.read(int(order[step]))))
+            visit = step * self.team.size + self.team.rank
+            torch.manual_seed(derive_seed(self.job.seed, "step", epoch, visit))
+            losses = self._step(self.reader.read(int(order[visit])))
+            self._add(progress, self.team.average(losses))
             progress.step = step + 1
             speed.count(epoch * self.steps + step + 1)
-            if time.monotonic() - saved > 60 * self.job.state_minutes:
-                save_state(self.job.folder, progress, self.networks, self.optimisers)
-                saved = time.monotonic()
+            self._obey(requests, progress)
         self._finish_epoch(progress, rate)
+
+    def _obey(self, requests: Requests, progress: Progress) -> None:
+        """Save the state if it is time or a signal asked for it; stop if one asked to."""
+        stop = self.team.largest(requests.stop, self.arithmetic.device)
+        overdue = time.monotonic() - self.saved > 60 * self.job.state_minutes
+        if stop or requests.save or overdue:
+            requests.save = False
+            self._save(progress)
+        if stop:
+            self.team.wait_for_all()
+            raise Stopped(stop)
+
+    def _save(self, progress: Progress) -> None:
+        if self.team.leads:
+            save_state(self.job.folder, progress, self.networks, self.optimisers)
+        self.saved = time.monotonic()
 
     def _step(self, batch: Batch) -> dict[str, torch.Tensor]:
         """Step every player once; return all losses, still on the device."""
@@ -153,6 +198,7 @@ class Trainer:
                 losses = self.method.losses(player, self.networks, batch, generated)
             self.optimisers[player].zero_grad(set_to_none=True)
             weighted_sum(losses, self.method.weights(player)).backward()
+            self.team.average_gradients(self.networks[name] for name in names)
             self.optimisers[player].step()
             values.update({name: loss.detach() for name, loss in losses.items()})
         return values
@@ -161,10 +207,9 @@ class Trainer:
         for name, network in self.networks.items():
             network.requires_grad_(name in names)
 
-    def _add(self, progress: Progress, losses: Mapping[str, torch.Tensor]) -> None:
-        for name, loss in losses.items():
-            value = float(loss)
-            if value != value or value in (float("inf"), float("-inf")):
+    def _add(self, progress: Progress, losses: Mapping[str, float]) -> None:
+        for name, value in losses.items():
+            if not math.isfinite(value):
                 raise InputError(
                     f"{self.job.title}: the loss {name} is {value} in epoch {progress.epoch + 1}. "
                     "Lower the learning_rate, or train in float32."
@@ -177,11 +222,14 @@ class Trainer:
         progress.step, progress.sums = 0, {}
         progress.history.append({"epoch": progress.epoch, "learning_rate": rate, **means})
         every = self.settings.checkpoint_every
-        if progress.epoch % every == 0 or progress.epoch == self.settings.epochs:
-            path = self.job.folder / "checkpoints" / checkpoint_name(progress.epoch)
+        last = progress.epoch == self.settings.epochs
+        if self.team.leads and (progress.epoch % every == 0 or last):
+            name = checkpoint_name(progress.epoch)
             facts = {"epoch": progress.epoch, "precision": self.arithmetic.precision}
-            write_checkpoint(path, self.networks, facts)
-        save_state(self.job.folder, progress, self.networks, self.optimisers)
+            progress.checkpoints[name] = write_checkpoint(
+                self.job.folder / CHECKPOINTS / name, self.networks, facts
+            )
+        self._save(progress)
 
 
 class Speed:
@@ -223,25 +271,3 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
-
-
-def fullest_patch(table: pd.DataFrame) -> int:
-    """Return the row of the patch whose rarest class has the most voxels: the one to look at."""
-    return int(table[list(CLASSES)].min(axis=1).idxmax())
-
-
-def publish(folder: Path, checkpoints: Path, tensorboard: Path) -> None:
-    """Link a finished training's files from its state folder into the results.
-
-    Hard links where the file system allows them, copies elsewhere; the state folder keeps its
-    files, so that work is not lost if a workflow is stopped before it notes the end.
-    """
-    for source, target in ((folder / "checkpoints", checkpoints),
-                           (folder / "tensorboard", tensorboard)):  # fmt: skip
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir(parents=True)
-        for file in sorted(source.iterdir()):
-            try:
-                (target / file.name).hardlink_to(file)
-            except OSError:
-                shutil.copy2(file, target / file.name)

@@ -1,0 +1,124 @@
+"""Stops a running workflow as people, clusters and power cuts do, at random moments."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import psutil
+from workflow_copy import ENVIRONMENT, ROOT, Workflow
+
+# A job is looked for this often, and killed up to this long after it was seen (seconds).
+POLL = 0.02
+LONGEST_DELAY = 1.2
+SCRIPT = re.compile(r"\.snakemake/scripts/\S*?\.(\w+)\.py")
+
+
+def stages() -> dict[str, str]:
+    """Return the stage (the file in rules/) of every rule that runs a script."""
+    return {
+        rule: path.stem
+        for path in sorted((ROOT / "rules").glob("*.smk"))
+        for rule in re.findall(r"^rule (\w+):", path.read_text(), re.MULTILINE)
+    }
+
+
+@dataclass
+class Interruptions:
+    """Runs a workflow to its end through ``wanted`` kills, at least two in each stage.
+
+    Attributes
+    ----------
+    kills
+        How often each way to stop it was used.
+    hit
+        How often each stage had a job running when it was stopped.
+    """
+
+    workflow: Workflow
+    wanted: int
+    chance: random.Random
+    kills: Counter[str] = field(default_factory=Counter)
+    hit: Counter[str] = field(default_factory=Counter)
+    stage_of: dict[str, str] = field(default_factory=stages)
+
+    def run(self) -> None:
+        """Start, stop and continue the workflow until all kills are done."""
+        while self.kills.total() < self.wanted:
+            with (self.workflow.folder / "interrupted.log").open("a") as log:
+                process = subprocess.Popen(
+                    self.workflow.command("--rerun-incomplete"),
+                    cwd=self.workflow.folder,
+                    env=ENVIRONMENT,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            assert self.wait_for_moment(process), (
+                f"the study ended after {self.kills.total()} of {self.wanted} kills, "
+                f"with return code {process.returncode}; {dict(self.hit)}"
+            )
+            self.stop(process)
+
+    def wait_for_moment(self, process: subprocess.Popen) -> bool:
+        """Wait for a job of a stage that needs kills, then a random time; False if it ended."""
+        while process.poll() is None:
+            if self.needed(self.running(process)):
+                time.sleep(self.chance.uniform(0, LONGEST_DELAY))
+                return process.poll() is None
+            time.sleep(POLL)
+        return False
+
+    def needed(self, running: Counter[str]) -> bool:
+        """Whether to stop it now: a stage lacks kills, or there are kills to spare."""
+        if not running:
+            return False
+        lacking = {stage: 2 - self.hit[stage] for stage in set(self.stage_of.values())}
+        to_come = sum(number for number in lacking.values() if number > 0)
+        to_spare = self.wanted - self.kills.total() - to_come
+        return any(lacking[stage] > 0 for stage in running) or (
+            # Kills to spare are spread over the run: about one in fifty looks.
+            to_spare > 0 and self.chance.random() < 0.02
+        )
+
+    def running(self, process: subprocess.Popen) -> Counter[str]:
+        """Return how many jobs of each stage run."""
+        found: Counter[str] = Counter()
+        with suppress(psutil.Error):
+            for child in psutil.Process(process.pid).children(recursive=True):
+                with suppress(psutil.Error):
+                    script = SCRIPT.search(" ".join(child.cmdline()))
+                    if script and child.name() != "bash":
+                        found[self.stage_of[script[1]]] += 1
+        return found
+
+    def stop(self, process: subprocess.Popen) -> None:
+        """Stop the workflow in one of the ways that happen, and unlock it if it asks for that."""
+        ways = {
+            "Ctrl-C": self.ctrl_c,
+            "SIGTERM to all": lambda p: os.killpg(p.pid, signal.SIGTERM),
+            "SIGKILL to all": lambda p: os.killpg(p.pid, signal.SIGKILL),
+            "SIGKILL to Snakemake": lambda p: p.kill(),
+            "SIGTERM to a job": self.terminate_jobs,
+        }
+        way = self.chance.choice(list(ways))
+        for stage in self.running(process):
+            self.hit[stage] += 1
+        self.kills[way] += 1
+        ways[way](process)
+        process.wait(timeout=60)
+        if "SIGKILL" in way:
+            self.workflow.output_of("--unlock")
+
+    def ctrl_c(self, process: subprocess.Popen) -> None:
+        os.killpg(process.pid, signal.SIGINT)
+
+    def terminate_jobs(self, process: subprocess.Popen) -> None:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.Error):
+                child.terminate()
