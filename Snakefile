@@ -32,6 +32,10 @@ wildcard_constraints:
     seed=r"\d+",
 
 
+onstart:
+    lock_results()
+
+
 rule all:
     default_target: True
     input:

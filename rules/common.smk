@@ -6,6 +6,7 @@ from snakemake.exceptions import WorkflowError
 
 from otosynth.configuration.study import load_study
 from otosynth.errors import InputError
+from otosynth.locks import lock_until_exit
 from otosynth.provenance import code_digest
 from otosynth.configuration.tables import check_raw_files, study_groups, study_specimens
 from otosynth.volumes import input_files
@@ -42,6 +43,16 @@ PREDICTION = f"{RESULTS}/predictions/{{specimen}}/{{method}}/seed-{{seed}}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 PAIR_FILES = ("ct.nii", "microct.nii", "mask.nii", "classmap.nii")
+
+
+def lock_results():
+    """Refuse to run while another workflow writes to the same results, from wherever."""
+    holder = lock_until_exit(Path(RESULTS) / ".lock")
+    if holder:
+        raise WorkflowError(
+            f"{RESULTS} is being written by another workflow ({holder}). Wait until it is done, "
+            "or stop it; the lock goes when that process ends."
+        )
 
 
 def settings(section, **options):

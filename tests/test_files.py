@@ -41,3 +41,10 @@ def test_a_full_disk_is_said_plainly(tmp_path):
     with pytest.raises(InputError, match=r"The disk is full: .*result\.csv could not be written"):
         fill()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_half_written_goes_with_the_next_write(tmp_path):
+    (tmp_path / ".half-written-77-a.csv").write_text("ha")
+    (tmp_path / ".half-written-78-b.csv").write_text("another file's")
+    write_bytes(tmp_path / "a.csv", b"whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".half-written-78-b.csv", "a.csv"]

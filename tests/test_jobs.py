@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from otosynth.errors import InputError
+from otosynth.errors import InputError, Stopped
 from otosynth.jobs import job
 
 
@@ -44,3 +44,19 @@ def test_a_fault_of_ours_keeps_its_traceback(tmp_path):
         _ = 1 / 0
     assert "Traceback" in log.read_text()
     assert "A fault in otosynth" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("end_by", "status", "message"),
+    [
+        (Stopped(15), 143, "Stopped by SIGTERM; the state is saved."),
+        (KeyboardInterrupt(), 130, "Stopped. The same command does this job again."),
+    ],
+)
+def test_a_stopped_job_says_so_and_ends_as_shells_expect(tmp_path, end_by, status, message):
+    log = tmp_path / "x.log"
+    with pytest.raises(SystemExit) as end, job(str(log)):
+        raise end_by
+    assert end.value.code == status
+    assert message in log.read_text()
+    assert "Traceback" not in log.read_text()

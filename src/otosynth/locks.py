@@ -1,6 +1,8 @@
 """Locks on folders that only one may write to at a time."""
 
+import errno
 import fcntl
+import logging
 import os
 import socket
 import time
@@ -10,7 +12,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+logger = logging.getLogger(__name__)
+
 SECONDS_BETWEEN_TRIES = 1.0
+# What a file system without locks answers, e.g. Lustre mounted without `flock`.
+WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 # Opened locks of this process; a lock is free again when its file is closed.
 _HELD: list[TextIO] = []
 
@@ -36,6 +42,11 @@ def try_lock(path: Path) -> TextIO | str:
         holder = file.read().strip()
         file.close()
         return holder or "another process"
+    except OSError as error:
+        if error.errno not in WITHOUT_LOCKS:
+            file.close()
+            raise
+        logger.warning("%s: this file system has no locks; run one workflow at a time.", path)
     file.truncate(0)
     file.write(f"{this_process()}\n")
     file.flush()
