@@ -6,7 +6,7 @@ MOUSE ?= data/mouse
 BIN := .venv/bin
 STUDY_REPORT := results/phantom/report.html
 
-.PHONY: study report test mouse lint format docs clean
+.PHONY: study report test test-slurm test-kill mouse lint format docs clean
 
 study: report
 	@echo "The report is in $(CURDIR)/$(STUDY_REPORT)"
@@ -17,6 +17,14 @@ report: .venv/ready
 
 test: .venv/ready
 	$(BIN)/pytest
+
+# Installs and starts a real Slurm on this machine: Debian, as root, as in a container.
+test-slurm: .venv/ready
+	$(BIN)/pytest -m slurm tests/slurm
+
+# The default study, stopped at 100 random moments and continued; about an hour on two cores.
+test-kill: .venv/ready
+	$(BIN)/pytest -s --kills 100 --study phantom tests/workflow/test_killed.py
 
 # The mouse ears are not part of this repository: MOUSE says where they lie.
 mouse: .venv/ready

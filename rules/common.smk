@@ -86,7 +86,12 @@ def team_resources():
     """Return what Slurm needs to know of a training of several processes: a task for each."""
     if STUDY.training.processes == 1:
         return {}
-    return {"tasks": STUDY.training.processes, "tasks_per_gpu": 1, "mpi": "srun"}
+    return {
+        "tasks": STUDY.training.processes,
+        "tasks_per_gpu": 1,
+        "cpus_per_task": STUDY.training.threads,
+        "mpi": "srun",
+    }
 
 
 def is_mirrored(specimen):

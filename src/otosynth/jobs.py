@@ -27,7 +27,7 @@ def job(log: str, mode: Literal["w", "a"] = "w") -> Iterator[logging.Logger]:
     log
         The log file.
     mode
-        ``a`` where several processes of a job share the log.
+        ``a`` for the processes of a team, who continue the log of their job.
     """
     path = Path(log)
     path.parent.mkdir(parents=True, exist_ok=True)

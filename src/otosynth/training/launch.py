@@ -49,8 +49,8 @@ def run_team(task: TrainingTask, folder: Path, log: str) -> None:
     task.write(folder / TASK)
     command = [sys.executable, "-m", __name__, str(folder / TASK), log]
     if _is_own_slurm_job(os.environ):
-        threads = task.training["threads"]
-        options = [f"--ntasks={task.processes}", f"--cpus-per-task={threads}", "--gpu-bind=none"]
+        number, threads = task.processes, task.training["threads"]
+        options = [f"--ntasks={number}", f"--cpus-per-task={threads}", f"--gpus={number}"]
         command = ["srun", *options, *command]
     process = subprocess.Popen(command)
     received: list[int] = []
