@@ -26,7 +26,9 @@ def test_every_locked_package_is_installed_at_its_version():
 
 def test_every_direct_dependency_is_locked_with_all_that_it_needs():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    waiting = [name_of(requirement) for requirement in project["dependencies"]] + ["snakemake"]
+    tested = project["optional-dependencies"]["test"]
+    waiting = [name_of(requirement) for requirement in [*project["dependencies"], *tested]]
+    waiting += ["snakemake", "snakemake-executor-plugin-slurm"]
     seen: set[str] = set()
     while waiting:
         name = waiting.pop()

@@ -1,0 +1,130 @@
+"""Speed, memory and loss curves of one training in float32 and in bfloat16, and its resume.
+
+Trains a method on a group of a finished study, with any width and patch size, the same steps in
+each precision; then again, stopped in the middle and continued, and compares the bytes. Runs where
+there is torch alone (with nibabel, pandas, pydantic, safetensors and TensorBoard).
+
+    python benchmarks/training.py results/phantom --width 64 --size 96 --steps 50
+"""
+
+import argparse
+import os
+import resource
+import signal
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from otosynth.configuration.methods import LossWeights, MethodSettings
+from otosynth.errors import Stopped
+from otosynth.methods import create_method
+from otosynth.normalisation import Normalisation
+from otosynth.pairs import open_pairs
+from otosynth.patches import patch_table
+from otosynth.training.arithmetic import Arithmetic, resolve_arithmetic
+from otosynth.training.batches import PatchReader
+from otosynth.training.trainer import Job, Trainer
+
+VOLUMES = ("ct", "microct", "mask", "classmap")
+# A point of the loss curve is the mean of this many steps.
+STEPS_PER_POINT = 5
+MIB = 1024**2
+
+
+def make_trainer(arguments: argparse.Namespace, arithmetic: Arithmetic, folder: Path) -> Trainer:
+    """Return a trainer on all ears of a study, an epoch of which is a point of the loss curve."""
+    settings = MethodSettings(
+        title="benchmark",
+        width=arguments.width,
+        loss_weights=LossWeights(adversarial=1, weighted_l1=5, perception=5, dice=10),
+        epochs=arguments.steps // STEPS_PER_POINT,
+        constant_epochs=arguments.steps // STEPS_PER_POINT,
+        steps_per_epoch=STEPS_PER_POINT,
+        checkpoint_every=arguments.steps // STEPS_PER_POINT,
+        norm="layer",
+    )
+    ears = sorted(path.name for path in (arguments.results / "specimens").iterdir())
+    files = [str(arguments.results / f"specimens/{ear}/{name}.nii") for ear in ears
+             for name in VOLUMES]  # fmt: skip
+    pairs = open_pairs(files, dict.fromkeys(ears, False))
+    windows = Normalisation.read(next(arguments.results.glob("groups/*/normalisation.json")))
+    table = patch_table(pairs, arguments.size, arguments.size // 4)
+    reader = PatchReader(table, pairs, windows, arithmetic)
+    job = Job("benchmark", 1, folder, state_minutes=1e6)
+    method = create_method("multi_task", settings)
+    return Trainer(method, reader, reader.read(0), arithmetic, job)
+
+
+def peak_mib(arithmetic: Arithmetic) -> float:
+    """Return the most memory taken so far: of the GPU, or of this process (MiB)."""
+    if arithmetic.device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / MIB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measure(arguments: argparse.Namespace, precision: str, root: Path) -> tuple[dict, pd.Series]:
+    """Train in a precision; return the speed and memory, and the weighted L1 by step."""
+    arithmetic = resolve_arithmetic(arguments.device, precision, arguments.threads)
+    if arithmetic.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    trainer = make_trainer(arguments, arithmetic, root / precision)
+    trainer._step(trainer.reader.read(0))  # the first step also chooses kernels
+    trainer = make_trainer(arguments, arithmetic, root / precision)
+    started = time.perf_counter()
+    history = trainer.train()
+    seconds = time.perf_counter() - started
+    row = {
+        "device": arithmetic.describe().split(", CUDA")[0],
+        "width": arguments.width,
+        "patch": arguments.size,
+        "steps": arguments.steps,
+        "s_per_step": seconds / arguments.steps,
+        "peak_mib": peak_mib(arithmetic),
+        "same_bytes_after_stop": continues_to_same_bytes(arguments, arithmetic, root, seconds),
+    }
+    return row, history.set_index("epoch")["weighted_l1"].rename(precision)
+
+
+def continues_to_same_bytes(
+    arguments: argparse.Namespace, arithmetic: Arithmetic, root: Path, seconds: float
+) -> bool:
+    """Train again, stopped by SIGTERM at half time and continued; compare the last checkpoint."""
+    folder = root / f"{arithmetic.precision}-stopped"
+    alarm = threading.Timer(seconds / 2, os.kill, (os.getpid(), signal.SIGTERM))
+    alarm.start()
+    try:
+        make_trainer(arguments, arithmetic, folder).train()
+        raise SystemExit("The training ended before it was stopped: give it more steps.")
+    except Stopped:
+        make_trainer(arguments, arithmetic, folder).train()
+    first, second = (
+        next((root / name / "checkpoints").iterdir()).read_bytes()
+        for name in (arithmetic.precision, folder.name)
+    )
+    return first == second
+
+
+def main() -> None:
+    """Measure every precision and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("results", type=Path, help="a finished study, e.g. results/phantom")
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--size", type=int, default=96, help="edge of a patch (voxels)")
+    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--precision", nargs="+", default=["float32", "bfloat16"])
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        measured = [measure(arguments, name, Path(folder)) for name in arguments.precision]
+    print(pd.DataFrame([row for row, _ in measured]).to_string(index=False))
+    print("\nWeighted L1, mean of each", STEPS_PER_POINT, "steps:")
+    print(pd.concat([curve for _, curve in measured], axis=1).to_string())
+
+
+if __name__ == "__main__":
+    main()
