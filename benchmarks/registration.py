@@ -20,7 +20,7 @@ from otosynth.configuration.registration import RegistrationSettings
 from otosynth.registration import register_rigid, target_registration_error
 from otosynth.seeds import derive_seed
 from otosynth.specimens import read_specimens
-from otosynth.volumes import read_volume
+from otosynth.volumes.reading import read_volume
 
 BLUR_FWHM_MM, CT_SPACING_MM, CT_NOISE_HU = 0.55, 0.40, 30.0
 FWHM_PER_SIGMA = 2.355

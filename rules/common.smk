@@ -9,7 +9,7 @@ from otosynth.errors import InputError
 from otosynth.locks import lock_until_exit
 from otosynth.provenance import code_digest
 from otosynth.configuration.tables import check_raw_files, study_groups, study_specimens
-from otosynth.volumes import input_files
+from otosynth.volumes.reading import input_files
 
 try:
     STUDY = load_study(config)

@@ -3,14 +3,10 @@
 from pathlib import Path
 
 from otosynth.jobs import job
-from otosynth.volumes import (
-    downsample,
-    downsample_labels,
-    downsample_mask,
-    read_labels,
-    read_volume,
-    write_volume,
-)
+from otosynth.volumes.arrays import read_labels
+from otosynth.volumes.grids import downsample, downsample_labels, downsample_mask
+from otosynth.volumes.reading import read_volume
+from otosynth.volumes.writing import write_volume
 
 HOW = {
     "ct": (read_volume, downsample),

@@ -9,7 +9,9 @@ from otosynth.figures.closing import ClosingExample, draw_closing
 from otosynth.figures.style import write_figure
 from otosynth.jobs import job
 from otosynth.normalisation import Normalisation
-from otosynth.volumes import array_of, map_voxels, read_volume, spacing_zyx
+from otosynth.volumes.arrays import array_of, spacing_zyx
+from otosynth.volumes.mapping import map_voxels
+from otosynth.volumes.reading import read_volume
 
 with job(snakemake.log[0]):
     image = read_volume(Path(snakemake.input.microct))

@@ -10,7 +10,9 @@ from otosynth.jobs import job
 from otosynth.normalisation import Normalisation
 from otosynth.pairs import open_pair
 from otosynth.tissues import CLASSES
-from otosynth.volumes import array_of, onto_grid, read_labels, read_volume, spacing_zyx
+from otosynth.volumes.arrays import array_of, read_labels, spacing_zyx
+from otosynth.volumes.grids import onto_grid
+from otosynth.volumes.reading import read_volume
 
 
 def cut(image):

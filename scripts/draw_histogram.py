@@ -8,7 +8,7 @@ from otosynth.configuration.classmap import ClassMapSettings
 from otosynth.figures.histogram import draw_histogram
 from otosynth.figures.style import write_figure
 from otosynth.jobs import job
-from otosynth.volumes import map_voxels
+from otosynth.volumes.mapping import map_voxels
 
 with job(snakemake.log[0]):
     settings = ClassMapSettings(**snakemake.params.settings)

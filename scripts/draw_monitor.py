@@ -17,7 +17,8 @@ from otosynth.training.arithmetic import resolve_arithmetic
 from otosynth.training.batches import PatchReader
 from otosynth.training.checkpoints import load_trained, precision_of
 from otosynth.training.monitor import monitor_images
-from otosynth.volumes import read_volume, spacing_zyx
+from otosynth.volumes.arrays import spacing_zyx
+from otosynth.volumes.reading import read_volume
 
 with job(snakemake.log[0]):
     training = TrainingSettings(**snakemake.params.training)

@@ -7,7 +7,8 @@ from otosynth.figures.style import write_figure
 from otosynth.jobs import job
 from otosynth.normalisation import Normalisation
 from otosynth.pairs import open_pair
-from otosynth.volumes import read_volume, spacing_zyx
+from otosynth.volumes.arrays import spacing_zyx
+from otosynth.volumes.reading import read_volume
 
 with job(snakemake.log[0]):
     folder = Path(snakemake.input.pair[0]).parent

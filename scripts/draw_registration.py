@@ -7,7 +7,9 @@ import pandas as pd
 from otosynth.figures.registration import draw_registration
 from otosynth.figures.style import write_figure
 from otosynth.jobs import job
-from otosynth.volumes import map_voxels, read_volume, spacing_zyx
+from otosynth.volumes.arrays import spacing_zyx
+from otosynth.volumes.mapping import map_voxels
+from otosynth.volumes.reading import read_volume
 
 with job(snakemake.log[0]):
     ct, microct, mask = (

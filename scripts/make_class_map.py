@@ -9,14 +9,10 @@ from otosynth.configuration.classmap import ClassMapSettings
 from otosynth.files import write_json
 from otosynth.jobs import job
 from otosynth.tissues import CLASSES
-from otosynth.volumes import (
-    array_of,
-    image_like,
-    read_labels,
-    read_volume,
-    spacing_zyx,
-    write_volume,
-)
+from otosynth.volumes.arrays import array_of, read_labels, spacing_zyx
+from otosynth.volumes.grids import image_like
+from otosynth.volumes.reading import read_volume
+from otosynth.volumes.writing import write_volume
 
 with job(snakemake.log[0]):
     image = read_volume(Path(snakemake.input.microct))

@@ -9,7 +9,7 @@ from otosynth.files import write_csv
 from otosynth.jobs import job
 from otosynth.phantom import make_ear
 from otosynth.registration.transforms import write_transform
-from otosynth.volumes import write_volume
+from otosynth.volumes.writing import write_volume
 
 with job(snakemake.log[0]):
     ear = make_ear(

@@ -15,7 +15,11 @@ from otosynth.normalisation import Normalisation
 from otosynth.pairs import from_side
 from otosynth.training.arithmetic import resolve_arithmetic
 from otosynth.training.checkpoints import load_trained, precision_of
-from otosynth.volumes import image_like, map_voxels, read_volume, spacing_zyx, write_volume
+from otosynth.volumes.arrays import spacing_zyx
+from otosynth.volumes.grids import image_like
+from otosynth.volumes.mapping import map_voxels
+from otosynth.volumes.reading import read_volume
+from otosynth.volumes.writing import write_volume
 
 with job(snakemake.log[0]):
     name, specimen = snakemake.wildcards.method, snakemake.wildcards.specimen

@@ -15,7 +15,9 @@ from otosynth.registration import (
 from otosynth.registration.overlap import overlap_fraction
 from otosynth.registration.transforms import write_transform
 from otosynth.seeds import derive_seed
-from otosynth.volumes import check_intensities, check_pair, read_volume, write_volume
+from otosynth.volumes.checks import check_intensities, check_pair
+from otosynth.volumes.reading import read_volume
+from otosynth.volumes.writing import write_volume
 
 # HU of air: what the CT shows where its field of view ends.
 AIR_HU = -1000.0

@@ -5,7 +5,7 @@ from pathlib import Path
 from otosynth.files import write_json
 from otosynth.jobs import job
 from otosynth.metrics import dice
-from otosynth.volumes import array_of, read_labels
+from otosynth.volumes.arrays import array_of, read_labels
 
 with job(snakemake.log[0]):
     thresholded, exact, mask = (

@@ -6,7 +6,8 @@ from otosynth.evaluation import score
 from otosynth.files import write_csv
 from otosynth.jobs import job
 from otosynth.normalisation import Normalisation
-from otosynth.volumes import read_labels, read_volume
+from otosynth.volumes.arrays import read_labels
+from otosynth.volumes.reading import read_volume
 
 LABELS = ("classmap", "mask")
 

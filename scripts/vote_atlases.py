@@ -7,7 +7,10 @@ from otosynth.configuration.atlas import AtlasSettings
 from otosynth.jobs import job
 from otosynth.registration.transforms import write_transform
 from otosynth.seeds import derive_seed
-from otosynth.volumes import array_of, image_like, mirror, read_labels, read_volume, write_volume
+from otosynth.volumes.arrays import array_of, read_labels
+from otosynth.volumes.grids import image_like, mirror
+from otosynth.volumes.reading import read_volume
+from otosynth.volumes.writing import write_volume
 
 
 def read_ct_and_mask(folder):

@@ -6,7 +6,7 @@ import SimpleITK as sitk
 
 from otosynth.evaluation import score
 from otosynth.scores import SCORE_COLUMNS, dice_view, gather, perceptual_error_view
-from otosynth.volumes import downsample, downsample_labels, downsample_mask
+from otosynth.volumes.grids import downsample, downsample_labels, downsample_mask
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import SimpleITK as sitk
 
 from otosynth.errors import InputError
 from otosynth.pairs import VOLUMES, open_pair, open_pairs
-from otosynth.volumes import write_volume
+from otosynth.volumes.writing import write_volume
 
 
 @pytest.fixture

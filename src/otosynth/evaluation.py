@@ -6,7 +6,8 @@ import pandas as pd
 import SimpleITK as sitk
 
 from otosynth.metrics import score_class_map, score_microct
-from otosynth.volumes import array_of, onto_grid, spacing_zyx
+from otosynth.volumes.arrays import array_of, spacing_zyx
+from otosynth.volumes.grids import onto_grid
 
 
 def score(

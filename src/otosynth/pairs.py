@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from otosynth.volumes import map_voxels
+from otosynth.volumes.mapping import map_voxels
 
 VOLUMES = ("ct", "microct", "mask", "classmap")
 

@@ -6,7 +6,7 @@ import SimpleITK as sitk
 from otosynth.files import write_csv
 from otosynth.patches import patch_table
 from otosynth.training.task import TrainingTask
-from otosynth.volumes import write_volume
+from otosynth.volumes.writing import write_volume
 
 
 @pytest.fixture

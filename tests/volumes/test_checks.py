@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from otosynth.errors import InputError
-from otosynth.volumes import check_intensities, check_pair
+from otosynth.volumes.checks import check_intensities, check_pair
 
 PATH = Path("ear") / "ct.nrrd"
 

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from otosynth.errors import InputError
-from otosynth.volumes import input_files, read_volume
+from otosynth.volumes.reading import input_files, read_volume
 
 SERIES = "1.2.826.0.1.3680043.2.1125.1"
 OBLIQUE = sitk.Euler3DTransform((0, 0, 0), 0.3, -0.2, 0.5).GetMatrix()

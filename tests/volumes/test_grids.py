@@ -5,7 +5,7 @@ import pytest
 import SimpleITK as sitk
 
 from otosynth.tissues import AIR, BONE, SOFT
-from otosynth.volumes import (
+from otosynth.volumes.grids import (
     downsample,
     downsample_labels,
     downsample_mask,

@@ -11,7 +11,7 @@ import pytest
 import SimpleITK as sitk
 
 from otosynth.errors import InputError
-from otosynth.volumes import input_files, read_volume
+from otosynth.volumes.reading import input_files, read_volume
 
 SPACING_MM = (0.31, 0.29, 0.47)
 ORIGIN_MM = (-12.5, 30.25, 7.125)

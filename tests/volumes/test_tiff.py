@@ -8,7 +8,7 @@ import pytest
 import SimpleITK as sitk
 
 from otosynth.errors import InputError
-from otosynth.volumes import input_files, read_volume
+from otosynth.volumes.reading import input_files, read_volume
 
 GEOMETRY = {"spacing_mm": [0.14, 0.15, 0.17], "origin_mm": [2.5, -4.0, 0.05]}
 

@@ -11,7 +11,10 @@ import pytest
 import SimpleITK as sitk
 
 from otosynth.errors import InputError
-from otosynth.volumes import map_voxels, read_volume, same_grid, write_volume
+from otosynth.volumes.grids import same_grid
+from otosynth.volumes.mapping import map_voxels
+from otosynth.volumes.reading import read_volume
+from otosynth.volumes.writing import write_volume
 
 
 @pytest.fixture
@@ -30,7 +33,8 @@ WRITE_ON_A_SMALL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 from otosynth.errors import InputError
-from otosynth.volumes import read_volume, write_volume
+from otosynth.volumes.reading import read_volume
+from otosynth.volumes.writing import write_volume
 image = read_volume(Path(sys.argv[1]))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
