@@ -25,7 +25,7 @@ def test_every_locked_package_is_installed_at_its_version():
 
 
 def test_every_direct_dependency_is_locked_with_all_that_it_needs():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     tested = project["optional-dependencies"]["test"]
     waiting = [name_of(requirement) for requirement in [*project["dependencies"], *tested]]
     waiting += ["snakemake", "snakemake-executor-plugin-slurm"]
