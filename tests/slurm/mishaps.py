@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 from workflow_copy import ENVIRONMENT, Workflow
 
-LONGEST_RUN_S = 420
+LONGEST_RUN_S = 540
 
 
 class Mishaps:
@@ -77,15 +77,15 @@ class Mishaps:
                 self.strike(title, process)
 
     def strike(self, title: str, process: psutil.Process) -> None:
-        """Cancel the first training of group A, and stop the clock of the first of group B."""
-        if "single_task, group A" in title and not self.cancelled:
+        """Cancel the training of group A, and let that of group B hang until its time is over."""
+        if "group A" in title and not self.cancelled:
             # It stands still while Slurm cancels it: scancel wakes it to save its state.
             process.send_signal(signal.SIGSTOP)
-            self.cancelled = self.attempts[title][0]
+            self.cancelled = self.attempts[title][-1]
             subprocess.run(["scancel", self.cancelled], check=True)
-        elif "single_task, group B" in title and not self.hung:
+        elif "group B" in title and not self.hung:
             process.send_signal(signal.SIGSTOP)
-            self.hung = self.attempts[title][0]
+            self.hung = self.attempts[title][-1]
 
     def in_the_middle(self, title: str) -> bool:
         """Whether a training has saved a state after its first epoch."""
@@ -94,6 +94,11 @@ class Mishaps:
                 names = [path.name for path in decided_by.parent.glob("state-*.safetensors")]
                 return any(not name.startswith("state-00000") for name in names)
         return False
+
+    def jobs_of(self, folder: str) -> list[str]:
+        """Return the Slurm jobs of one job of the workflow, one an attempt, in order."""
+        logs = (self.workflow.folder / ".snakemake/slurm_logs" / folder).glob("*.log")
+        return sorted((path.stem for path in logs), key=int)
 
     def log_of(self, job: str) -> str:
         """Return Slurm's log of a job."""
