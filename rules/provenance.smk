@@ -22,9 +22,9 @@ rule seal_records:
         f"{LOGS}/seal_records.log",
     benchmark:
         f"{BENCHMARKS}/seal_records.tsv"
+    localrule: True
     conda:
         ENVIRONMENT
-    localrule: True
     resources:
         mem_mb=growing(500),
         runtime=growing(5),

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from otosynth.jobs import job
-from otosynth.tables import write_with_digest
 from otosynth.scores import dice_view, gather, perceptual_error_view
+from otosynth.tables import write_with_digest
 
 with job(snakemake) as recorder:
     scores = gather(

@@ -1,1 +1,1 @@
-"""Answers of a finished study's records: are they true, and where does a number come from?"""
+"""Questions to a study's records: whether they are true, and where a number comes from."""

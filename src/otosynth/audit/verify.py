@@ -7,30 +7,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from otosynth.errors import InputError
-from otosynth.provenance.carried import carried_digest
+from otosynth.provenance.carried import carried_digest, carried_fold
 from otosynth.provenance.circumstances import SEALED, encode_with_hash
 from otosynth.provenance.code import code_path, digest_of_code
 from otosynth.provenance.hashing import FileHash, hash_file
 from otosynth.provenance.places import (
     CIRCUMSTANCES,
-    CIRCUMSTANTIAL,
     RECORDS,
     ROOT,
     Places,
     files_within,
+    is_circumstantial,
 )
 from otosynth.provenance.records import LOCK, decisions_digest, digest_of_folder
 from otosynth.provenance.tree import (
     RecordTree,
+    reach,
     read_record,
     read_root,
     record_path,
     root_digest,
 )
-from otosynth.training.facts import METADATA_KEY
 
 # Where readers look; what else is affected matters by these.
 SHOWN = ("tables/", "figures/", "qc/")
@@ -115,20 +113,25 @@ class _Checks:
         self.tree = RecordTree({}, {})
         self.hashes: dict[str, FileHash | None] = {}
         self.mismatches: list[Mismatch] = []
+        # From the root, so that what depends on a lost record is known as well.
+        self.children: dict[str, list[str]] = {}
+        for job, known in content["jobs"].items():
+            for parent in known.get("after", ()):
+                self.children.setdefault(parent, []).append(job)
 
     def add(self, name: str, problem: str, jobs: Iterable[str] = ()) -> None:
+        """Note a mismatch of a file that some jobs made or read."""
         jobs = sorted(set(jobs))
-        known = [job for job in jobs if job in self.tree.records]
         affected = {
             output
-            for job in self.tree.with_descendants(known)
-            for output in self.tree.records[job]["outputs"]
+            for job in reach(jobs, lambda job: self.children.get(job, ()))
+            for output in self.content["jobs"].get(job, {}).get("makes", ())
             if any(part in output for part in SHOWN)
         }
         self.mismatches.append(Mismatch(name, ", ".join(jobs), problem, tuple(sorted(affected))))
 
     def root(self, kept_root: str | None) -> None:
-        """The root is the digest of its file, and the one that was kept."""
+        """Check that the root is the digest of its file, and the one that was kept."""
         root = root_digest(self.content)
         if root != self.content["root"]:
             self.add(ROOT, "was edited: it is not what its root is the digest of")
@@ -136,7 +139,7 @@ class _Checks:
             self.add(ROOT, f"its root is {root}, not {kept_root} as it was kept")
 
     def read_records(self) -> None:
-        """Every job that the root names has the record that it had then."""
+        """Read the record of every job that the root names; it must be the one of then."""
         records, digests, problems = {}, {}, []
         for job, known in self.content["jobs"].items():
             path = record_path(self.places, job)
@@ -152,7 +155,7 @@ class _Checks:
             self.add(f"{RECORDS}/{job}.json", problem, [job])
 
     def nodes(self) -> None:
-        """The nodes of the tree are those of the root; told where the records themselves are."""
+        """Check that the tree has the nodes of the root, where all records are as they were."""
         jobs = self.content["jobs"]
         whole = {j for j, digest in self.tree.digests.items() if digest == jobs[j]["record"]}
         if whole != jobs.keys():
@@ -162,11 +165,11 @@ class _Checks:
                 self.add(ROOT, f"holds another node for the job {job}", [job])
 
     def files(self, threads: int, progress: Progress) -> None:
-        """Every input and output has its hashes, and what one job wrote the next one read."""
+        """Check that every input and output has its hashes and that jobs read what others wrote."""
         claims = list(self._claims())
         self._hash({name for name, *_ in claims}, threads, progress)
         told: set[tuple[str, str]] = set()
-        for name, job, claim in claims:
+        for name, _, claim in claims:
             found = self.hashes[name]
             problem = None
             if found is None:
@@ -195,7 +198,7 @@ class _Checks:
                 progress(done, total)
 
     def tables(self) -> None:
-        """The tables of specimens and groups are those of the study."""
+        """Check that the tables of specimens and groups are those of the study."""
         for name, digest in self.content["tables"].items():
             found = _hash_if_there(self.places.path_of(name))
             if found is None or found.sha256 != digest:
@@ -203,7 +206,7 @@ class _Checks:
                          self.tree.records)  # fmt: skip
 
     def code(self) -> None:
-        """The code and the lock of this checkout are those that made the results."""
+        """Check that the code and the lock of this checkout are those of the results."""
         users: dict[tuple[str, str], list[str]] = {}
         locks: dict[str, list[str]] = {}
         for job, record in self.tree.records.items():
@@ -220,7 +223,7 @@ class _Checks:
                 self.add(f"project:{LOCK}", "is not the lock of the environment that ran", jobs)
 
     def carried(self) -> None:
-        """Figures and tables carry the digest of what their job read and was set to."""
+        """Check that figures and tables carry the digest of what their job read and was set to."""
         for name, job in self.tree.maker.items():
             path = self.places.path_of(name)
             if not any(part in name for part in SHOWN) or not path.is_file():
@@ -229,7 +232,7 @@ class _Checks:
                 self.add(name, "does not carry the digest of its own inputs", [job])
 
     def folds(self) -> None:
-        """Checkpoints carry the digests of the pairs that their training read."""
+        """Check that checkpoints carry the digests of the pairs that their training read."""
         for name, job in self.tree.maker.items():
             record, path = self.tree.records[job], self.places.path_of(name)
             if not name.endswith(".safetensors") or not path.is_file():
@@ -242,7 +245,7 @@ class _Checks:
                 self.add(name, "does not carry the fold that its training read", [job])
 
     def circumstances(self) -> None:
-        """The notes on how jobs ran are as they were written; they are not part of the tree."""
+        """Check the notes on how jobs ran, which stand beside the tree."""
         folder = self.places.results / CIRCUMSTANCES
         sealed = self._circumstances_of(folder / SEALED, "seal_records", self.content["root"])
         kept = sealed.get("files", {})
@@ -273,14 +276,11 @@ class _Checks:
         return {}
 
     def strangers(self) -> None:
-        """No result is without a record."""
-        left_over = self._left_over()
-        known = {*self.tree.maker, *left_over, *self._own_files()}
+        """Check that no result is without a record."""
+        known = {*self.tree.maker, *self._left_over(), *self._own_files()}
         for path in files_within(self.places.results):
             name = self.places.name_of(path)
-            if name not in known and not name.startswith(tuple(f"{c}/" for c in CIRCUMSTANTIAL)):
-                if "/tensorboard/" in name or name.startswith("."):
-                    continue
+            if name not in known and not is_circumstantial(name) and not name.startswith("."):
                 self.add(name, "has no record")
 
     def _own_files(self) -> set[str]:
@@ -298,16 +298,6 @@ class _Checks:
                 except InputError:
                     continue
         return names
-
-
-def carried_fold(checkpoint: Path) -> dict[str, dict[str, str]]:
-    """Return the fold that a checkpoint carries; empty for a damaged file."""
-    try:
-        with safe_open(checkpoint, framework="numpy") as file:
-            facts = json.loads(file.metadata()[METADATA_KEY])
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
-        return {}
-    return dict(facts.get("fold", {}))
 
 
 def _hash_if_there(path: Path) -> FileHash | None:

@@ -106,7 +106,11 @@ def write_figure(figure: Figure, files: Iterable[str], dpi: int, digest: str) ->
     logging.getLogger("fontTools").setLevel(logging.WARNING)
     for file in map(Path, files):
         with written_whole(file) as beside:
-            figure.savefig(beside, dpi=dpi, metadata=METADATA[file.suffix] | figure_metadata(file.suffix, digest))
+            figure.savefig(
+                beside,
+                dpi=dpi,
+                metadata=METADATA[file.suffix] | figure_metadata(file.suffix, digest),
+            )
         # Every format gets the layout of the first, which takes longer than the drawing.
         figure.set_layout_engine("none")
 

@@ -1,15 +1,19 @@
-"""The digest that a figure or table carries: what it was made from."""
+"""What results carry within: figures and tables the digest of their inputs, checkpoints a fold."""
 
 import csv
+import json
 import re
 from pathlib import Path
 
 from PIL import Image
+from safetensors import SafetensorError, safe_open
 
 # The column of a CSV, the text of a PNG, and the line of a PDF's keywords or of a Markdown page.
 CSV_COLUMN = "inputs_sha256"
 PNG_KEY = "Inputs"
 LINE = "Inputs: {}"
+# safetensors writes several metadata keys in no fixed order; one key keeps the bytes the same.
+CHECKPOINT_KEY = "otosynth"
 PATTERN = re.compile(rb"Inputs: ([0-9a-f]{64})")
 
 
@@ -25,6 +29,19 @@ def carried_digest(path: Path) -> str | None:
     """
     readers = {".png": _of_png, ".csv": _of_csv, ".pdf": _of_text, ".md": _of_text}
     return readers[path.suffix](path)
+
+
+def carried_fold(checkpoint: Path) -> dict[str, dict[str, str]]:
+    """Return the fold that a checkpoint carries: split to specimens with digests of their pairs.
+
+    Empty for a damaged file.
+    """
+    try:
+        with safe_open(checkpoint, framework="numpy") as file:
+            facts = json.loads(file.metadata()[CHECKPOINT_KEY])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return {}
+    return dict(facts.get("fold", {}))
 
 
 def _of_png(path: Path) -> str | None:

@@ -1,7 +1,7 @@
 """The hash tree of a study's records: which job made what, and from what."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -52,11 +52,11 @@ class RecordTree:
 
     def with_ancestors(self, jobs: Iterable[str]) -> set[str]:
         """Return jobs with all that they depend on."""
-        return _reach(jobs, self.parents)
+        return reach(jobs, self.parents)
 
     def with_descendants(self, jobs: Iterable[str]) -> set[str]:
         """Return jobs with all that depend on them."""
-        return _reach(jobs, lambda job: self.children[job])
+        return reach(jobs, lambda job: self.children[job])
 
     def node(self, job: str) -> str:
         """Return the digest of a job's record and of the nodes of all jobs before it."""
@@ -66,7 +66,8 @@ class RecordTree:
         return self._nodes[job]
 
 
-def _reach(jobs: Iterable[str], neighbours: Any) -> set[str]:
+def reach(jobs: Iterable[str], neighbours: Callable[[str], Iterable[str]]) -> set[str]:
+    """Return jobs with all that can be reached from them by way of neighbours."""
     waiting, found = list(jobs), set(jobs)
     while waiting:
         new = set(neighbours(waiting.pop())) - found
@@ -157,11 +158,23 @@ def seal(
         "tables": {places.name_of(Path(path)): hash_file(Path(path)).sha256 for path in tables},
         "results": {name: tree.records[tree.maker[name]]["outputs"][name]["sha256"]
                     for name in sorted(names)},
-        "jobs": {job: {"record": tree.digests[job], "node": tree.node(job)} for job in jobs},
+        "jobs": {job: _entry(tree, job) for job in jobs},
     }  # fmt: skip
     root = root_digest(content)
-    write_bytes(places.results / ROOT, (json.dumps({"root": root, **content}, indent=1) + "\n").encode())
+    write_bytes(
+        places.results / ROOT, (json.dumps({"root": root, **content}, indent=1) + "\n").encode()
+    )
     return root
+
+
+def _entry(tree: RecordTree, job: str) -> dict[str, Any]:
+    """Return what the root says of a job."""
+    return {
+        "record": tree.digests[job],
+        "node": tree.node(job),
+        "after": tree.parents(job),
+        "makes": sorted(tree.records[job]["outputs"]),
+    }
 
 
 def root_digest(content: Mapping[str, Any]) -> str:
