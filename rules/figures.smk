@@ -123,7 +123,6 @@ rule draw_monitor:
         ENVIRONMENT
     threads: STUDY.training.threads
     resources:
-        gpu=1,
         mem_mb=growing(2500),
         runtime=growing(20),
     params:
@@ -133,7 +132,7 @@ rule draw_monitor:
             name: settings(method, exclude=SCHEDULE)
             for name, method in STUDY.methods.items()
         },
-        training=settings(STUDY.training, include={"threads", "device"}),
+        threads=STUDY.training.threads,
         label=STUDY.label,
         figures=settings(STUDY.figures, include={"dpi"}),
         code=code_of_methods("draw_monitor.py"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from otosynth.configuration.methods import MethodSettings, TrainingSettings
+from otosynth.configuration.methods import MethodSettings
 from otosynth.figures.monitor import MonitorRow, draw_monitor
 from otosynth.figures.style import write_figure
 from otosynth.jobs import job
@@ -21,7 +21,6 @@ from otosynth.volumes.arrays import spacing_zyx
 from otosynth.volumes.reading import read_volume
 
 with job(snakemake) as recorder:
-    training = TrainingSettings(**snakemake.params.training)
     normalisation = Normalisation.read(Path(snakemake.input.normalisation))
     rows = []
     for name, keys in snakemake.params.methods.items():
@@ -29,9 +28,9 @@ with job(snakemake) as recorder:
         method = create_method(name, settings)
         epoch = json.loads(Path(snakemake.input[f"{name}_selected"]).read_text())
         checkpoint = Path(snakemake.input[f"{name}_checkpoints"]) / epoch["checkpoint"]
-        arithmetic = resolve_arithmetic(
-            training.device, precision_of([checkpoint]), training.threads
-        )
+        # One patch a method: no GPU is worth waiting for.
+        precision = precision_of([checkpoint])
+        arithmetic = resolve_arithmetic("cpu", precision, snakemake.params.threads)
         pairs = snakemake.input[f"{name}_pairs"]
         reader = PatchReader(
             pd.read_csv(snakemake.input[f"{name}_table"], sep="\t"),

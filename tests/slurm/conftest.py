@@ -41,7 +41,7 @@ def make_study(folder: Path) -> Workflow:
 
     profile = yaml.safe_load((ROOT / "slurm/config.yaml").read_text())
     profile["latency-wait"] = 5
-    profile["slurm-init-seconds-before-status-checks"] = 3
+    profile["slurm-init-seconds-before-status-checks"] = 1
     # One minute at first, two at the second attempt; group A gets too little memory at first.
     profile["set-resources"]["train"] |= {
         "runtime": "attempt",
