@@ -66,8 +66,11 @@ def method_settings(wildcards):
 
 
 def code(script):
-    """Return the digest of a script and of the library modules that it imports."""
-    return code_digest(SCRIPTS / script)
+    """Return a parameter: the digest of a script and of the library modules that it imports.
+
+    It is a function, so that every job parses its own code alone.
+    """
+    return lambda wildcards: code_digest(SCRIPTS / script)
 
 
 def code_of_method(script):
@@ -184,9 +187,8 @@ def own_grid_pair(specimen, method):
 
 def code_of_methods(script):
     """Return the digest of a script and of the modules of all configured methods."""
-    return code_digest(
-        SCRIPTS / script, *(f"otosynth.methods.{name}" for name in STUDY.methods)
-    )
+    modules = [f"otosynth.methods.{name}" for name in STUDY.methods]
+    return lambda wildcards: code_digest(SCRIPTS / script, *modules)
 
 
 def monitored():

@@ -8,6 +8,7 @@ from pathlib import Path
 LIBRARY = Path(__file__).parents[1]
 
 
+@cache
 def code_digest(script: Path, *modules: str) -> str:
     """Return a digest of what a script does.
 
