@@ -9,7 +9,6 @@ from otosynth.errors import InputError
 from otosynth.locks import lock_until_exit
 from otosynth.provenance import code_digest
 from otosynth.configuration.tables import check_raw_files, study_groups, study_specimens
-from otosynth.volumes.reading import input_files
 
 try:
     STUDY = load_study(config)
@@ -164,6 +163,9 @@ def raw_files(specimen, name):
     """Return the files of a raw scan, each slice by itself so that all are watched."""
     if IS_PHANTOM:
         return [raw_scan(specimen, name)]
+    # Imported here: it imports SimpleITK, for which every job of a phantom study would wait.
+    from otosynth.volumes.reading import input_files
+
     return [str(path) for path in input_files(getattr(SPECIMENS[specimen], name))]
 
 

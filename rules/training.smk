@@ -28,10 +28,10 @@ rule train:
         ENVIRONMENT
     threads: STUDY.training.threads * STUDY.training.processes
     resources:
+        **team_resources(),
         gpu=STUDY.training.processes,
         mem_mb=growing(2500 * STUDY.training.processes),
         runtime=growing(1440),
-        **team_resources(),
     params:
         mirrored=lambda wildcards: sides_of(
             GROUPS[wildcards.group].training + GROUPS[wildcards.group].validation
