@@ -9,7 +9,6 @@ from otosynth.errors import InputError
 from otosynth.locks import lock_until_exit
 from otosynth.provenance.code import code_files
 from otosynth.configuration.tables import check_raw_files, study_groups, study_specimens
-from otosynth.volumes.reading import input_files
 
 try:
     STUDY = load_study(config)
@@ -66,8 +65,11 @@ def method_settings(wildcards):
 
 
 def code(script):
-    """Return the digests of a script and of the library modules that it imports."""
-    return code_files(SCRIPTS / script)
+    """Return a parameter: digests of a script and of the library modules that it imports.
+
+    It is a function, so that every job parses its own code alone.
+    """
+    return lambda wildcards: code_files(SCRIPTS / script)
 
 
 def code_of_method(script):
@@ -161,6 +163,9 @@ def raw_files(specimen, name):
     """Return the files of a raw scan, each slice by itself so that all are watched."""
     if IS_PHANTOM:
         return [raw_scan(specimen, name)]
+    # Imported here: it imports SimpleITK, for which every job of a phantom study would wait.
+    from otosynth.volumes.reading import input_files
+
     return [str(path) for path in input_files(getattr(SPECIMENS[specimen], name))]
 
 
@@ -189,10 +194,9 @@ def own_grid_pair(specimen, method):
 
 
 def code_of_methods(script):
-    """Return the same with the modules of all configured methods."""
-    return code_files(
-        SCRIPTS / script, *(f"otosynth.methods.{name}" for name in STUDY.methods)
-    )
+    """Return the digest of a script and of the modules of all configured methods."""
+    modules = [f"otosynth.methods.{name}" for name in STUDY.methods]
+    return lambda wildcards: code_files(SCRIPTS / script, *modules)
 
 
 def monitored():

@@ -35,10 +35,10 @@ rule seal_records:
             "configuration": settings(STUDY, exclude=PLACES),
         },
         # Records change with the code of any job, even where its results stay the same.
-        code={
+        code=lambda wildcards: {
             name: digest
             for script in sorted(SCRIPTS.glob("*.py"))
-            for name, digest in code_of_methods(script.name).items()
+            for name, digest in code_of_methods(script.name)(wildcards).items()
         },
     message:
         "Sealing the records of all jobs"

@@ -1,6 +1,7 @@
 """Show from the records alone that no tested ear taught the networks that predict it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from otosynth.provenance.tree import RecordTree
 
@@ -8,7 +9,9 @@ from otosynth.provenance.tree import RecordTree
 LEARNED = ("train", "select_epoch", "compute_normalisation")
 PREDICTIONS = ("predict", "vote_atlases")
 # What a vote may know of the ear that it predicts: its CT and where it counts.
-KNOWN_TO_A_VOTE = ("ct.nii", "mask.nii")
+KNOWN_TO_A_VOTE = ("ct.nii",)
+# Where both scans see the ear. It shows nothing of the ear, and two ears may have the same.
+MASK = "mask.nii"
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ def own_hashes(tree: RecordTree, specimen: str) -> dict[str, str]:
 
 def _is_scan_or_pair(name: str, record: object, tree: RecordTree) -> bool:
     """Whether a file is a raw scan, or part of an ear's pair; scores and pictures are neither."""
+    if Path(name).name == MASK:
+        return False
     maker = tree.maker.get(name)
     if maker is None:
         return not name.startswith("project:")

@@ -8,6 +8,7 @@ from pathlib import Path
 LIBRARY = Path(__file__).parents[1]
 
 
+@cache
 def code_files(script: Path, *modules: str) -> dict[str, str]:
     """Return a digest of each file of code that decides what a script does.
 
