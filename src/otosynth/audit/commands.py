@@ -48,6 +48,10 @@ def add_audit_commands(parser: argparse.ArgumentParser) -> None:
     added.add_argument("result", help="a result, such as tables/table3.csv")
     added.add_argument("--cores", type=int, default=os.cpu_count())
     command("leaks", run_leaks, "show that no tested ear taught the networks that predict it")
+    added = command("crate", run_crate, "pack the study as a Workflow Run RO-Crate")
+    added.add_argument("zip", type=Path, help="the zip to write")
+    added.add_argument("--agent", required=True, help="person or organisation that ran the study")
+    added.add_argument("--licence", required=True, help="URL of the licence of the crate")
     command("list", run_list, "name all results and the jobs that made them")
 
 
@@ -161,6 +165,24 @@ def run_leaks(options: argparse.Namespace) -> int:
         print(f"{leak.prediction} tests {leak.specimen}, but {leak.through} {leak.why}")
     print(f"{count} predictions looked at; {len(leaks)} leaks.")
     return 1 if leaks else 0
+
+
+def run_crate(options: argparse.Namespace) -> int:
+    """Pack a study, if everything matches its records."""
+    # Imported here: rocrate takes a second to import.
+    from otosynth.audit.crate import Publisher, write_crate
+
+    places = places_of(options)
+    mismatches = verify(places, None, os.cpu_count() or 1).mismatches
+    if mismatches:
+        raise InputError(
+            f"{mismatches[0].name} {mismatches[0].problem}; `otosynth audit verify` lists all that does "
+            "not match. Only what matches its records is packed."
+        )
+    publisher = Publisher(options.agent, options.licence)
+    files = write_crate(places, read_records(places), read_root(places), publisher, options.zip)
+    print(f"{options.zip}: {files} files, each with its checksum")
+    return 0
 
 
 def run_list(options: argparse.Namespace) -> int:
