@@ -33,6 +33,7 @@ class Mishaps:
         self.side_by_side: set[tuple[str, ...]] = set()
         self.cancelled = self.hung = ""
         self.returncode: int | None = None
+        self.scancel: subprocess.Popen[bytes] | None = None
         self.output = ""
 
     def command(self, *arguments: str) -> list[str]:
@@ -55,6 +56,9 @@ class Mishaps:
             self.look()
             time.sleep(0.1)
         self.returncode = process.returncode
+        assert self.hung, "the training of group B ended before it was stopped"
+        assert self.scancel, "the training of group A ended before it was cancelled"
+        assert self.scancel.wait() == 0
         self.output = log.read_text()
 
     def look(self) -> None:
@@ -82,7 +86,8 @@ class Mishaps:
             # It stands still while Slurm cancels it: scancel wakes it to save its state.
             process.send_signal(signal.SIGSTOP)
             self.cancelled = self.attempts[title][-1]
-            subprocess.run(["scancel", self.cancelled], check=True)
+            # Not waited for: the other training runs on while Slurm takes its time.
+            self.scancel = subprocess.Popen(["scancel", self.cancelled])
         elif "group B" in title and not self.hung:
             process.send_signal(signal.SIGSTOP)
             self.hung = self.attempts[title][-1]

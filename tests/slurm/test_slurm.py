@@ -69,7 +69,7 @@ def test_two_tasks_train_together_to_the_bytes_of_two_local_processes(on_slurm, 
     )  # fmt: skip
     log = (on_slurm.workflow.results / "logs/train/A-multi_task-1.log").read_text()
     assert "CUDA_VISIBLE_DEVICES 0,1" in log
-    assert "step 80 of 80" in log, "40 patches an epoch are 20 steps of two"
+    assert "step 120 of 120" in log, "60 patches an epoch are 30 steps of two"
     local.output_of(target, *two)
     first, second = (digests(w.folder / HISTORY) for w in (on_slurm.workflow, local))
     for name in ("history.tsv", "checkpoints/epoch-0004.safetensors"):
