@@ -257,8 +257,13 @@ SCHEDULE = {
     "adam_betas",
     "checkpoint_every",
 }
-# Where a study lies is no part of what it is.
-PLACES = {"results": True, "state": True, "data": {"folder"}}
+# Where a study lies, and how often it saves its state, is no part of what it is.
+PLACES = {
+    "results": True,
+    "state": True,
+    "data": {"folder"},
+    "training": {"state_minutes"},
+}
 ROOT_OF_RECORDS = f"{RESULTS}/records/root.json"
 FIRST_GROUP = next(iter(GROUPS))
 FIRST_SEED = STUDY.training.seeds[0]

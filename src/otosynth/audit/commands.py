@@ -176,8 +176,8 @@ def run_crate(options: argparse.Namespace) -> int:
     mismatches = verify(places, None, os.cpu_count() or 1).mismatches
     if mismatches:
         raise InputError(
-            f"{mismatches[0].name} {mismatches[0].problem}; `otosynth audit verify` lists all that does "
-            "not match. Only what matches its records is packed."
+            f"{mismatches[0].name} {mismatches[0].problem}. Only what matches its records is "
+            "packed; `otosynth audit verify` lists what does not."
         )
     publisher = Publisher(options.agent, options.licence)
     files = write_crate(places, read_records(places), read_root(places), publisher, options.zip)

@@ -240,8 +240,8 @@ def write_crate(
 def _describe(crate: ROCrate, root: Mapping[str, Any], publisher: Publisher) -> None:
     crate.name = f"otosynth study '{root['study']}'"
     crate.description = (
-        f"Data: {root['label']}. Synthetic micro-CT and class maps of the inner ear from clinical CT. "
-        f"Root of the hash tree of all records: {root['root']}."
+        f"Data: {root['label']}. Micro-CT and class maps of the inner ear, predicted from clinical "
+        f"CT. Root of the hash tree of all records: {root['root']}."
     )
     licence = ContextEntity(
         crate, publisher.licence,
@@ -252,7 +252,7 @@ def _describe(crate: ROCrate, root: Mapping[str, Any], publisher: Publisher) -> 
     for profile, name in PROFILES.items():
         entity = ContextEntity(
             crate, profile,
-            properties={"@type": "CreativeWork", "name": name, "version": profile.rsplit("/", 1)[1]},
+            properties={"@type": "CreativeWork", "name": name, "version": Path(profile).name},
         )  # fmt: skip
         crate.root_dataset.append_to("conformsTo", crate.add(entity))
 
