@@ -78,7 +78,8 @@ class Mishaps:
             self.side_by_side.add(tuple(sorted(devices)))
         for title, process in trainings.items():
             if self.in_the_middle(title):
-                self.strike(title, process)
+                with suppress(psutil.NoSuchProcess):
+                    self.strike(title, process)
 
     def strike(self, title: str, process: psutil.Process) -> None:
         """Cancel the training of group A, and let that of group B hang until its time is over."""
@@ -88,7 +89,8 @@ class Mishaps:
             self.cancelled = self.attempts[title][-1]
             # Not waited for: the other training runs on while Slurm takes its time.
             self.scancel = subprocess.Popen(["scancel", self.cancelled])
-        elif "group B" in title and not self.hung:
+        elif "group B" in title and self.hung in ("", self.attempts[title][-1]):
+            # Again and again: Slurm may wake it with signals of its own.
             process.send_signal(signal.SIGSTOP)
             self.hung = self.attempts[title][-1]
 
