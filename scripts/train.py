@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from otosynth.configuration.methods import TrainingSettings
 from otosynth.jobs import job
 from otosynth.locks import locked
 from otosynth.pairs import pair_folders
@@ -13,7 +14,7 @@ from otosynth.training.team import Team
 with job(snakemake) as recorder:
     wildcards, files, params = snakemake.wildcards, snakemake.input, snakemake.params
     # How often the state is saved changes no result, so it is no parameter of the rule.
-    state_minutes = snakemake.config["training"]["state_minutes"]
+    state_minutes = TrainingSettings(**snakemake.config["training"]).state_minutes
     folders = pair_folders(files.pairs, params.mirrored)
     task = TrainingTask(
         method=wildcards.method,

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from otosynth.provenance.tree import read_records, read_root
 
 MIB = 1024**2
 MOST_AFFECTED = 6
+PIPE_WIDTH = 500
 
 
 def add_audit_commands(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +52,8 @@ def add_audit_commands(parser: argparse.ArgumentParser) -> None:
     command("leaks", run_leaks, "show that no tested ear taught the networks that predict it")
     added = command("crate", run_crate, "pack the study as a Workflow Run RO-Crate")
     added.add_argument("zip", type=Path, help="the zip to write")
-    added.add_argument("--agent", required=True, help="person or organisation that ran the study")
+    added.add_argument("--agent", required=True, help="the organisation that ran the study")
+    added.add_argument("--url", required=True, help="the organisation's URL")
     added.add_argument("--licence", required=True, help="URL of the licence of the crate")
     command("list", run_list, "name all results and the jobs that made them")
 
@@ -125,7 +128,8 @@ def run_trace(options: argparse.Namespace) -> int:
     else:
         selection = select_element(Path(name).stem, options.element, titles)
     step = Tracer(places, tree, selection).trace(name)
-    console = Console(soft_wrap=True)
+    # A pipe gets whole lines; a terminal wraps them.
+    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
     console.print(f"{selection.title}: [bold]{selection.value}[/bold]  (data: {root['label']})")
     console.print(as_tree(step), highlight=False)
     if options.page:
@@ -179,7 +183,7 @@ def run_crate(options: argparse.Namespace) -> int:
             f"{mismatches[0].name} {mismatches[0].problem}. Only what matches its records is "
             "packed; `otosynth audit verify` lists what does not."
         )
-    publisher = Publisher(options.agent, options.licence)
+    publisher = Publisher(options.agent, options.url, options.licence)
     files = write_crate(places, read_records(places), read_root(places), publisher, options.zip)
     print(f"{options.zip}: {files} files, each with its checksum")
     return 0

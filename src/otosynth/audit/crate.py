@@ -9,6 +9,7 @@ import mimetypes
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,16 @@ PROFILES = {
     "https://w3id.org/ro/wfrun/provenance/0.5": "Provenance Run Crate",
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
 }
+WORKFLOW_PROFILE = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
 COMPLETED = "http://schema.org/CompletedActionStatus"
-SUMS = "sha256sums.txt"
+SUMS, README = "sha256sums.txt", "README.md"
+README_TEXT = """# The study {study} of otosynth
+
+Data: {label}. All files of the study in `results`, the code in `project`, and what made what in
+`ro-crate-metadata.json` (Workflow Run RO-Crate, https://www.researchobject.org/workflow-run-crate).
+
+`sha256sum --check sha256sums.txt` checks every file. Root of the records' hash tree: `{root}`.
+"""
 # Parts of the project that the crate holds besides the scripts of its jobs.
 PROJECT_FILES = ("config.yaml", "README.md", str(LOCK))
 PROJECT_FOLDERS = ("rules", "scripts", "config", "src/otosynth")
@@ -45,13 +54,14 @@ class Publisher:
 
     Attributes
     ----------
-    agent
-        The person or organisation that ran the study.
+    agent, url
+        The organisation that ran the study, and its URL.
     licence
         URL of the licence.
     """
 
     agent: str
+    url: str
     licence: str
 
 
@@ -190,8 +200,8 @@ class _Builder:
             properties={
                 "name": job,
                 "description": f"The job {job} of the rule {record['rule']}, on {facts['host']}.",
-                "startTime": facts["start"],
-                "endTime": facts["end"],
+                "startTime": iso_time(facts["start"]),
+                "endTime": iso_time(facts["end"]),
                 "actionStatus": COMPLETED,
             },
         )
@@ -216,9 +226,11 @@ def write_crate(
     crate.metadata.extra_contexts.append(RUN_CONTEXT)
     agent = crate.add(
         ContextEntity(
-            crate, "#agent", properties={"@type": "Organization", "name": publisher.agent}
+            crate, publisher.url,
+            properties={"@type": "Organization", "name": publisher.agent, "url": publisher.url},
         )
-    )
+    )  # fmt: skip
+    crate.root_dataset["author"] = crate.root_dataset["publisher"] = agent
     builder = _Builder(crate, places, tree, root, agent)
     _describe(crate, root, publisher)
     workflow = _add_workflow(builder)
@@ -232,6 +244,11 @@ def write_crate(
         lines = [f"{digest}  {place}\n" for place, digest in sorted(builder.sums.items())]
         sums.write_text("".join(lines), encoding="utf-8")
         builder.add_file(sums, SUMS, description="For `sha256sum -c sha256sums.txt`.")
+        readme = Path(folder) / README
+        readme.write_text(README_TEXT.format(**root), encoding="utf-8")
+        about = {"about": crate.root_dataset, "encodingFormat": "text/markdown"}
+        builder.add_file(readme, README, **about)
+        _unwrap_single_values(crate)
         with written_whole(path) as beside:
             crate.write_zip(beside)
     return len(builder.files)
@@ -269,6 +286,8 @@ def _add_workflow(builder: _Builder) -> Entity:
             "sha256": found.sha256, "contentSize": str(found.bytes), "encodingFormat": "text/plain",
         },
     )  # fmt: skip
+    profile = {"@type": "CreativeWork", "name": "ComputationalWorkflow"}
+    workflow["conformsTo"] = builder.add(WORKFLOW_PROFILE, profile)
     builder.files["project/Snakefile"] = workflow
     builder.sums["project/Snakefile"] = found.sha256
     return workflow
@@ -291,7 +310,7 @@ def _add_run(builder: _Builder, workflow: Entity, controls: list[Entity]) -> Non
     run["agent"] = builder.agent
     builder.crate.root_dataset.append_to("mentions", run)
     builder.crate.root_dataset["datePublished"] = end
-    engine = builder.add("#snakemake-engine", {
+    engine = builder.add("https://snakemake.github.io", {
         "@type": "SoftwareApplication", "name": "Snakemake", "version": version("snakemake"),
         "url": "https://snakemake.github.io",
     })  # fmt: skip
@@ -322,6 +341,19 @@ def _project_files(project: Path) -> Iterable[Path]:
         for path in files_within(project / folder):
             if path.is_file() and "__pycache__" not in path.parts:
                 yield path
+
+
+def iso_time(time: str) -> str:
+    """Return a time as the profile wants it: to the second, with its offset."""
+    return datetime.fromisoformat(time).isoformat(timespec="seconds")
+
+
+def _unwrap_single_values(crate: ROCrate) -> None:
+    """Replace lists of one by their one, as RO-Crate recommends."""
+    for entity in crate.get_entities():
+        for key, value in list(entity.properties().items()):
+            if isinstance(value, list) and len(value) == 1 and not key.startswith("@"):
+                entity[key] = entity[key][0]
 
 
 def _listed(value: Any) -> list[Any]:

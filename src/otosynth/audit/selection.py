@@ -73,12 +73,10 @@ def select_cell(path: Path, row: str, column: str, titles: Mapping[str, str]) ->
         )
     cells = found.iloc[0]
     about = {k.lower(): str(v) for k, v in cells.items() if str(k).lower() in KEYS and v}
-    method = {title: name for name, title in titles.items()}
-    if about.get("method") in method:
-        about["method"] = method[about["method"]]
+    about = _with_method_names(about, titles)
     shown = column.removesuffix(PUBLISHED).strip()
-    if shown in method:
-        about["method"] = method[shown]
+    if shown in titles:
+        about["method"] = titles[shown]
     if path.stem in METRICS:
         about.setdefault("metric", METRICS[path.stem])
         about.setdefault("grid", "microct")
@@ -101,6 +99,13 @@ def _rows(table: pd.DataFrame, row: str) -> pd.DataFrame:
     return by_name
 
 
+def _with_method_names(about: dict[str, str], titles: Mapping[str, str]) -> dict[str, str]:
+    """Replace a method's title, as tables show it, by its name."""
+    if "method" not in about:
+        return about
+    return about | {"method": titles.get(about["method"], about["method"])}
+
+
 def select_element(figure: str, words: Sequence[str], titles: Mapping[str, str]) -> Selection:
     """Select an element of a figure by ``key=value`` words.
 
@@ -118,9 +123,7 @@ def select_element(figure: str, words: Sequence[str], titles: Mapping[str, str])
                 f"specimen=E1 method=multi_task. Keys are {', '.join(KEYS)}."
             )
         about[key] = value
-    method = {title: name for name, title in titles.items()}
-    if about.get("method") in method:
-        about["method"] = method[about["method"]]
+    about = _with_method_names(about, titles)
     if figure in METRICS:
         about.setdefault("metric", METRICS[figure])
         about.setdefault("grid", "microct")

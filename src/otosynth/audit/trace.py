@@ -147,7 +147,7 @@ class Tracer:
         """Yield what a reader wants to know of a step besides its files."""
         if record["rule"] == "score_prediction":
             yield from self._scores(names[0])
-        if record["seeds"]:
+        if "study" in record["seeds"]:
             yield "seeds: " + ", ".join(f"{key} {value}" for key, value in record["seeds"].items())
         for name in names:
             if name.endswith(("selected.json", "classmap.json", "normalisation.json")):
