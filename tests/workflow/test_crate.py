@@ -143,10 +143,6 @@ def test_a_study_that_does_not_match_its_records_is_not_packed(
     shutil.copytree(finished.folder, study.folder)
     (study.results / "tables/table1.md").write_text("altered")
     monkeypatch.chdir(study.folder)
-    arguments = ["audit", "crate", "x.zip", "--results", "results/miniature"]
-    assert (
-        main([*arguments, "--agent", "A lab", "--url", "https://example.org", "--licence", LICENCE])
-        == 1
-    )
+    assert main(["audit", "crate", "x.zip", *ARGUMENTS]) == 1
     assert "tables/table1.md is not the file that was recorded" in capsys.readouterr().err
     assert not Path("x.zip").exists()

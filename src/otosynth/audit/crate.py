@@ -145,7 +145,8 @@ class _Builder:
 
     def add_jobs(self, workflow: Entity) -> list[Entity]:
         """Add every job of the root; returns their control actions."""
-        controls, steps = [], {}
+        controls: list[Entity] = []
+        steps: dict[str, Entity] = {}
         for job in self.root["jobs"]:
             record = self.tree.records[job]
             rule = record["rule"]
