@@ -18,6 +18,7 @@ include: "rules/inference.smk"
 include: "rules/atlas.smk"
 include: "rules/evaluation.smk"
 include: "rules/figures.smk"
+include: "rules/provenance.smk"
 
 
 report: "docs/report.rst"
@@ -42,6 +43,7 @@ rule all:
         FIGURES,
         TABLES,
         QUALITY_FIGURES,
+        ROOT_OF_RECORDS,
     message:
         "All figures and tables are in {RESULTS}"
 

@@ -24,7 +24,7 @@ rule vote_atlases:
             name: SPECIMENS[name].side
             for name in [wildcards.specimen, *atlases_of(wildcards.specimen)]
         },
-        settings=settings(STUDY.atlas, exclude={"title"}),
+        atlas=settings(STUDY.atlas, exclude={"title"}),
         seed=STUDY.seed,
         code=code("vote_atlases.py"),
     message:

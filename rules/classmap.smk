@@ -18,7 +18,7 @@ rule make_class_map:
         mem_mb=growing(3000),
         runtime=growing(20),
     params:
-        settings=settings(STUDY.classmap),
+        classmap=settings(STUDY.classmap),
         code=code("make_class_map.py"),
     message:
         "Thresholding the micro-CT of {wildcards.specimen}"
@@ -50,7 +50,7 @@ rule draw_histogram:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        settings=settings(STUDY.classmap),
+        classmap=settings(STUDY.classmap),
         label=STUDY.label,
         figures=settings(STUDY.figures, include={"dpi"}),
         code=code("draw_histogram.py"),

@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 from otosynth.configuration.study import load_study
 from otosynth.errors import InputError
 from otosynth.locks import lock_until_exit
-from otosynth.provenance import code_digest
+from otosynth.provenance.code import code_files
 from otosynth.configuration.tables import check_raw_files, study_groups, study_specimens
 
 try:
@@ -65,16 +65,16 @@ def method_settings(wildcards):
 
 
 def code(script):
-    """Return a parameter: the digest of a script and of the library modules that it imports.
+    """Return a parameter: digests of a script and of the library modules that it imports.
 
     It is a function, so that every job parses its own code alone.
     """
-    return lambda wildcards: code_digest(SCRIPTS / script)
+    return lambda wildcards: code_files(SCRIPTS / script)
 
 
 def code_of_method(script):
     """Return the same with the module of the job's own method, and of no other."""
-    return lambda wildcards: code_digest(
+    return lambda wildcards: code_files(
         SCRIPTS / script, f"otosynth.methods.{wildcards.method}"
     )
 
@@ -169,6 +169,12 @@ def raw_files(specimen, name):
     return [str(path) for path in input_files(getattr(SPECIMENS[specimen], name))]
 
 
+def study_tables():
+    """Return the tables of specimens and groups, as far as the study is configured by files."""
+    tables = (STUDY.data.specimen_table, STUDY.groups.table)
+    return [str(table) for table in tables if table]
+
+
 def initial_transform(specimen):
     """Return the files that start a specimen's registration; none: the pose is searched."""
     return [str(path) for path in SPECIMENS[specimen].initial_transform]
@@ -190,7 +196,7 @@ def own_grid_pair(specimen, method):
 def code_of_methods(script):
     """Return the digest of a script and of the modules of all configured methods."""
     modules = [f"otosynth.methods.{name}" for name in STUDY.methods]
-    return lambda wildcards: code_digest(SCRIPTS / script, *modules)
+    return lambda wildcards: code_files(SCRIPTS / script, *modules)
 
 
 def monitored():
@@ -251,5 +257,13 @@ SCHEDULE = {
     "adam_betas",
     "checkpoint_every",
 }
+# Where a study lies, and how often it saves its state, is no part of what it is.
+PLACES = {
+    "results": True,
+    "state": True,
+    "data": {"folder"},
+    "training": {"state_minutes"},
+}
+ROOT_OF_RECORDS = f"{RESULTS}/records/root.json"
 FIRST_GROUP = next(iter(GROUPS))
 FIRST_SEED = STUDY.training.seeds[0]

@@ -20,7 +20,7 @@ rule make_phantom:
         mem_mb=growing(3000),
         runtime=growing(20),
     params:
-        settings=settings(STUDY.phantom),
+        phantom=settings(STUDY.phantom),
         side=lambda wildcards: SPECIMENS[wildcards.specimen].side,
         seed=STUDY.seed,
         code=code("make_phantom.py"),

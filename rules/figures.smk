@@ -58,7 +58,7 @@ rule draw_closing:
         runtime=growing(20),
     params:
         specimen=SHOWN,
-        settings=settings(STUDY.classmap, include={"closing_radius_um"}),
+        classmap=settings(STUDY.classmap, include={"closing_radius_um"}),
         label=STUDY.label,
         figures=settings(STUDY.figures, include={"dpi"}),
         code=code("draw_closing.py"),

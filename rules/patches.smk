@@ -45,7 +45,7 @@ rule compute_normalisation:
         runtime=growing(20),
     params:
         training=lambda wildcards: GROUPS[wildcards.group].training,
-        settings=settings(STUDY.normalisation),
+        normalisation=settings(STUDY.normalisation),
         code=code("compute_normalisation.py"),
     message:
         "Choosing the intensity windows of group {wildcards.group} from its training ears"
@@ -73,7 +73,7 @@ rule tabulate_patches:
         mirrored=lambda wildcards: sides_of(
             getattr(GROUPS[wildcards.group], wildcards.split)
         ),
-        settings=settings(STUDY.patches),
+        patches=settings(STUDY.patches),
         code=code("tabulate_patches.py"),
     message:
         "Tabulating the {wildcards.split} patches of group {wildcards.group}"

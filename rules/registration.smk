@@ -26,7 +26,7 @@ rule register_pair:
     params:
         ct=lambda wildcards: raw_scan(wildcards.specimen, "ct"),
         microct=lambda wildcards: raw_scan(wildcards.specimen, "microct"),
-        settings=settings(STUDY.registration),
+        registration=settings(STUDY.registration),
         seed=STUDY.seed,
         code=code("register_pair.py"),
     message:

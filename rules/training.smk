@@ -36,6 +36,10 @@ rule train:
         mirrored=lambda wildcards: sides_of(
             GROUPS[wildcards.group].training + GROUPS[wildcards.group].validation
         ),
+        fold=lambda wildcards: {
+            split: getattr(GROUPS[wildcards.group], split)
+            for split in ("training", "validation")
+        },
         method=method_settings,
         training=settings(STUDY.training, exclude={"seeds", "state_minutes"}),
         seed=STUDY.seed,

@@ -7,8 +7,8 @@ from otosynth.jobs import job
 from otosynth.normalisation import Normalisation, Window, percentiles_of_volumes
 from otosynth.pairs import open_pair
 
-with job(snakemake.log[0]):
-    settings = NormalisationSettings(**snakemake.params.settings)
+with job(snakemake):
+    settings = NormalisationSettings(**snakemake.params.normalisation)
     folders = {Path(path).parent for path in snakemake.input}
     pairs = [open_pair(folder, mirrored=False) for folder in sorted(folders)]
     low, high = percentiles_of_volumes(

@@ -15,7 +15,7 @@ HOW = {
     "classmap": (read_labels, downsample_labels),
 }
 
-with job(snakemake.log[0]):
+with job(snakemake):
     for name, (read, reduce) in HOW.items():
         image = read(Path(snakemake.input[name]))
         write_volume(reduce(image, int(snakemake.wildcards.factor)), Path(snakemake.output[name]))

@@ -13,10 +13,10 @@ from otosynth.volumes.arrays import array_of, spacing_zyx
 from otosynth.volumes.mapping import map_voxels
 from otosynth.volumes.reading import read_volume
 
-with job(snakemake.log[0]):
+with job(snakemake) as recorder:
     image = read_volume(Path(snakemake.input.microct))
     spacing_mm = spacing_zyx(image)
-    settings = ClassMapSettings(**snakemake.params.settings)
+    settings = ClassMapSettings(**snakemake.params.classmap)
     radius_um = closing_radius_um(spacing_mm, settings)
     thresholds = json.loads(Path(snakemake.input.thresholds).read_text())["thresholds"]
     microct = array_of(image)
@@ -35,4 +35,4 @@ with job(snakemake.log[0]):
         snakemake.params.specimen,
         snakemake.params.label,
     )
-    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"])
+    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"], recorder.digest)

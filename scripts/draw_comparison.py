@@ -20,7 +20,7 @@ def cut(image):
     return view.cut(array_of(onto_grid(image, reference, interpolate=False)))
 
 
-with job(snakemake.log[0]):
+with job(snakemake) as recorder:
     specimen = snakemake.params.specimen
     folder = Path(snakemake.input.pair[0]).parent
     pair = open_pair(folder, mirrored=False)
@@ -39,4 +39,4 @@ with job(snakemake.log[0]):
         results.append(Result(title, microct, classmap, [scores[tissue] for tissue in CLASSES]))
     windows = Normalisation.read(Path(snakemake.input.normalisation))
     figure = draw_comparison(pair, view, results, windows, specimen, snakemake.params.label)
-    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"])
+    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"], recorder.digest)

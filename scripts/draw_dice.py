@@ -6,7 +6,7 @@ from otosynth.figures.dice import draw_dice
 from otosynth.figures.style import write_figure
 from otosynth.jobs import job
 
-with job(snakemake.log[0]):
+with job(snakemake) as recorder:
     published = pd.read_csv(snakemake.input.published).query("quantity == 'median_dice'")
     figure = draw_dice(
         pd.read_csv(snakemake.input.dice),
@@ -14,4 +14,4 @@ with job(snakemake.log[0]):
         snakemake.params.titles,
         snakemake.params.label,
     )
-    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"])
+    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"], recorder.digest)

@@ -6,7 +6,7 @@ from otosynth.figures.style import write_figure
 from otosynth.jobs import job
 from otosynth.methods import create_method
 
-with job(snakemake.log[0]):
+with job(snakemake) as recorder:
     name, settings = snakemake.params.name, MethodSettings(**snakemake.params.method)
     figure = draw_framework(
         create_method(name, settings),
@@ -15,4 +15,4 @@ with job(snakemake.log[0]):
         snakemake.params.patch_size,
         snakemake.params.label,
     )
-    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"])
+    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"], recorder.digest)

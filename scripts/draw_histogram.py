@@ -10,8 +10,8 @@ from otosynth.figures.style import write_figure
 from otosynth.jobs import job
 from otosynth.volumes.mapping import map_voxels
 
-with job(snakemake.log[0]):
-    settings = ClassMapSettings(**snakemake.params.settings)
+with job(snakemake) as recorder:
+    settings = ClassMapSettings(**snakemake.params.classmap)
     found = json.loads(Path(snakemake.input.thresholds).read_text())
     inside = map_voxels(Path(snakemake.input.mask)) > 0
     figure = draw_histogram(
@@ -22,4 +22,4 @@ with job(snakemake.log[0]):
         snakemake.wildcards.specimen,
         snakemake.params.label,
     )
-    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"])
+    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"], recorder.digest)

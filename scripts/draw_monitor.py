@@ -20,7 +20,7 @@ from otosynth.training.monitor import monitor_images
 from otosynth.volumes.arrays import spacing_zyx
 from otosynth.volumes.reading import read_volume
 
-with job(snakemake.log[0]):
+with job(snakemake) as recorder:
     normalisation = Normalisation.read(Path(snakemake.input.normalisation))
     rows = []
     for name, keys in snakemake.params.methods.items():
@@ -45,4 +45,4 @@ with job(snakemake.log[0]):
         pixel_mm = spacing_zyx(read_volume(Path(pairs[0])))[1:]
         rows.append(MonitorRow(settings.title, epoch["epoch"], images, inside, pixel_mm))
     figure = draw_monitor(rows, snakemake.params.group, snakemake.params.label)
-    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"])
+    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"], recorder.digest)

@@ -10,7 +10,7 @@ from otosynth.pairs import open_pair
 from otosynth.volumes.arrays import spacing_zyx
 from otosynth.volumes.reading import read_volume
 
-with job(snakemake.log[0]):
+with job(snakemake) as recorder:
     folder = Path(snakemake.input.pair[0]).parent
     figure = draw_pair(
         open_pair(folder, mirrored=False),
@@ -19,4 +19,4 @@ with job(snakemake.log[0]):
         snakemake.params.specimen,
         snakemake.params.label,
     )
-    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"])
+    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"], recorder.digest)

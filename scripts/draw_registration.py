@@ -11,7 +11,7 @@ from otosynth.volumes.arrays import spacing_zyx
 from otosynth.volumes.mapping import map_voxels
 from otosynth.volumes.reading import read_volume
 
-with job(snakemake.log[0]):
+with job(snakemake) as recorder:
     ct, microct, mask = (
         map_voxels(Path(snakemake.input[name])) for name in ("ct", "microct", "mask")
     )
@@ -25,4 +25,4 @@ with job(snakemake.log[0]):
         snakemake.wildcards.specimen,
         snakemake.params.label,
     )
-    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"])
+    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"], recorder.digest)

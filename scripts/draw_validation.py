@@ -11,7 +11,7 @@ from otosynth.figures.validation import Curve, draw_validation, score_parts
 from otosynth.jobs import job
 from otosynth.methods import create_method
 
-with job(snakemake.log[0]):
+with job(snakemake) as recorder:
     files = iter(zip(snakemake.input.validation, snakemake.input.selected, strict=True))
     curves = {}
     for name, keys in snakemake.params.methods.items():
@@ -25,4 +25,4 @@ with job(snakemake.log[0]):
             parts = score_parts(method, validation)
             curves[settings.title].append(Curve(group, validation, parts, epoch))
     figure = draw_validation(curves, snakemake.params.label)
-    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"])
+    write_figure(figure, snakemake.output, snakemake.params.figures["dpi"], recorder.digest)

@@ -2,17 +2,20 @@
 
 from pathlib import Path
 
-from otosynth.files import write_csv
 from otosynth.jobs import job
 from otosynth.scores import dice_view, gather, perceptual_error_view
+from otosynth.tables import write_with_digest
 
-with job(snakemake.log[0]):
+with job(snakemake) as recorder:
     scores = gather(
         [Path(path) for path in snakemake.input.scores],
         snakemake.params.study,
         snakemake.params.label,
         snakemake.params.group_of,
     )
-    write_csv(scores, snakemake.output.scores)
-    write_csv(dice_view(scores), snakemake.output.dice)
-    write_csv(perceptual_error_view(scores), snakemake.output.perceptual_error)
+    for table, path in (
+        (scores, snakemake.output.scores),
+        (dice_view(scores), snakemake.output.dice),
+        (perceptual_error_view(scores), snakemake.output.perceptual_error),
+    ):
+        write_with_digest(table, path, recorder.digest)

@@ -14,10 +14,10 @@ from otosynth.volumes.grids import image_like
 from otosynth.volumes.reading import read_volume
 from otosynth.volumes.writing import write_volume
 
-with job(snakemake.log[0]):
+with job(snakemake):
     image = read_volume(Path(snakemake.input.microct))
     mask = array_of(read_labels(Path(snakemake.input.mask))) > 0
-    settings = ClassMapSettings(**snakemake.params.settings)
+    settings = ClassMapSettings(**snakemake.params.classmap)
     result = class_map_from_microct(array_of(image), mask, spacing_zyx(image), settings)
     write_volume(image_like(result.labels, image), Path(snakemake.output.classmap))
     voxels = np.bincount(result.labels[mask], minlength=len(CLASSES))

@@ -11,11 +11,11 @@ from otosynth.phantom import make_ear
 from otosynth.registration.transforms import write_transform
 from otosynth.volumes.writing import write_volume
 
-with job(snakemake.log[0]):
+with job(snakemake):
     ear = make_ear(
         snakemake.wildcards.specimen,
         snakemake.params.side,
-        PhantomSettings(**snakemake.params.settings),
+        PhantomSettings(**snakemake.params.phantom),
         snakemake.params.seed,
     )
     write_volume(ear.ct, Path(snakemake.output.ct))

@@ -9,7 +9,7 @@ from otosynth.jobs import job
 from otosynth.registration import target_registration_error
 from otosynth.registration.transforms import read_transform
 
-with job(snakemake.log[0]):
+with job(snakemake):
     estimated = read_transform(Path(snakemake.input.transform))
     truth = read_transform(Path(snakemake.input.pose))
     points = pd.read_csv(snakemake.input.points)[["x", "y", "z"]].to_numpy()

@@ -21,7 +21,7 @@ from otosynth.volumes.mapping import map_voxels
 from otosynth.volumes.reading import read_volume
 from otosynth.volumes.writing import write_volume
 
-with job(snakemake.log[0]):
+with job(snakemake):
     name, specimen = snakemake.wildcards.method, snakemake.wildcards.specimen
     mirrored = snakemake.params.mirrored
     settings = TrainingSettings(**snakemake.params.training)

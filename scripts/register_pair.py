@@ -24,9 +24,9 @@ AIR_HU = -1000.0
 # Landmarks come in two files, CT and micro-CT; a transform is one.
 LANDMARK_FILES = 2
 
-with job(snakemake.log[0]) as logger:
+with job(snakemake):
     specimen = snakemake.wildcards.specimen
-    settings = RegistrationSettings(**snakemake.params.settings)
+    settings = RegistrationSettings(**snakemake.params.registration)
     scans = {}
     for name in ("ct", "microct"):
         path = Path(snakemake.params[name])

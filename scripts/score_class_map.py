@@ -7,7 +7,7 @@ from otosynth.jobs import job
 from otosynth.metrics import dice
 from otosynth.volumes.arrays import array_of, read_labels
 
-with job(snakemake.log[0]):
+with job(snakemake):
     thresholded, exact, mask = (
         array_of(read_labels(Path(snakemake.input[name])))
         for name in ("classmap", "labels", "mask")

@@ -11,7 +11,7 @@ from otosynth.volumes.reading import read_volume
 
 LABELS = ("classmap", "mask")
 
-with job(snakemake.log[0]):
+with job(snakemake):
     window = Normalisation.read(Path(snakemake.input.normalisation)).microct
     predicted = {"classmap": read_labels(Path(snakemake.input.classmap))}
     if snakemake.input.microct:

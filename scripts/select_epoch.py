@@ -15,7 +15,7 @@ from otosynth.training.arithmetic import resolve_arithmetic
 from otosynth.training.batches import PatchReader
 from otosynth.training.checkpoints import checkpoint_name, precision_of
 
-with job(snakemake.log[0]):
+with job(snakemake):
     name = snakemake.wildcards.method
     settings = TrainingSettings(**snakemake.params.training)
     method = create_method(name, MethodSettings(title=name, **snakemake.params.method))

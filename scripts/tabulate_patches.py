@@ -6,8 +6,8 @@ from otosynth.jobs import job
 from otosynth.pairs import open_pairs
 from otosynth.patches import patch_table
 
-with job(snakemake.log[0]):
-    settings = PatchSettings(**snakemake.params.settings)
+with job(snakemake):
+    settings = PatchSettings(**snakemake.params.patches)
     pairs = open_pairs(snakemake.input, snakemake.params.mirrored)
     # Only training patches overlap, and only they may be left out.
     is_training = snakemake.wildcards.split == "training"

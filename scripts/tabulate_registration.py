@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from otosynth.files import write_csv
 from otosynth.jobs import job
-from otosynth.tables import rows_from_json
+from otosynth.tables import rows_from_json, write_with_digest
 
-with job(snakemake.log[0]):
+with job(snakemake) as recorder:
     table = rows_from_json(
         snakemake.params.study,
         snakemake.params.label,
@@ -14,4 +13,4 @@ with job(snakemake.log[0]):
         [Path(path) for path in snakemake.input.summaries],
         [Path(path) for path in snakemake.input.target_errors],
     )
-    write_csv(table, snakemake.output[0])
+    write_with_digest(table, snakemake.output[0], recorder.digest)

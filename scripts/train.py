@@ -1,17 +1,21 @@
 """Train one method on one group; continues where a stopped job left off."""
 
+import logging
 from pathlib import Path
 
+from otosynth.configuration.methods import TrainingSettings
 from otosynth.jobs import job
 from otosynth.locks import locked
+from otosynth.pairs import pair_folders
 from otosynth.training.state import clean_state_folder
 from otosynth.training.task import TrainingTask, publish, train_task
 from otosynth.training.team import Team
 
-with job(snakemake.log[0]) as logger:
+with job(snakemake) as recorder:
     wildcards, files, params = snakemake.wildcards, snakemake.input, snakemake.params
     # How often the state is saved changes no result, so it is no parameter of the rule.
-    state_minutes = snakemake.config["training"]["state_minutes"]
+    state_minutes = TrainingSettings(**snakemake.config["training"]).state_minutes
+    folders = pair_folders(files.pairs, params.mirrored)
     task = TrainingTask(
         method=wildcards.method,
         group=wildcards.group,
@@ -24,13 +28,17 @@ with job(snakemake.log[0]) as logger:
         training_table=files.training,
         validation_table=files.validation,
         normalisation=files.normalisation,
-        code=params.code,
+        code=dict(params.code),
+        fold={
+            split: {name: recorder.digest_of_folder(folders[name]) for name in specimens}
+            for split, specimens in params.fold.items()
+        },
     )
     folder = task.open_state(Path(snakemake.config["state"]) / snakemake.config["study"])
 
     def tell_holder(holder):
         """Say who trains this already, and how to take over."""
-        logger.info(
+        logging.getLogger("otosynth").info(
             "%s is trained already by %s; waiting for it. To train it here, stop that process.",
             task.title, holder,
         )  # fmt: skip

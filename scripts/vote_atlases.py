@@ -18,10 +18,10 @@ def read_ct_and_mask(folder):
     return {"ct": read_volume(folder / "ct.nii"), "mask": read_labels(folder / "mask.nii")}
 
 
-with job(snakemake.log[0]) as logger:
+with job(snakemake):
     target = snakemake.wildcards.specimen
     sides = snakemake.params.sides
-    settings = AtlasSettings(**snakemake.params.settings)
+    settings = AtlasSettings(**snakemake.params.atlas)
     folders = {Path(p).parent for p in snakemake.input.atlases}
     fixed = read_ct_and_mask(Path(snakemake.input.ct).parent)
     carried = []

@@ -3,5 +3,7 @@
 from otosynth.jobs import job
 from otosynth.tables import table1, write_table
 
-with job(snakemake.log[0]):
-    write_table(table1(snakemake.params.groups), snakemake.params.label, snakemake.output)
+with job(snakemake) as recorder:
+    write_table(
+        table1(snakemake.params.groups), snakemake.params.label, snakemake.output, recorder.digest
+    )

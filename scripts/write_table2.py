@@ -3,10 +3,10 @@
 from otosynth.jobs import job
 from otosynth.tables import table2, write_table
 
-with job(snakemake.log[0]):
+with job(snakemake) as recorder:
     table = table2(
         dict(zip(map(tuple, snakemake.params.runs), snakemake.input.selected, strict=True)),
         snakemake.params.titles,
         snakemake.input.published,
     )
-    write_table(table, snakemake.params.label, snakemake.output)
+    write_table(table, snakemake.params.label, snakemake.output, recorder.digest)

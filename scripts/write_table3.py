@@ -3,6 +3,6 @@
 from otosynth.jobs import job
 from otosynth.tables import table3, write_table
 
-with job(snakemake.log[0]):
+with job(snakemake) as recorder:
     table = table3(snakemake.input.scores, snakemake.params.titles, snakemake.input.published)
-    write_table(table, snakemake.params.label, snakemake.output)
+    write_table(table, snakemake.params.label, snakemake.output, recorder.digest)

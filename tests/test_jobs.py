@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from otosynth.errors import InputError, Stopped
-from otosynth.jobs import job
+from otosynth.jobs import logged
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def restored_logging():
 
 def test_bad_input_is_one_message_without_a_traceback(tmp_path):
     log = tmp_path / "logs/x.log"
-    with pytest.raises(SystemExit) as end, job(str(log)):
+    with pytest.raises(SystemExit) as end, logged(str(log)):
         raise InputError("ear P1: no such file. Check the table.")
     assert end.value.code == 1
     text = log.read_text()
@@ -31,7 +31,7 @@ def test_bad_input_is_one_message_without_a_traceback(tmp_path):
 
 def test_a_full_disk_that_a_library_met_is_said_plainly(tmp_path):
     log = tmp_path / "x.log"
-    with pytest.raises(SystemExit) as end, job(str(log)):
+    with pytest.raises(SystemExit) as end, logged(str(log)):
         raise OSError(errno.ENOSPC, "No space left on device", "fig1.png")
     assert end.value.code == 1
     assert "ERROR: The disk is full: fig1.png could not be written" in log.read_text()
@@ -40,7 +40,7 @@ def test_a_full_disk_that_a_library_met_is_said_plainly(tmp_path):
 
 def test_a_fault_of_ours_keeps_its_traceback(tmp_path):
     log = tmp_path / "x.log"
-    with pytest.raises(ZeroDivisionError), job(str(log)):
+    with pytest.raises(ZeroDivisionError), logged(str(log)):
         _ = 1 / 0
     assert "Traceback" in log.read_text()
     assert "A fault in otosynth" in log.read_text()
@@ -55,7 +55,7 @@ def test_a_fault_of_ours_keeps_its_traceback(tmp_path):
 )
 def test_a_stopped_job_says_so_and_ends_as_shells_expect(tmp_path, end_by, status, message):
     log = tmp_path / "x.log"
-    with pytest.raises(SystemExit) as end, job(str(log)):
+    with pytest.raises(SystemExit) as end, logged(str(log)):
         raise end_by
     assert end.value.code == status
     assert message in log.read_text()

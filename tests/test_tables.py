@@ -39,7 +39,7 @@ def test_table3_keeps_published_specimens_apart_and_labelled(tmp_path):
     assert table["Multi-task"].tolist()[0] == 0.512
     assert table["Multi-task (published)"].tolist()[1] == 2.18
     files = [str(tmp_path / "t.csv"), str(tmp_path / "t.md")]
-    write_table(table, "phantom", files)
+    write_table(table, "phantom", files, "f" * 64)
     markdown = (tmp_path / "t.md").read_text()
     assert "| P1 | 0.512 |  |" in markdown
     assert "Data: phantom. Published values: Sun 2021, on other data." in markdown

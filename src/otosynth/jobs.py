@@ -7,15 +7,31 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, TypeGuard
+from typing import Any, Literal, TypeGuard
 
 from otosynth.errors import InputError, Stopped
 from otosynth.files import disk_is_full
+from otosynth.provenance.records import Recorder
 
 
 @contextmanager
-def job(log: str, mode: Literal["w", "a"] = "w") -> Iterator[logging.Logger]:
-    """Run a job: messages go to its log file and to the terminal.
+def job(snakemake: Any) -> Iterator[Recorder]:
+    """Run a Snakemake job: it logs as ``logged`` says, and leaves a record when all is well.
+
+    Parameters
+    ----------
+    snakemake
+        What Snakemake gives to a script.
+    """
+    with logged(snakemake.log[0]):
+        recorder = Recorder(snakemake)
+        yield recorder
+        recorder.write()
+
+
+@contextmanager
+def logged(log: str, mode: Literal["w", "a"] = "w") -> Iterator[logging.Logger]:
+    """Run a job whose messages go to its log file and to the terminal.
 
     An ``InputError`` is printed as one message without a traceback, and the process exits with
     status 1; so is a full disk. A job that a signal stopped says so and exits with 128 and the

@@ -1,6 +1,6 @@
 """A registered pair on one grid, as memory maps: CT, micro-CT, mask and class map."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,11 +59,14 @@ def open_pairs(files: Iterable[str], mirrored: Mapping[str, bool]) -> dict[str, 
     InputError
         As ``open_pair``.
     """
-    pairs = {}
-    for folder in sorted({Path(file).parent for file in files}):
-        name = folder.name if folder.name in mirrored else folder.parent.name
-        pairs[name] = open_pair(folder, mirrored[name])
-    return {name: pairs[name] for name in mirrored}
+    folders = pair_folders(files, mirrored)
+    return {name: open_pair(folders[name], is_mirrored) for name, is_mirrored in mirrored.items()}
+
+
+def pair_folders(files: Iterable[str], specimens: Collection[str]) -> dict[str, Path]:
+    """Return the folder of each specimen's pair from the paths of its volumes."""
+    folders = {Path(file).parent for file in files}
+    return {f.name if f.name in specimens else f.parent.name: f for f in sorted(folders)}
 
 
 def from_side(array: np.ndarray, mirrored: bool) -> np.ndarray:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from otosynth.files import write_bytes, write_csv
+from otosynth.provenance.carried import CSV_COLUMN, LINE
 
 PUBLISHED_NOTE = "Published values: Sun 2021, on other data."
 
@@ -76,17 +77,29 @@ def table3(scores: str, titles: Mapping[str, str], published: str) -> pd.DataFra
     return table.rename_axis("Specimen").reset_index()
 
 
-def write_table(table: pd.DataFrame, label: str, files: Sequence[str]) -> None:
-    """Write a table as CSV and as Markdown, with a line that says what the data are."""
-    csv, markdown = (Path(file) for file in files)
-    write_csv(table, csv)
+def write_with_digest(table: pd.DataFrame, path: str, digest: str) -> None:
+    """Write a table as CSV that carries, in its last column, the digest of what it is made from."""
+    write_csv(table.assign(**{CSV_COLUMN: digest}), path)
+
+
+def write_table(table: pd.DataFrame, label: str, files: Sequence[str], digest: str) -> None:
+    """Write a table as CSV and as Markdown, with a line that says what the data are.
+
+    Parameters
+    ----------
+    digest
+        What the table is made from (:func:`otosynth.provenance.records.decisions_digest`); both
+        files carry it.
+    """
+    csv, markdown = files
+    write_with_digest(table, csv, digest)
     cells = table.astype(object).where(table.notna(), "")
     rows = [cells.columns, ["---"] * len(cells.columns), *cells.itertuples(index=False)]
     lines = ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
     note = f"Data: {label}."
     if any("ublished" in str(column) for column in table.columns):
         note += f" {PUBLISHED_NOTE}"
-    write_bytes(markdown, "\n".join([*lines, "", note, ""]).encode())
+    write_bytes(Path(markdown), "\n".join([*lines, "", note, "", LINE.format(digest), ""]).encode())
 
 
 def rows_from_json(

@@ -17,7 +17,7 @@ axes = figure.subplots()
 axes.plot([1, 2, 3], label="abc")
 axes.imshow([[1, 2], [3, 4]])
 axes.legend()
-write_figure(figure, sys.argv[1:], 60)
+write_figure(figure, sys.argv[1:], 60, "f" * 64)
 """
 
 
@@ -41,7 +41,7 @@ def test_the_same_figure_gives_the_same_bytes_in_every_process(tmp_path):
 def test_a_figure_that_cannot_be_written_leaves_nothing(tmp_path):
     figure = new_figure("A title", "phantom", "", 1.0)
     with pytest.raises(KeyError):
-        write_figure(figure, [str(tmp_path / "figure.gif")], 60)
+        write_figure(figure, [str(tmp_path / "figure.gif")], 60, "f" * 64)
     assert list(tmp_path.iterdir()) == []
 
 

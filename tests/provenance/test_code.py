@@ -26,9 +26,9 @@ def library(tmp_path, monkeypatch):
 
 
 def digest(script, *modules):
-    for cached in (code._parse, code._imports_of, code._digest_of_file):
+    for cached in (code._parse, code._imports_of, code.digest_of_code, code.code_files):
         cached.cache_clear()
-    return code.code_digest(script, *modules)
+    return code.code_files(script, *modules)
 
 
 def test_words_do_not_count(library):

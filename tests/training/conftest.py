@@ -36,7 +36,8 @@ def make_task(pairs, normalisation, tiny_settings, tmp_path):
             training_table=str(tmp_path / "patches.tsv"),
             validation_table=str(tmp_path / "patches.tsv"),
             normalisation=str(tmp_path / "normalisation.json"),
-            code="digest",
+            code={"scripts/train.py": "digest"},
+            fold={"training": dict.fromkeys(pairs, "digest")},
         )
 
     return make

@@ -20,7 +20,9 @@ def test_every_figure_and_table_is_there(finished):
 
 def test_every_specimen_is_scored_by_every_method_in_every_class(finished):
     dice = pd.read_csv(finished.results / "tables/dice.csv")
-    assert list(dice.columns) == ["study", "group", "specimen", "method", "class", "dice"]
+    assert list(dice.columns) == [
+        "study", "group", "specimen", "method", "class", "dice", "inputs_sha256",
+    ]  # fmt: skip
     assert len(dice) == 3 * 3 * 3
     assert dice["dice"].between(0, 1).all()
     scores = pd.read_csv(finished.results / "tables/scores.csv")
@@ -71,7 +73,9 @@ def test_checkpoints_load_without_pickle_and_say_their_epoch(finished, method):
     files = sorted(folder.glob("*.safetensors"))
     assert [file.name for file in files] == ["epoch-0001.safetensors", "epoch-0002.safetensors"]
     with safe_open(files[1], framework="pt") as file:
-        assert json.loads(file.metadata()["otosynth"]) == {"epoch": 2, "precision": "float32"}
+        facts = json.loads(file.metadata()["otosynth"])
+        assert (facts["epoch"], facts["precision"]) == (2, "float32")
+        assert [list(ears) for ears in facts["fold"].values()] == [["E2"], ["E3"]]
         names = file.keys()
         assert {name.split(".")[0] for name in names} == {"generator", "discriminator"}
 

@@ -8,14 +8,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from otosynth.provenance.places import is_circumstantial
+
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "config.yaml", "config", "rules", "scripts", "envs", "docs")
 SPECIMENS = "specimen\tside\nE1\tright\nE2\tleft\nE3\tright\n"
 GROUPS = "group\ttesting\ttraining\tvalidation\nA\tE1\tE2\tE3\nB\tE2\tE3\tE1\nC\tE3\tE1\tE2\n"
 
 
-# Places whose bytes differ from run to run; all else must not.
-CIRCUMSTANCES = ("logs", "benchmarks", "tensorboard")
 MINIATURE = "config/miniature.yaml"
 ENVIRONMENT = os.environ | {"PYTHONWARNINGS": "ignore"}
 
@@ -67,7 +67,7 @@ def digests(results: Path) -> dict[str, str]:
         str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(results.rglob("*"))
         if path.is_file()
-        and not set(path.parts) & set(CIRCUMSTANCES)
+        and not is_circumstantial(str(path.relative_to(results)))
         # Snakemake keeps a mark of its own in folders that are outputs; the lock is the run's.
         and path.name not in (".snakemake_timestamp", ".lock")
     }

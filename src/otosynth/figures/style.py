@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from otosynth.files import written_whole
+from otosynth.provenance.carried import figure_metadata
 
 WIDTH_IN = 6.3
 """Text width of a thesis page (inches)."""
@@ -54,7 +55,7 @@ RC: dict[Any, Any] = {
     "pdf.fonttype": 42,
 }
 # A file must not tell when or by which version it was drawn.
-METADATA = {
+METADATA: dict[str, dict[str, str | None]] = {
     ".png": {"Software": None},
     ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
@@ -90,16 +91,26 @@ def new_figure(title: str, label: str, note: str, height_in: float) -> Figure:
     return figure
 
 
-def write_figure(figure: Figure, files: Iterable[str], dpi: int) -> None:
+def write_figure(figure: Figure, files: Iterable[str], dpi: int, digest: str) -> None:
     """Write a figure in the format of each file's suffix (.png or .pdf).
 
     The same figure gives the same bytes: no date and no version stands in the files.
+
+    Parameters
+    ----------
+    digest
+        What the figure was made from (:func:`otosynth.provenance.records.decisions_digest`);
+        it stands in the files' metadata.
     """
     # Else it tells every glyph that it puts into a PDF.
     logging.getLogger("fontTools").setLevel(logging.WARNING)
     for file in map(Path, files):
         with written_whole(file) as beside:
-            figure.savefig(beside, dpi=dpi, metadata=METADATA[file.suffix])
+            figure.savefig(
+                beside,
+                dpi=dpi,
+                metadata=METADATA[file.suffix] | figure_metadata(file.suffix, digest),
+            )
         # Every format gets the layout of the first, which takes longer than the drawing.
         figure.set_layout_engine("none")
 

@@ -1,5 +1,1 @@
-"""Where results come from: digests of the code that makes them."""
-
-from otosynth.provenance.code import code_digest
-
-__all__ = ["code_digest"]
+"""Where results come from: digests of code and files, and a record of every job."""

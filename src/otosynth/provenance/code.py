@@ -1,4 +1,4 @@
-"""A digest of a script and of all library modules that it imports, comments left out."""
+"""Digests of a script and of all library modules that it imports, comments left out."""
 
 import ast
 import hashlib
@@ -9,10 +9,10 @@ LIBRARY = Path(__file__).parents[1]
 
 
 @cache
-def code_digest(script: Path, *modules: str) -> str:
-    """Return a digest of what a script does.
+def code_files(script: Path, *modules: str) -> dict[str, str]:
+    """Return a digest of each file of code that decides what a script does.
 
-    It covers the script and every otosynth module that it imports, directly or not, as parsed
+    These are the script and every otosynth module that it imports, directly or not, as parsed
     code without docstrings and comments: a change of words re-runs nothing, and a change of
     code re-runs just the jobs that import it. A name imported from a package counts as the one
     module that defines it, not as all that the package gathers.
@@ -26,13 +26,25 @@ def code_digest(script: Path, *modules: str) -> str:
 
     Returns
     -------
-    str
-        SHA-256, hexadecimal, 16 digits.
+    dict
+        ``scripts/<name>.py`` or ``otosynth/<module>.py`` to a SHA-256, hexadecimal.
     """
     named = [file for name in modules if (file := _file_of_module(name))]
     files = imported_files([script, *named])
-    parts = [_digest_of_file(path) for path in [script, *sorted(files - {script})]]
-    return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
+    return dict(sorted((code_name(path), digest_of_code(path)) for path in files))
+
+
+def code_name(path: Path) -> str:
+    """Return the name that a file of code has in records."""
+    if path.is_relative_to(LIBRARY):
+        return path.relative_to(LIBRARY.parent).as_posix()
+    return f"{path.parent.name}/{path.name}"
+
+
+def code_path(name: str, project: Path) -> Path:
+    """Return the file of code that has a name in records."""
+    folder = LIBRARY.parent if name.startswith(f"{LIBRARY.name}/") else project
+    return folder / name
 
 
 def imported_files(files: list[Path]) -> set[Path]:
@@ -89,7 +101,8 @@ def _parse(path: Path) -> ast.Module:
 
 
 @cache
-def _digest_of_file(path: Path) -> str:
+def digest_of_code(path: Path) -> str:
+    """Return the SHA-256 of a file's parsed code without docstrings and comments."""
     tree = _parse(path)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):

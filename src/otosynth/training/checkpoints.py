@@ -13,10 +13,9 @@ from torch import Tensor, nn
 from otosynth.errors import InputError
 from otosynth.files import write_bytes
 from otosynth.methods.base import Method
+from otosynth.provenance.carried import CHECKPOINT_KEY
 from otosynth.training.arithmetic import Arithmetic
 
-# safetensors writes several metadata keys in no fixed order; one key keeps the bytes the same.
-METADATA_KEY = "otosynth"
 # Folder of the checkpoints within the folder of a training's state.
 CHECKPOINTS = "checkpoints"
 
@@ -34,7 +33,7 @@ def checkpoint_epoch(path: Path) -> int:
 def encode(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> bytes:
     """Return tensors and facts as the bytes of a safetensors file."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    return save(contiguous, {METADATA_KEY: json.dumps(facts)})
+    return save(contiguous, {CHECKPOINT_KEY: json.dumps(facts)})
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -47,7 +46,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            facts = json.loads(file.metadata()[METADATA_KEY])
+            facts = json.loads(file.metadata()[CHECKPOINT_KEY])
             names = file.keys()
             tensors = {name: file.get_tensor(name) for name in names}
     except (OSError, SafetensorError, KeyError, TypeError) as error:

@@ -15,7 +15,7 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from otosynth.errors import Stopped
-from otosynth.jobs import job
+from otosynth.jobs import logged
 from otosynth.training.stopping import SAVE_SIGNAL, STOP_SIGNALS
 from otosynth.training.task import TrainingTask, train_task
 from otosynth.training.team import join_team
@@ -101,7 +101,7 @@ def launch_config(processes: int, environment: Mapping[str, str]) -> LaunchConfi
 def train_in_team(task_file: str, log: str) -> None:
     """Train as one of the processes that torch's launcher started."""
     task = TrainingTask.read(Path(task_file))
-    with job(log, mode="a"), join_team(task.processes) as team:
+    with logged(log, mode="a"), join_team(task.processes) as team:
         if not team.leads:
             logging.getLogger().setLevel(logging.ERROR)
         train_task(task, Path(task_file).parent, team)

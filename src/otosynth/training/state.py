@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from otosynth.errors import InputError
 from otosynth.files import remove_leftovers, sha256_of, write_bytes, write_json
+from otosynth.settings import dotted
 from otosynth.training.checkpoints import (
     CHECKPOINTS,
     encode,
@@ -78,20 +79,11 @@ def state_folder(
     files = {str(path): sha256_of(Path(path)) for path in inputs}
     text = json.dumps([dict(decisions), files], sort_keys=True, default=list)
     folder = root / hashlib.sha256(text.encode()).hexdigest()[:DIGITS_OF_HASH]
-    decided_by = {"training": title, **_flat(json.loads(text)[0]), **files}
+    decided_by = {"training": title, **dotted(json.loads(text)[0]), **files}
     if not (folder / DECIDED_BY).exists():
         _tell_changes(root, decided_by)
         write_json(decided_by, folder / DECIDED_BY)
     return folder
-
-
-def _flat(decisions: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings with dotted names, as the configuration's users write them."""
-    flat: dict[str, Any] = {}
-    for key, value in decisions.items():
-        name = f"{prefix}{key}"
-        flat |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
-    return flat
 
 
 def _tell_changes(root: Path, decided_by: Mapping[str, Any]) -> None:

@@ -47,7 +47,10 @@ class TrainingTask:
     training_table, validation_table, normalisation
         Files of the patch tables and of the intensity windows.
     code
-        Digest of the code that decides the result.
+        Digests of the files of code that decide the result.
+    fold
+        Split (training, validation) to its specimens, each with the digest of its pair; the
+        checkpoints carry it.
     """
 
     method: str
@@ -61,7 +64,8 @@ class TrainingTask:
     training_table: str
     validation_table: str
     normalisation: str
-    code: str
+    code: dict[str, str]
+    fold: dict[str, dict[str, str]]
 
     @property
     def title(self) -> str:
@@ -118,7 +122,7 @@ def train_task(task: TrainingTask, folder: Path, team: Team) -> None:
     logger.info("%s: %s", task.title, arithmetic.describe())
     example = validation.read(fullest_patch(validation.table))
     seed = derive_seed(task.study_seed, "training", task.group, task.method, task.seed)
-    job = Job(task.title, seed, folder, settings.state_minutes)
+    job = Job(task.title, seed, folder, settings.state_minutes, task.fold)
     history = Trainer(method, training, example, arithmetic, job, team).train()
     if team.leads:
         write_csv(history, folder / HISTORY)

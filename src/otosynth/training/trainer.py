@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,12 +45,15 @@ class Job:
         The state folder of this training; its name is a digest of all that decides the result.
     state_minutes
         Longest time between two saves of the state.
+    fold
+        Split to specimens with the digests of their pairs; every checkpoint carries it.
     """
 
     title: str
     seed: int
     folder: Path
     state_minutes: float
+    fold: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 class Trainer:
@@ -225,7 +228,11 @@ class Trainer:
         last = progress.epoch == self.settings.epochs
         if self.team.leads and (progress.epoch % every == 0 or last):
             name = checkpoint_name(progress.epoch)
-            facts = {"epoch": progress.epoch, "precision": self.arithmetic.precision}
+            facts = {
+                "epoch": progress.epoch,
+                "precision": self.arithmetic.precision,
+                "fold": self.job.fold,
+            }
             progress.checkpoints[name] = write_checkpoint(
                 self.job.folder / CHECKPOINTS / name, self.networks, facts
             )

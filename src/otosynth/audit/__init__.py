@@ -1,0 +1,1 @@
+"""Questions to a study's records: whether they are true, and where a number comes from."""

@@ -1,0 +1,197 @@
+"""The commands of `otosynth audit`."""
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from otosynth.audit.leaks import find_leaks
+from otosynth.audit.recompute import recompute
+from otosynth.audit.replay import replay
+from otosynth.audit.selection import select_cell, select_element
+from otosynth.audit.trace import Tracer
+from otosynth.audit.verify import verify
+from otosynth.errors import InputError
+from otosynth.provenance.places import Places
+from otosynth.provenance.tree import read_records, read_root
+
+MIB = 1024**2
+MOST_AFFECTED = 6
+PIPE_WIDTH = 500
+
+
+def add_audit_commands(parser: argparse.ArgumentParser) -> None:
+    """Add the commands to the parser of `otosynth audit`."""
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.add_argument("--results", type=Path, default=Path("results/phantom"),
+                           help="the study's folder (results/phantom)")  # fmt: skip
+        added.add_argument("--data", type=Path, help="folder of raw scans, for a study of files")
+        added.set_defaults(run=run)
+        return added
+
+    added = command("verify", run_verify, "recompute every hash; list what does not match")
+    added.add_argument("--root", help="a root that was kept elsewhere, such as in a paper")
+    added.add_argument("--threads", type=int, default=os.cpu_count(), help="files read at a time")
+    added = command("trace", run_trace, "follow a number back to the raw scans")
+    added.add_argument("what", help="a table or figure, such as table3 or fig7")
+    added.add_argument("element", nargs="*",
+                       help="ROW COLUMN of a table; KEY=VALUE words for a figure")  # fmt: skip
+    added.add_argument("--page", type=Path, help="also write an HTML page with pictures")
+    command("recompute", run_recompute, "calculate the scores again from stored predictions")
+    added = command("replay", run_replay, "run one job again elsewhere and compare the bytes")
+    added.add_argument("result", help="a result, such as tables/table3.csv")
+    added.add_argument("--cores", type=int, default=os.cpu_count())
+    command("leaks", run_leaks, "show that no tested ear taught the networks that predict it")
+    added = command("crate", run_crate, "pack the study as a Workflow Run RO-Crate")
+    added.add_argument("zip", type=Path, help="the zip to write")
+    added.add_argument("--agent", required=True, help="the organisation that ran the study")
+    added.add_argument("--url", required=True, help="the organisation's URL")
+    added.add_argument("--licence", required=True, help="URL of the licence of the crate")
+    command("list", run_list, "name all results and the jobs that made them")
+
+
+def places_of(options: argparse.Namespace) -> Places:
+    """Return where the study lies that a command is about."""
+    return Places(options.results, options.data)
+
+
+def run_verify(options: argparse.Namespace) -> int:
+    """Verify a study; 0 if everything matches."""
+    console = Console(soft_wrap=True)
+    columns = (
+        TextColumn("Reading"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        found = verify(places_of(options), options.root, options.threads, show)
+    checked = f"{found.jobs} jobs, {found.files} files, {found.bytes / MIB:.0f} MiB"
+    for mismatch in found.mismatches:
+        console.print(f"[red]{mismatch.name}[/red] {mismatch.problem}", highlight=False)
+        if mismatch.job:
+            console.print(f"  job: {_some(mismatch.job.split(', '))}", highlight=False)
+        if mismatch.affected:
+            console.print(f"  affected: {_some(mismatch.affected)}", highlight=False)
+    if found.mismatches:
+        print(f"{len(found.mismatches)} of what the records say does not match ({checked}).")
+        return 1
+    console.print(f"Everything matches: {checked}.\nroot {found.root}", highlight=False)
+    return 0
+
+
+def _some(names: Any) -> str:
+    names = list(names)
+    more = f" and {len(names) - MOST_AFFECTED} more" if len(names) > MOST_AFFECTED else ""
+    return ", ".join(names[:MOST_AFFECTED]) + more
+
+
+def run_trace(options: argparse.Namespace) -> int:
+    """Show the chain behind a number; 0 if all of it is as recorded."""
+    from otosynth.audit.page import as_tree, write_page
+
+    places = places_of(options)
+    tree, root = read_records(places), read_root(places)
+    names = {Path(n).stem: n for n in tree.maker if n.startswith(("tables/", "figures/"))}
+    names |= {n: n for n in tree.maker} | {
+        Path(n).stem: n for n in tree.maker if n.startswith("tables/") and n.endswith(".csv")
+    }
+    if options.what not in names:
+        raise InputError(
+            f"There is no table or figure '{options.what}'. There are: "
+            f"{', '.join(sorted(n for n in names if '/' not in n))}."
+        )
+    name = names[options.what]
+    configuration = root["configuration"]
+    titles = {keys["title"]: method for method, keys in configuration["methods"].items()}
+    titles[configuration["atlas"]["title"]] = "atlas"
+    if name.endswith(".csv"):
+        if len(options.element) != 2:
+            raise InputError(
+                f"Give a ROW and a COLUMN of {name}, in quotes where they hold spaces."
+            )
+        row, column = options.element
+        selection = select_cell(places.path_of(name), row, column, titles)
+    else:
+        selection = select_element(Path(name).stem, options.element, titles)
+    step = Tracer(places, tree, selection).trace(name)
+    # A pipe gets whole lines; a terminal wraps them.
+    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    console.print(f"{selection.title}: [bold]{selection.value}[/bold]  (data: {root['label']})")
+    console.print(as_tree(step), highlight=False)
+    if options.page:
+        write_page(options.page, selection, step, root)
+        console.print(f"The page is {options.page}")
+    return 0 if step.whole else 1
+
+
+def run_recompute(options: argparse.Namespace) -> int:
+    """Calculate all scores again; 0 if they are those reported."""
+    places = places_of(options)
+    differences, count = recompute(places, read_records(places))
+    for difference in differences:
+        print(f"{difference.where}: reported {difference.reported:.6g}, "
+              f"recomputed {difference.recomputed:.6g}")  # fmt: skip
+    print(f"{count} scores calculated again; {len(differences)} differ.")
+    return 1 if differences else 0
+
+
+def run_replay(options: argparse.Namespace) -> int:
+    """Run a job again; 0 if it gives the same bytes."""
+    places = places_of(options)
+    tree, root = read_records(places), read_root(places)
+    if root["configuration"]["data"]["source"] == "files" and options.data is None:
+        raise InputError("Say by --data where the raw scans of this study lie.")
+    with tempfile.TemporaryDirectory(prefix="otosynth-replay-") as scratch:
+        outputs = replay(places, tree, root, options.result, Path(scratch), options.cores)
+    for output in outputs:
+        print(f"{output.name}: {'same bytes' if output.same else 'OTHER BYTES'}")
+    return 0 if all(output.same for output in outputs) else 1
+
+
+def run_leaks(options: argparse.Namespace) -> int:
+    """Look for tested ears among what their predictions learned from; 0 if there is none."""
+    leaks, count = find_leaks(read_records(places_of(options)))
+    for leak in leaks:
+        print(f"{leak.prediction} tests {leak.specimen}, but {leak.through} {leak.why}")
+    print(f"{count} predictions looked at; {len(leaks)} leaks.")
+    return 1 if leaks else 0
+
+
+def run_crate(options: argparse.Namespace) -> int:
+    """Pack a study, if everything matches its records."""
+    # Imported here: rocrate takes a second to import.
+    from otosynth.audit.crate import Publisher, write_crate
+
+    places = places_of(options)
+    mismatches = verify(places, None, os.cpu_count() or 1).mismatches
+    if mismatches:
+        raise InputError(
+            f"{mismatches[0].name} {mismatches[0].problem}. Only what matches its records is "
+            "packed; `otosynth audit verify` lists what does not."
+        )
+    publisher = Publisher(options.agent, options.url, options.licence)
+    files = write_crate(places, read_records(places), read_root(places), publisher, options.zip)
+    print(f"{options.zip}: {files} files, each with its checksum")
+    return 0
+
+
+def run_list(options: argparse.Namespace) -> int:
+    """List all results with their jobs."""
+    tree = read_records(places_of(options))
+    for name in sorted(tree.maker):
+        print(f"{name}\t{tree.maker[name]}")
+    return 0

@@ -1,0 +1,229 @@
+"""Reported scores, calculated again from stored predictions by other code than the study's.
+
+Nothing of :mod:`otosynth.metrics` or :mod:`otosynth.evaluation` is used: overlaps are SimpleITK's,
+distances a k-d tree's, means numpy's in double precision, and volumes come onto the micro-CT grid
+by scipy. Definitions are those of method.md section 8.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pandas as pd
+import SimpleITK as sitk
+from scipy import ndimage
+from scipy.spatial import KDTree
+from skimage.metrics import peak_signal_noise_ratio
+
+from otosynth.provenance.places import Places
+from otosynth.provenance.tree import RecordTree
+from otosynth.tissues import CLASSES
+
+# Scores are computed in single precision and means of millions of voxels; two ways to add them
+# up agree this far.
+RELATIVE_TOLERANCE = 1e-4
+ABSOLUTE_TOLERANCE = 1e-6
+SSIM_EDGE, SSIM_K1, SSIM_K2 = 7, 0.01, 0.03
+STEP_OF_8_BITS = 1 / 255
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A reported score that the stored prediction does not give."""
+
+    where: str
+    reported: float
+    recomputed: float
+
+
+@dataclass(frozen=True)
+class Volume:
+    """Voxels x, y, z and the affine from voxels to mm, as nibabel reads them."""
+
+    voxels: np.ndarray
+    affine: np.ndarray
+
+    @property
+    def spacing_mm(self) -> np.ndarray:
+        """Voxel size x, y, z."""
+        return np.linalg.norm(self.affine[:3, :3], axis=0)
+
+
+def recompute(places: Places, tree: RecordTree) -> tuple[list[Difference], int]:
+    """Compare every reported score with one calculated anew.
+
+    Returns
+    -------
+    tuple
+        What differs, and the number of scores compared.
+    """
+    reported = pd.read_csv(places.results / "tables/scores.csv").fillna({"class": ""})
+    keys = ["specimen", "method", "seed", "grid", "class", "metric"]
+    known = reported.set_index(keys)["value"]
+    differences, count = [], 0
+    for record in tree.records.values():
+        if record["rule"] != "score_prediction":
+            continue
+        wildcards = record["wildcards"]
+        job = (wildcards["specimen"], wildcards["method"], int(wildcards["seed"]))
+        for grid, name, metric, value in scores_of(places, list(record["inputs"])):
+            where = (*job, grid, name, metric)
+            count += 1
+            if not _agree(known.get(where, np.nan), value):
+                differences.append(
+                    Difference(" ".join(map(str, where)), known.get(where, np.nan), value)
+                )
+    return [*differences, *_views(places, reported)], count
+
+
+def _agree(a: float, b: float) -> bool:
+    return bool(np.isclose(a, b, RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE, equal_nan=True))
+
+
+def _views(places: Places, scores: pd.DataFrame) -> Iterator[Difference]:
+    """Compare the tables that only rearrange the scores."""
+    for view, metric, keys in (
+        ("dice", "dice", ["specimen", "method", "class"]),
+        ("perceptual_error", "perceptual_error", ["specimen", "method"]),
+    ):
+        rows = scores[(scores["metric"] == metric) & (scores["grid"] == "microct")]
+        expected = rows.groupby(keys)["value"].mean()
+        shown = pd.read_csv(places.results / f"tables/{view}.csv").set_index(keys)[view]
+        for key in sorted(set(expected.index) | set(shown.index)):
+            if not _agree(shown.get(key, np.nan), expected.get(key, np.nan)):
+                where = f"{view}.csv {key}"
+                yield Difference(where, shown.get(key, np.nan), expected.get(key, np.nan))
+
+
+def scores_of(places: Places, inputs: list[str]) -> Iterator[tuple[str, str, str, float]]:
+    """Yield grid, class, metric and value of one prediction.
+
+    Parameters
+    ----------
+    inputs
+        Names of the files that its scores were computed from.
+    """
+    files = {name: places.path_of(name) for name in inputs}
+    predicted = {Path(n).name.split(".")[0]: _read(p) for n, p in files.items()
+                 if n.startswith(("predictions/", "atlas/"))}  # fmt: skip
+    truth = {Path(n).stem: _read(p) for n, p in files.items()
+             if n.startswith("specimens/") and n.count("/") == 2}  # fmt: skip
+    own = {Path(n).stem: _read(p) for n, p in files.items()
+           if n.startswith("specimens/") and n.count("/") == 3}  # fmt: skip
+    [windows] = [p for n, p in files.items() if n.endswith("normalisation.json")]
+    window = pd.read_json(windows, typ="series")["microct"]
+    low, high = float(window["low"]), float(window["high"])
+    brought = {
+        name: _onto(volume, truth["mask"], 1 if name == "microct" else 0)
+        for name, volume in predicted.items()
+    }
+    for grid, volumes, target in (("microct", brought, truth), ("own", predicted, own)):
+        if not target:
+            continue
+        mask = target["mask"].voxels > 0
+        for name, metric, value in _class_scores(volumes["classmap"], target["classmap"], mask):
+            yield grid, name, metric, value
+        if "microct" in volumes:
+            for metric, value in _microct_scores(
+                volumes["microct"].voxels, target["microct"].voxels, mask, low, high
+            ).items():
+                yield grid, "", metric, value
+
+
+def _read(path: Path) -> Volume:
+    image = nibabel.Nifti1Image.from_filename(path)
+    return Volume(np.asanyarray(image.dataobj), image.affine)
+
+
+def _onto(volume: Volume, reference: Volume, order: int) -> Volume:
+    """Resample onto a reference's grid: nearest neighbour (order 0) or linear (order 1)."""
+    shape = reference.voxels.shape
+    if volume.voxels.shape == shape and np.allclose(volume.affine, reference.affine, atol=1e-6):
+        return volume
+    to_voxels = np.linalg.inv(volume.affine) @ reference.affine
+    voxels = ndimage.affine_transform(
+        volume.voxels, to_voxels, output_shape=shape, order=order, mode="nearest"
+    )
+    return Volume(voxels, reference.affine)
+
+
+def _class_scores(
+    predicted: Volume, truth: Volume, mask: np.ndarray
+) -> Iterator[tuple[str, str, float]]:
+    # Outside the mask both are 0, a label that no class has.
+    labels = [np.where(mask, v.voxels.astype(np.int16) + 1, 0) for v in (truth, predicted)]
+    overlap = sitk.LabelOverlapMeasuresImageFilter()
+    overlap.Execute(*(sitk.GetImageFromArray(array) for array in labels))
+    for number, name in enumerate(CLASSES, start=1):
+        present = [bool((array == number).any()) for array in labels]
+        yield name, "dice", overlap.GetDiceCoefficient(number) if any(present) else np.nan
+        edges = [_edge_points(array, number) * truth.spacing_mm for array in labels]
+        if not all(len(points) for points in edges):
+            yield name, "assd_mm", np.nan
+            yield name, "hd95_mm", np.nan
+            continue
+        there = KDTree(edges[1]).query(edges[0])[0]
+        back = KDTree(edges[0]).query(edges[1])[0]
+        yield name, "assd_mm", (there.sum() + back.sum()) / (len(there) + len(back))
+        yield name, "hd95_mm", max(np.quantile(there, 0.95), np.quantile(back, 0.95))
+
+
+def _edge_points(labels: np.ndarray, number: int) -> np.ndarray:
+    """Voxels of a class with a face to another class; 0, outside the mask, is no class."""
+    edge = np.zeros(labels.shape, bool)
+    for axis in range(3):
+        first = [slice(None)] * 3
+        second = [slice(None)] * 3
+        first[axis], second[axis] = slice(None, -1), slice(1, None)
+        a, b = labels[tuple(first)], labels[tuple(second)]
+        border = (a != b) & (a > 0) & (b > 0)
+        edge[tuple(first)] |= border & (a == number)
+        edge[tuple(second)] |= border & (b == number)
+    return np.argwhere(edge)
+
+
+def _microct_scores(
+    synthetic: np.ndarray, truth: np.ndarray, mask: np.ndarray, low: float, high: float
+) -> dict[str, float]:
+    y, g = (
+        np.clip((volume.astype(np.float64) - low) / (high - low), 0, 1)
+        for volume in (truth, synthetic)
+    )
+    error = np.abs(y - g)[mask]
+    difference = truth[mask].astype(np.float64) - synthetic[mask].astype(np.float64)
+    return {
+        "perceptual_error": float((error / np.maximum(y[mask], STEP_OF_8_BITS)).mean()),
+        "psnr_db": float(peak_signal_noise_ratio(y[mask], g[mask], data_range=1)),
+        "ssim": _ssim(y * mask, g * mask, mask),
+        "mean_absolute_error": float(np.abs(difference).mean()),
+    }
+
+
+def _ssim(y: np.ndarray, g: np.ndarray, mask: np.ndarray) -> float:
+    """Structural similarity (Wang 2004) of cubic windows, by running sums."""
+    mean_y, mean_g = _box_mean(y), _box_mean(g)
+    # Of a sample, not of a population.
+    correction = SSIM_EDGE**3 / (SSIM_EDGE**3 - 1)
+    variance_y = correction * (_box_mean(y * y) - mean_y**2)
+    variance_g = correction * (_box_mean(g * g) - mean_g**2)
+    covariance = correction * (_box_mean(y * g) - mean_y * mean_g)
+    c1, c2 = SSIM_K1**2, SSIM_K2**2
+    similarity = ((2 * mean_y * mean_g + c1) * (2 * covariance + c2)) / (
+        (mean_y**2 + mean_g**2 + c1) * (variance_y + variance_g + c2)
+    )
+    return float(similarity[mask].mean())
+
+
+def _box_mean(volume: np.ndarray) -> np.ndarray:
+    """Mean over a cube around each voxel; the volume is mirrored at its border."""
+    half = SSIM_EDGE // 2
+    for axis in range(3):
+        pad = [(0, 0)] * 3
+        pad[axis] = (half + 1, half)
+        sums = np.cumsum(np.pad(volume, pad, mode="symmetric"), axis=axis)
+        ahead, behind = [slice(None)] * 3, [slice(None)] * 3
+        ahead[axis], behind[axis] = slice(SSIM_EDGE, None), slice(None, -SSIM_EDGE)
+        volume = (sums[tuple(ahead)] - sums[tuple(behind)]) / SSIM_EDGE
+    return volume

@@ -1,0 +1,205 @@
+"""The hash tree of a study's records: which job made what, and from what."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from otosynth.errors import InputError
+from otosynth.files import write_bytes
+from otosynth.provenance.hashing import digest_of, hash_file
+from otosynth.provenance.places import RECORDS, ROOT, Places
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class RecordTree:
+    """Records of jobs by the jobs' names, such as ``train/A-multi_task-1``.
+
+    Attributes
+    ----------
+    records
+        The parsed records.
+    digests
+        SHA-256 of each record's file.
+    """
+
+    records: Mapping[str, Record]
+    digests: Mapping[str, str]
+    _nodes: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def maker(self) -> dict[str, str]:
+        """The job that made each file."""
+        return {name: job for job, record in self.records.items() for name in record["outputs"]}
+
+    def parents(self, job: str) -> list[str]:
+        """Return the jobs that made a job's inputs, sorted."""
+        inputs = self.records[job]["inputs"]
+        return sorted({self.maker[name] for name in inputs if name in self.maker})
+
+    @cached_property
+    def children(self) -> dict[str, set[str]]:
+        """The jobs that read what each job made."""
+        found: dict[str, set[str]] = {job: set() for job in self.records}
+        for job in self.records:
+            for parent in self.parents(job):
+                found[parent].add(job)
+        return found
+
+    def with_ancestors(self, jobs: Iterable[str]) -> set[str]:
+        """Return jobs with all that they depend on."""
+        return reach(jobs, self.parents)
+
+    def with_descendants(self, jobs: Iterable[str]) -> set[str]:
+        """Return jobs with all that depend on them."""
+        return reach(jobs, lambda job: self.children[job])
+
+    def node(self, job: str) -> str:
+        """Return the digest of a job's record and of the nodes of all jobs before it."""
+        if job not in self._nodes:
+            below = [self.node(parent) for parent in self.parents(job)]
+            self._nodes[job] = digest_of(json.dumps([self.digests[job], below]))
+        return self._nodes[job]
+
+
+def reach(jobs: Iterable[str], neighbours: Callable[[str], Iterable[str]]) -> set[str]:
+    """Return jobs with all that can be reached from them by way of neighbours."""
+    waiting, found = list(jobs), set(jobs)
+    while waiting:
+        new = set(neighbours(waiting.pop())) - found
+        found |= new
+        waiting += new
+    return found
+
+
+def record_path(places: Places, job: str) -> Path:
+    """Return where a job's record lies."""
+    return places.results / RECORDS / f"{job}.json"
+
+
+def read_records(places: Places) -> RecordTree:
+    """Read all records of a study.
+
+    Raises
+    ------
+    InputError
+        If there is none, or one is no record.
+    """
+    folder = places.results / RECORDS
+    records, digests = {}, {}
+    for path in sorted(folder.rglob("*.json")):
+        if path == places.results / ROOT:
+            continue
+        job = path.relative_to(folder).with_suffix("").as_posix()
+        records[job], digests[job] = read_record(path), hash_file(path).sha256
+    if not records:
+        raise InputError(f"{folder} holds no records. Run the study first.")
+    return RecordTree(records, digests)
+
+
+def read_record(path: Path) -> Record:
+    """Read a record.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or no record.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if {"job", "rule", "inputs", "outputs"} <= record.keys():
+            return dict(record)
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing.") from None
+    except (ValueError, AttributeError):
+        pass
+    raise InputError(f"{path} is not the record of a job.")
+
+
+def seal(
+    places: Places, results: Iterable[str], tables: Iterable[str], facts: Mapping[str, Any]
+) -> str:
+    """Write ``records/root.json``: every job behind the results, and the root of their hash tree.
+
+    Parameters
+    ----------
+    results
+        All figures and tables of the study.
+    tables
+        The tables of specimens and groups that the study was configured by.
+    facts
+        What the root says besides: the study's name, label and configuration.
+
+    Returns
+    -------
+    str
+        The root, a SHA-256.
+
+    Raises
+    ------
+    InputError
+        If a file that a job read or a result has no record.
+    """
+    tree = read_records(places)
+    names = [places.name_of(Path(path)) for path in results]
+    unknown = [name for name in names if name not in tree.maker]
+    if unknown:
+        raise InputError(
+            f"{unknown[0]} has no record in {places.results / RECORDS}. Delete it and run the same "
+            "command again: it is made anew, with its record."
+        )
+    jobs = sorted(tree.with_ancestors({tree.maker[name] for name in names}))
+    content = {
+        **facts,
+        "tables": {places.name_of(Path(path)): hash_file(Path(path)).sha256 for path in tables},
+        "results": {name: tree.records[tree.maker[name]]["outputs"][name]["sha256"]
+                    for name in sorted(names)},
+        "jobs": {job: _entry(tree, job) for job in jobs},
+    }  # fmt: skip
+    root = root_digest(content)
+    write_bytes(
+        places.results / ROOT, (json.dumps({"root": root, **content}, indent=1) + "\n").encode()
+    )
+    return root
+
+
+def _entry(tree: RecordTree, job: str) -> dict[str, Any]:
+    """Return what the root says of a job."""
+    return {
+        "record": tree.digests[job],
+        "node": tree.node(job),
+        "after": tree.parents(job),
+        "makes": sorted(tree.records[job]["outputs"]),
+    }
+
+
+def root_digest(content: Mapping[str, Any]) -> str:
+    """Return the root of a hash tree: the digest of all that ``root.json`` says but itself."""
+    plain = {key: value for key, value in content.items() if key != "root"}
+    return digest_of(json.dumps(plain, sort_keys=True))
+
+
+def read_root(places: Places) -> dict[str, Any]:
+    """Read ``records/root.json``.
+
+    Raises
+    ------
+    InputError
+        If it is missing or not what ``seal`` wrote.
+    """
+    path = places.results / ROOT
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if {"root", "jobs", "results", "tables"} <= content.keys():
+            return dict(content)
+    except FileNotFoundError:
+        raise InputError(
+            f"{path} is missing: the study is not finished, or not in {places.results}."
+        ) from None
+    except (ValueError, AttributeError):
+        pass
+    raise InputError(f"{path} is not the root of a study's records.")
