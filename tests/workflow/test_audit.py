@@ -7,7 +7,7 @@ from collections import Counter
 import pandas as pd
 import pytest
 from tampering import Tamperer, altered, forge
-from workflow_copy import Workflow
+from workflow_copy import Workflow, copy_workflow
 
 from otosynth.audit.leaks import find_leaks
 from otosynth.audit.recompute import recompute
@@ -237,3 +237,18 @@ def test_only_known_results_are_replayed(audit):
     status, output = audit("list")
     assert status == 0
     assert "tables/table3.csv\twrite_table3" in output
+
+
+def test_raw_scans_have_the_same_names_wherever_they_lie(finished, tmp_path):
+    scans = tmp_path / "elsewhere"
+    shutil.copytree(finished.results / "phantom/E1", scans / "E1")
+    workflow = copy_workflow(tmp_path / "lab")
+    (workflow.folder / "config/miniature_specimens.tsv").write_text(
+        "specimen\tside\tct\tmicroct\n"
+        + "".join(f"E{n}\tright\tE1/ct.nii.gz\tE1/microct.nii.gz\n" for n in (1, 2, 3))
+    )
+    data = f'data={{"source": "files", "folder": "{scans}"}}'
+    workflow.output_of("results/miniature/specimens/E1/ct.nii", "--config", data)
+    record = read_records(places_of(workflow)).records["register_pair/E1"]
+    assert list(record["inputs"]) == ["data:E1/ct.nii.gz", "data:E1/microct.nii.gz"]
+    assert str(tmp_path) not in json.dumps(record)
