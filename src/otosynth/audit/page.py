@@ -2,10 +2,8 @@
 
 import base64
 import io
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import nibabel
@@ -17,6 +15,7 @@ from rich.tree import Tree
 from otosynth.audit.selection import Selection
 from otosynth.audit.trace import Step
 from otosynth.files import write_bytes
+from otosynth.provenance.tree import Root
 
 DIGITS = 12
 # Longer side of a picture (pixels); class maps are stretched to all greys.
@@ -42,7 +41,7 @@ def as_tree(step: Step, tree: Tree | None = None) -> Tree:
     return branch
 
 
-def write_page(path: Path, selection: Selection, step: Step, root: Mapping[str, Any]) -> None:
+def write_page(path: Path, selection: Selection, step: Step, root: Root) -> None:
     """Write the chain as one HTML file that needs nothing else; ``root`` is ``root.json``."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("otosynth.audit"), autoescape=True, trim_blocks=True,

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from otosynth.provenance.places import (
 from otosynth.provenance.records import LOCK, decisions_digest, digest_of_folder
 from otosynth.provenance.tree import (
     RecordTree,
+    Root,
     reach,
     read_record,
     read_root,
@@ -108,7 +109,7 @@ def verify(
 class _Checks:
     """The checks, each of which adds to the mismatches."""
 
-    def __init__(self, places: Places, content: dict[str, Any]) -> None:
+    def __init__(self, places: Places, content: Root) -> None:
         self.places, self.content = places, content
         self.tree = RecordTree({}, {})
         self.hashes: dict[str, FileHash | None] = {}
@@ -116,16 +117,17 @@ class _Checks:
         # From the root, so that what depends on a lost record is known as well.
         self.children: dict[str, list[str]] = {}
         for job, known in content["jobs"].items():
-            for parent in known.get("after", ()):
+            for parent in known["after"]:
                 self.children.setdefault(parent, []).append(job)
 
     def add(self, name: str, problem: str, jobs: Iterable[str] = ()) -> None:
         """Note a mismatch of a file that some jobs made or read."""
         jobs = sorted(set(jobs))
+        known = [job for job in jobs if job in self.content["jobs"]]
         affected = {
             output
-            for job in reach(jobs, lambda job: self.children.get(job, ()))
-            for output in self.content["jobs"].get(job, {}).get("makes", ())
+            for job in reach(known, lambda job: self.children.get(job, ()))
+            for output in self.content["jobs"][job]["makes"]
             if any(part in output for part in SHOWN)
         }
         self.mismatches.append(Mismatch(name, ", ".join(jobs), problem, tuple(sorted(affected))))
@@ -255,7 +257,8 @@ class _Checks:
             if path.is_file() and hash_file(path).sha256 != kept.get(job):
                 self.add(f"{CIRCUMSTANCES}/{job}.json", "is not what was sealed", [job])
             for name, claim in facts.get("files", {}).items():
-                if _hash_if_there(self.places.path_of(name)) != FileHash(**claim):
+                found = _hash_if_there(self.places.path_of(name))
+                if found is None or asdict(found) != claim:
                     self.add(name, "is not the file that was recorded", [job])
 
     def _circumstances_of(self, path: Path, job: str, record: str) -> dict[str, Any]:
@@ -263,14 +266,14 @@ class _Checks:
         try:
             data = path.read_bytes()
             facts: dict[str, Any] = json.loads(data)
-            if encode_with_hash(facts) == data:
+            if encode_with_hash(facts) == data and isinstance(facts["files"], dict):
                 if facts["record"] != record:
                     self.add(name, "belongs to another record", [job])
                 return facts
         except OSError:
             self.add(name, "is missing", [job])
             return {}
-        except (ValueError, AttributeError, KeyError):
+        except (ValueError, AttributeError, KeyError, TypeError):
             pass
         self.add(name, "was edited: it is not what its own hash says", [job])
         return {}

@@ -7,12 +7,61 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
 from otosynth.errors import InputError
 from otosynth.files import write_bytes
 from otosynth.provenance.hashing import digest_of, hash_file
 from otosynth.provenance.places import RECORDS, ROOT, Places
 
-Record = Mapping[str, Any]
+
+class FileFacts(TypedDict):
+    """What a record says of a file (:class:`otosynth.provenance.hashing.FileHash`)."""
+
+    sha256: str
+    md5: str
+    bytes: int
+
+
+class Record(TypedDict):
+    """A job's record, as :mod:`otosynth.provenance.records` writes it."""
+
+    format: int
+    job: str
+    rule: str
+    wildcards: dict[str, str]
+    inputs: dict[str, FileFacts]
+    outputs: dict[str, FileFacts]
+    configuration: dict[str, Any]
+    parameters: dict[str, Any]
+    seeds: dict[str, int]
+    code: dict[str, str]
+    lock: str
+
+
+class JobOfRoot(TypedDict):
+    """What the root says of a job: its digests, the jobs before it and the files it made."""
+
+    record: str
+    node: str
+    after: list[str]
+    makes: list[str]
+
+
+class Root(TypedDict):
+    """The contents of ``records/root.json``."""
+
+    root: str
+    study: str
+    label: str
+    configuration: dict[str, Any]
+    tables: dict[str, str]
+    results: dict[str, str]
+    jobs: dict[str, JobOfRoot]
+
+
+RECORD, ROOT_OF_RECORDS = TypeAdapter(Record), TypeAdapter(Root)
 
 
 @dataclass(frozen=True)
@@ -110,14 +159,11 @@ def read_record(path: Path) -> Record:
         If the file is missing or no record.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if {"job", "rule", "inputs", "outputs"} <= record.keys():
-            return dict(record)
+        return RECORD.validate_json(path.read_bytes(), strict=True)
     except FileNotFoundError:
         raise InputError(f"{path} is missing.") from None
-    except (ValueError, AttributeError):
-        pass
-    raise InputError(f"{path} is not the record of a job.")
+    except ValidationError:
+        raise InputError(f"{path} is not the record of a job.") from None
 
 
 def seal(
@@ -167,7 +213,7 @@ def seal(
     return root
 
 
-def _entry(tree: RecordTree, job: str) -> dict[str, Any]:
+def _entry(tree: RecordTree, job: str) -> JobOfRoot:
     """Return what the root says of a job."""
     return {
         "record": tree.digests[job],
@@ -183,7 +229,7 @@ def root_digest(content: Mapping[str, Any]) -> str:
     return digest_of(json.dumps(plain, sort_keys=True))
 
 
-def read_root(places: Places) -> dict[str, Any]:
+def read_root(places: Places) -> Root:
     """Read ``records/root.json``.
 
     Raises
@@ -193,13 +239,10 @@ def read_root(places: Places) -> dict[str, Any]:
     """
     path = places.results / ROOT
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if {"root", "jobs", "results", "tables"} <= content.keys():
-            return dict(content)
+        return ROOT_OF_RECORDS.validate_json(path.read_bytes(), strict=True)
     except FileNotFoundError:
         raise InputError(
             f"{path} is missing: the study is not finished, or not in {places.results}."
         ) from None
-    except (ValueError, AttributeError):
-        pass
-    raise InputError(f"{path} is not the root of a study's records.")
+    except ValidationError:
+        raise InputError(f"{path} is not the root of a study's records.") from None
