@@ -3,6 +3,7 @@
 python -m otosynth.publishing results/phantom published/phantom
 """
 
+import argparse
 import json
 import shutil
 import sys
@@ -83,7 +84,11 @@ def machine_of(results: Path, root: Root) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("results", type=Path, help="the finished study")
+    parser.add_argument("target", type=Path, help="a folder that git keeps")
+    options = parser.parse_args()
     try:
-        publish(*map(Path, sys.argv[1:]))
-    except InputError as error:
+        publish(options.results, options.target)
+    except (InputError, OSError) as error:
         sys.exit(f"ERROR: {error}")

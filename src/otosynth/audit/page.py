@@ -20,20 +20,19 @@ from otosynth.provenance.tree import Root
 DIGITS = 12
 # Longer side of a picture (pixels); class maps are stretched to all greys.
 PICTURE_PX = 220
-MOST_FILES = 4
+MOST_FILES = 6
 
 
 def as_tree(step: Step, tree: Tree | None = None) -> Tree:
     """Return a step and all before it as a tree for the terminal."""
     lines = [f"[bold]{escape(step.title)}[/bold]" + (" (shown above)" if step.repeated else "")]
-    lines += [f"[cyan]{escape(fact)}[/cyan]" for fact in step.facts if not step.repeated]
-    for name, _, digest, whole in step.files[:MOST_FILES] if not step.repeated else ():
+    lines += [f"[cyan]{escape(fact)}[/cyan]" for fact in step.facts]
+    # Those that are not as recorded come first, so that none is left out.
+    for name, _, digest, whole in sorted(step.files, key=lambda file: file[3])[:MOST_FILES]:
         mark = "[green]as recorded[/green]" if whole else "[red]NOT AS RECORDED[/red]"
         lines.append(f"{escape(name)}  [dim]sha256 {digest[:DIGITS]}[/dim] {mark}")
-    if len(step.files) > MOST_FILES and not step.repeated:
-        rest = step.files[MOST_FILES:]
-        state = "" if all(ok for *_, ok in rest) else "[red]NOT[/red] "
-        lines.append(f"and {len(rest)} more files, {state}all as recorded")
+    if len(step.files) > MOST_FILES:
+        lines.append(f"and {len(step.files) - MOST_FILES} more files")
     label = "\n".join(lines)
     branch = Tree(label) if tree is None else tree.add(label)
     for before in step.before:

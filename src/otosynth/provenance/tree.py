@@ -32,6 +32,7 @@ class Record(TypedDict):
     rule: str
     wildcards: dict[str, str]
     inputs: dict[str, FileFacts]
+    roles: dict[str, list[str]]
     outputs: dict[str, FileFacts]
     configuration: dict[str, Any]
     parameters: dict[str, Any]
@@ -188,9 +189,10 @@ def seal(
     Raises
     ------
     InputError
-        If a file that a job read or a result has no record.
+        If a result has no record, or two records claim one file.
     """
     tree = read_records(places)
+    _refuse_two_makers(places, tree)
     names = [places.name_of(Path(path)) for path in results]
     unknown = [name for name in names if name not in tree.maker]
     if unknown:
@@ -211,6 +213,31 @@ def seal(
         places.results / ROOT, (json.dumps({"root": root, **content}, indent=1) + "\n").encode()
     )
     return root
+
+
+def _refuse_two_makers(places: Places, tree: RecordTree) -> None:
+    for job, record in tree.records.items():
+        for name in record["outputs"]:
+            if tree.maker[name] != job:
+                first, second = (record_path(places, j) for j in (job, tree.maker[name]))
+                raise InputError(
+                    f"{first} and {second} both say that they made {name}. Delete the older one."
+                )
+
+
+def read_sealed(places: Places) -> tuple[RecordTree, Root]:
+    """Read the root and the records of its jobs, and of no others.
+
+    Raises
+    ------
+    InputError
+        As ``read_root``, and if one of these records is missing or unreadable.
+    """
+    root = read_root(places)
+    paths = {job: record_path(places, job) for job in root["jobs"]}
+    records = {job: read_record(path) for job, path in paths.items()}
+    digests = {job: hash_file(path).sha256 for job, path in paths.items()}
+    return RecordTree(records, digests), root
 
 
 def _entry(tree: RecordTree, job: str) -> JobOfRoot:
@@ -235,14 +262,18 @@ def read_root(places: Places) -> Root:
     Raises
     ------
     InputError
-        If it is missing or not what ``seal`` wrote.
+        If it is missing or not what ``seal`` wrote, or if the study's raw scans lie in a folder
+        that ``places`` does not tell.
     """
     path = places.results / ROOT
     try:
-        return ROOT_OF_RECORDS.validate_json(path.read_bytes(), strict=True)
-    except FileNotFoundError:
+        root = ROOT_OF_RECORDS.validate_json(path.read_bytes(), strict=True)
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(
             f"{path} is missing: the study is not finished, or not in {places.results}."
         ) from None
     except ValidationError:
         raise InputError(f"{path} is not the root of a study's records.") from None
+    if root["configuration"]["data"]["source"] == "files" and places.data is None:
+        raise InputError("This study has raw scans of its own: say by --data where they lie.")
+    return root
