@@ -240,7 +240,7 @@ def test_an_element_of_a_figure_is_traced(audit):
     assert status == 0, output
     assert "atlas vote, specimen E1" in output
     assert "dice bone microct" in output
-    assert "training" not in output.replace("training:", "")
+    assert "checkpoints" not in output
 
 
 def test_a_trace_tells_what_is_no_longer_as_recorded(study, monkeypatch, capsys):

@@ -239,14 +239,14 @@ def write_crate(
         workflow.append_to("input", parameter)
     _add_other_files(builder)
     with tempfile.TemporaryDirectory() as folder:
-        sums = Path(folder) / SUMS
-        lines = [f"{digest}  {place}\n" for place, digest in sorted(builder.sums.items())]
-        sums.write_text("".join(lines), encoding="utf-8")
-        builder.add_file(sums, SUMS, description="For `sha256sum -c sha256sums.txt`.")
         readme = Path(folder) / README
         readme.write_text(README_TEXT.format(**root), encoding="utf-8")
         about = {"about": crate.root_dataset, "encodingFormat": "text/markdown"}
         builder.add_file(readme, README, **about)
+        sums = Path(folder) / SUMS
+        lines = [f"{digest}  {place}\n" for place, digest in sorted(builder.sums.items())]
+        sums.write_text("".join(lines), encoding="utf-8")
+        builder.add_file(sums, SUMS, description="For `sha256sum -c sha256sums.txt`.")
         _unwrap_single_values(crate)
         with written_whole(path) as beside:
             crate.write_zip(beside)
