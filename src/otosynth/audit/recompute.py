@@ -22,13 +22,14 @@ from otosynth.errors import InputError
 from otosynth.provenance.places import Places
 from otosynth.provenance.tree import Record, RecordTree
 from otosynth.tissues import CLASSES
+from otosynth.volumes.mapping import NIBABEL_ERRORS
 
 # Scores are computed in single precision and means of millions of voxels; two ways to add them
 # up agree this far.
 RELATIVE_TOLERANCE = 1e-4
 ABSOLUTE_TOLERANCE = 1e-6
 # What reading a missing or damaged volume or JSON file raises.
-UNREADABLE = (OSError, EOFError, ValueError, KeyError, nibabel.filebasedimages.ImageFileError)
+UNREADABLE = (*NIBABEL_ERRORS, EOFError, ValueError, KeyError)
 SSIM_EDGE, SSIM_K1, SSIM_K2 = 7, 0.01, 0.03
 STEP_OF_8_BITS = 1 / 255
 KEYS = ["specimen", "method", "seed", "grid", "class", "metric"]
