@@ -16,6 +16,7 @@ from otosynth.audit.selection import Selection
 from otosynth.audit.trace import Step
 from otosynth.files import write_bytes
 from otosynth.provenance.tree import Root
+from otosynth.volumes.mapping import NIBABEL_ERRORS
 
 DIGITS = 12
 # Longer side of a picture (pixels); class maps are stretched to all greys.
@@ -64,7 +65,7 @@ def picture_of(path: Path) -> str:
             return _url(path.read_bytes())
         if path.name.endswith((".nii", ".nii.gz")):
             return _url(_slice(path))
-    except (OSError, ValueError, EOFError, nibabel.filebasedimages.ImageFileError):
+    except (*NIBABEL_ERRORS, EOFError):
         pass
     return ""
 
