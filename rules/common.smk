@@ -8,6 +8,7 @@ from otosynth.configuration.study import load_study
 from otosynth.errors import InputError
 from otosynth.locks import lock_until_exit
 from otosynth.provenance.code import code_files
+from otosynth.provenance.places import places_of
 from otosynth.configuration.tables import check_raw_files, study_groups, study_specimens
 
 try:
@@ -157,6 +158,11 @@ def raw_scan(specimen, name):
     if IS_PHANTOM:
         return f"{RESULTS}/phantom/{specimen}/{name}.nii.gz"
     return str(getattr(SPECIMENS[specimen], name))
+
+
+def scan_name(specimen, name):
+    """Return a raw scan's name in records, for `params`: the same wherever the data lie."""
+    return places_of(config).name_of(Path(raw_scan(specimen, name)))
 
 
 def raw_files(specimen, name):

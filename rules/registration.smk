@@ -24,8 +24,8 @@ rule register_pair:
         mem_mb=growing(4000),
         runtime=growing(30),
     params:
-        ct=lambda wildcards: raw_scan(wildcards.specimen, "ct"),
-        microct=lambda wildcards: raw_scan(wildcards.specimen, "microct"),
+        ct=lambda wildcards: scan_name(wildcards.specimen, "ct"),
+        microct=lambda wildcards: scan_name(wildcards.specimen, "microct"),
         registration=settings(STUDY.registration),
         seed=STUDY.seed,
         code=code("register_pair.py"),

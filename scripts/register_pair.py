@@ -24,12 +24,12 @@ AIR_HU = -1000.0
 # Landmarks come in two files, CT and micro-CT; a transform is one.
 LANDMARK_FILES = 2
 
-with job(snakemake):
+with job(snakemake) as recorder:
     specimen = snakemake.wildcards.specimen
     settings = RegistrationSettings(**snakemake.params.registration)
     scans = {}
     for name in ("ct", "microct"):
-        path = Path(snakemake.params[name])
+        path = recorder.places.path_of(snakemake.params[name])
         scans[name] = read_volume(path)
         check_intensities(scans[name], path)
     ct, microct = scans["ct"], scans["microct"]

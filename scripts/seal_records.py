@@ -2,8 +2,7 @@
 
 from otosynth.jobs import logged
 from otosynth.provenance.circumstances import SEALED, Circumstances, circumstances_hashes
-from otosynth.provenance.places import CIRCUMSTANCES
-from otosynth.provenance.records import places_of
+from otosynth.provenance.places import CIRCUMSTANCES, places_of
 from otosynth.provenance.tree import seal
 
 with logged(snakemake.log[0]) as logger:

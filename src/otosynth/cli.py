@@ -22,6 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader (`head`) has seen enough; nothing more may be written at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        print(f"ERROR: {error.filename or 'a file'}: {error.strerror}.", file=sys.stderr)
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
     return 1

@@ -3,6 +3,7 @@
 python -m otosynth.publishing results/phantom published/phantom
 """
 
+import argparse
 import json
 import shutil
 import sys
@@ -16,7 +17,7 @@ from otosynth.errors import InputError
 from otosynth.files import write_bytes, write_csv, write_json
 from otosynth.provenance.carried import CSV_COLUMN
 from otosynth.provenance.places import CIRCUMSTANCES, ROOT, Places
-from otosynth.provenance.tree import read_root
+from otosynth.provenance.tree import Root, read_root
 
 COPIED = ("tables", "figures")
 MACHINE = ("processor", "gpu", "gpu_driver", "python", "system")
@@ -70,7 +71,7 @@ def metrics(scores: pd.DataFrame, label: str) -> dict[str, Any]:
     return found
 
 
-def machine_of(results: Path, root: dict[str, Any]) -> dict[str, Any]:
+def machine_of(results: Path, root: Root) -> dict[str, Any]:
     """Return the types of machine that trained: the same type gives the same bytes."""
     found: dict[str, set[str]] = {key: set() for key in MACHINE}
     for job in root["jobs"]:
@@ -83,7 +84,11 @@ def machine_of(results: Path, root: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("results", type=Path, help="the finished study")
+    parser.add_argument("target", type=Path, help="a folder that git keeps")
+    options = parser.parse_args()
     try:
-        publish(*map(Path, sys.argv[1:]))
-    except InputError as error:
+        publish(options.results, options.target)
+    except (InputError, OSError) as error:
         sys.exit(f"ERROR: {error}")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from otosynth.provenance.places import Places, files_within, is_circumstantial
+from otosynth.provenance.places import Places, files_within, is_circumstantial, is_shown
 
 
 @pytest.mark.parametrize("folder", ["/here", "/elsewhere"])
@@ -26,6 +26,13 @@ def test_only_logs_and_the_like_are_circumstantial():
     assert is_circumstantial("training/A/multi_task/seed-1/tensorboard/events")
     assert not is_circumstantial("training/A/multi_task/seed-1/history.tsv")
     assert not is_circumstantial("records/train/A-multi_task-1.json")
+    assert not is_circumstantial("figures/logs/fig1.png")
+
+
+def test_tables_and_figures_are_shown():
+    assert is_shown("tables/table1.md")
+    assert is_shown("specimens/E1/qc/histogram.png")
+    assert not is_shown("specimens/E1qc/ct.nii")
 
 
 def test_a_folder_s_files_are_without_snakemake_s_mark(tmp_path):

@@ -28,7 +28,8 @@ def study(tmp_path):
         path = results / f"records/{job}.json"
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps({
-            "job": job, "rule": job, "wildcards": {},
+            "format": 1, "job": job, "rule": job, "wildcards": {}, "roles": {},
+            "configuration": {}, "parameters": {}, "seeds": {}, "code": {}, "lock": "",
             "inputs": {name: facts_of(results / name) for name in inputs},
             "outputs": {name: facts_of(results / name) for name in outputs},
         }))  # fmt: skip
@@ -42,7 +43,8 @@ def study(tmp_path):
 
 def seal_it(places):
     tables = [places.project / "groups.tsv"]
-    return seal(places, [places.results / "table.csv"], tables, {"study": "study"})
+    facts = {"study": "study", "label": "phantom", "configuration": {"data": {"source": "phantom"}}}
+    return seal(places, [places.results / "table.csv"], tables, facts)
 
 
 def test_the_root_names_every_job_behind_the_results_and_no_other(study):
@@ -84,6 +86,13 @@ def test_a_result_without_a_record_is_refused(study):
     with pytest.raises(InputError, match="has no record"):
         seal_it(study)
     assert not (study.results / "records/root.json").exists()
+
+
+def test_two_records_of_one_file_are_refused(study):
+    second = study.results / "records/another.json"
+    second.write_bytes((study.results / "records/second.json").read_bytes())
+    with pytest.raises(InputError, match="both say that they made b"):
+        seal_it(study)
 
 
 def test_what_is_no_record_is_refused(study, tmp_path):

@@ -40,7 +40,8 @@ class Tamperer:
             self.flipped_bit, self.cut_off, self.deleted_result, self.swapped_files,
             self.swapped_folds, self.edited_cell, self.replaced_checkpoint, self.edited_record,
             self.deleted_record, self.stale_figure, self.edited_circumstances, self.edited_root,
-            self.edited_groups, self.stranger, self.edited_code, self.swapped_records,
+            self.edited_groups, self.stranger, self.stranger_with_a_record, self.edited_code,
+            self.swapped_records,
         ]  # fmt: skip
 
     def path(self, name: str) -> Path:
@@ -150,10 +151,22 @@ class Tamperer:
         data = self.path("figures/fig7.png").read_bytes()
         return Alteration("result without a record", {self.path(name): data}, {name})
 
+    def stranger_with_a_record(self) -> Alteration:
+        name = f"figures/fig{self.random.randrange(10, 99)}.png"
+        record = json.loads(self.path(f"{RECORDS}/draw_dice.json").read_text())
+        [old] = [n for n in record["outputs"] if n.endswith(".png")]
+        record["outputs"] = {name: record["outputs"][old] | {"bytes": 1}}
+        changes: Changes = {
+            self.path(name): self.path(old).read_bytes(),
+            self.path(f"{RECORDS}/draw_extra.json"): json.dumps(record).encode(),
+        }
+        return Alteration("result with a record that is not its own", changes, {name})
+
     def edited_code(self) -> Alteration:
         scripts = sorted((self.places.project / "scripts").glob("*.py"))
         script = self.random.choice([s for s in scripts if s.name != "seal_records.py"])
-        data = script.read_bytes() + b"\nprint('one line more')\n"
+        line = self.random.choice([b"print('one line more')", b"this is no Python"])
+        data = script.read_bytes() + b"\n" + line + b"\n"
         return Alteration("edited code", {script: data}, {f"code:scripts/{script.name}"})
 
 

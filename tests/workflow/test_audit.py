@@ -7,7 +7,7 @@ from collections import Counter
 import pandas as pd
 import pytest
 from tampering import Tamperer, altered, forge
-from workflow_copy import Workflow
+from workflow_copy import Workflow, copy_workflow
 
 from otosynth.audit.leaks import find_leaks
 from otosynth.audit.recompute import recompute
@@ -135,6 +135,42 @@ def test_a_score_that_the_prediction_does_not_give_is_found(study):
     assert "hd95_mm" in difference.where
 
 
+@pytest.mark.parametrize("line", ["invented", "twice"])
+def test_a_score_that_no_prediction_has_is_found(study, line, monkeypatch, capsys):
+    path = study.results / "tables/scores.csv"
+    rows = path.read_text().splitlines()
+    rows.append(rows[1].replace("dice", "hd99_mm") if line == "invented" else rows[1])
+    path.write_text("\n".join(rows) + "\n")
+    monkeypatch.chdir(study.folder)
+    assert main(["audit", "recompute", "--results", "results/miniature"]) == 1
+    output = capsys.readouterr()
+    assert ("hd99_mm" in output.out) or ("tells a score twice" in output.err)
+
+
+@pytest.mark.parametrize(
+    ("lost", "arguments"),
+    [
+        ("tables/table3.csv", ["trace", "table3", "E1", "Multi-task"]),
+        ("scores/E1/atlas/seed-0.csv", ["trace", "fig7", "specimen=E1", "method=atlas"]),
+        ("predictions/E1/multi_task/seed-1/microct.nii.gz", ["recompute"]),
+        ("records/draw_dice.json", ["leaks"]),
+        ("records/root.json", ["list"]),
+        ("phantom/E1/ct.nii.gz", ["replay", "specimens/E1/ct.nii"]),
+    ],
+)
+@pytest.mark.parametrize("how", ["deleted", "emptied", "damaged"])
+def test_a_lost_or_damaged_file_gives_one_message(study, lost, arguments, how, monkeypatch, capsys):
+    path = study.results / lost
+    path.write_bytes({"emptied": b"", "damaged": b"\x80\x00not this", "deleted": b""}[how])
+    if how == "deleted":
+        path.unlink()
+    monkeypatch.chdir(study.folder)
+    command, *others = arguments
+    assert main(["audit", command, "--results", "results/miniature", *others]) == 1
+    output = capsys.readouterr()
+    assert output.err.count("ERROR") == 1 or "NOT AS RECORDED" in output.out
+
+
 def test_no_ear_taught_the_networks_that_predict_it(finished, audit):
     leaks, predictions = find_leaks(read_records(places_of(finished)))
     assert leaks == []
@@ -153,13 +189,31 @@ def test_a_leak_is_found_by_name_or_by_bytes(finished, name):
     assert all(leak.specimen == "E1" for leak in leaks)
 
 
-def test_an_atlas_vote_that_knew_its_target_s_classes_is_found(finished):
+@pytest.mark.parametrize("prediction", ["vote_atlases/E2", "predict/E2-single_task-1"])
+@pytest.mark.parametrize("name", ["specimens/E2/classmap.nii", "specimens/E2/microct.nii"])
+def test_a_prediction_that_knew_the_truth_is_found(finished, prediction, name):
     tree = read_records(places_of(finished))
     records = json.loads(json.dumps(tree.records))
-    tested = records["make_class_map/E2"]["outputs"]["specimens/E2/classmap.nii"]
-    records["vote_atlases/E2"]["inputs"]["specimens/E2/classmap.nii"] = tested
+    made = tree.records[tree.maker[name]]["outputs"][name]
+    records[prediction]["inputs"][name] = made
     [leak] = find_leaks(RecordTree(records, tree.digests))[0]
-    assert leak.prediction == "vote_atlases/E2"
+    assert (leak.prediction, leak.through) == (prediction, prediction)
+
+
+def test_a_copied_raw_scan_is_a_leak_and_a_shared_slice_is_none(finished):
+    tree = read_records(places_of(finished))
+    records = json.loads(json.dumps(tree.records))
+    tested, other = records["register_pair/E1"], records["register_pair/E2"]
+    ct = tested["inputs"]["phantom/E1/ct.nii.gz"]
+    # The CT of E1 as two slices, of which that of E2 has one.
+    second = ct | {"sha256": "0" * 64}
+    tested["inputs"]["second.dcm"] = second
+    tested["roles"]["ct"] = ["phantom/E1/ct.nii.gz", "second.dcm"]
+    other["inputs"]["same.dcm"] = ct
+    assert find_leaks(RecordTree(records, tree.digests))[0] == []
+    other["inputs"]["other.dcm"] = second
+    leaks, _ = find_leaks(RecordTree(records, tree.digests))
+    assert {leak.why for leak in leaks} == {"read the ct of E1"}
 
 
 def test_a_cell_is_traced_to_the_raw_scans(finished, audit, tmp_path):
@@ -186,7 +240,7 @@ def test_an_element_of_a_figure_is_traced(audit):
     assert status == 0, output
     assert "atlas vote, specimen E1" in output
     assert "dice bone microct" in output
-    assert "training" not in output.replace("training:", "")
+    assert "checkpoints" not in output
 
 
 def test_a_trace_tells_what_is_no_longer_as_recorded(study, monkeypatch, capsys):
@@ -207,6 +261,8 @@ def test_a_trace_tells_what_is_no_longer_as_recorded(study, monkeypatch, capsys)
         (["table3", "E9", "Multi-task"], "0 rows are 'E9'"),
         (["dice", "phantom", "dice"], "0 rows are"),
         (["fig7", "E1"], "'E1' is no element of a figure"),
+        (["fig7", "specimen=E99"], "There is no specimen 'E99'. There are: E1, E2, E3"),
+        (["fig7", "specimen=[/x]"], "There is no specimen '[/x]'"),
     ],
 )
 def test_a_question_that_makes_no_sense_is_refused(audit, arguments, message):
@@ -237,3 +293,18 @@ def test_only_known_results_are_replayed(audit):
     status, output = audit("list")
     assert status == 0
     assert "tables/table3.csv\twrite_table3" in output
+
+
+def test_raw_scans_have_the_same_names_wherever_they_lie(finished, tmp_path):
+    scans = tmp_path / "elsewhere"
+    shutil.copytree(finished.results / "phantom/E1", scans / "E1")
+    workflow = copy_workflow(tmp_path / "lab")
+    (workflow.folder / "config/miniature_specimens.tsv").write_text(
+        "specimen\tside\tct\tmicroct\n"
+        + "".join(f"E{n}\tright\tE1/ct.nii.gz\tE1/microct.nii.gz\n" for n in (1, 2, 3))
+    )
+    data = f'data={{"source": "files", "folder": "{scans}"}}'
+    workflow.output_of("results/miniature/specimens/E1/ct.nii", "--config", data)
+    record = read_records(places_of(workflow)).records["register_pair/E1"]
+    assert list(record["inputs"]) == ["data:E1/ct.nii.gz", "data:E1/microct.nii.gz"]
+    assert str(tmp_path) not in json.dumps(record)

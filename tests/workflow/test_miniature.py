@@ -42,7 +42,7 @@ def test_a_second_run_does_nothing(finished):
 
 def test_the_same_bytes_with_another_number_of_cores(finished, tmp_path_factory):
     again = copy_workflow(tmp_path_factory.mktemp("again"))
-    again.output_of("--cores", "1")
+    again.output_of("--cores", "4")
     first, second = digests(finished.results), digests(again.results)
     assert first.keys() == second.keys()
     assert [name for name in first if first[name] != second[name]] == []

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from otosynth.audit.leaks import find_leaks
@@ -18,7 +19,7 @@ from otosynth.audit.trace import Tracer
 from otosynth.audit.verify import verify
 from otosynth.errors import InputError
 from otosynth.provenance.places import Places
-from otosynth.provenance.tree import read_records, read_root
+from otosynth.provenance.tree import read_sealed
 
 MIB = 1024**2
 MOST_AFFECTED = 6
@@ -39,7 +40,9 @@ def add_audit_commands(parser: argparse.ArgumentParser) -> None:
 
     added = command("verify", run_verify, "recompute every hash; list what does not match")
     added.add_argument("--root", help="a root that was kept elsewhere, such as in a paper")
-    added.add_argument("--threads", type=int, default=os.cpu_count(), help="files read at a time")
+    added.add_argument(
+        "--threads", type=positive, default=os.cpu_count(), help="files read at a time"
+    )
     added = command("trace", run_trace, "follow a number back to the raw scans")
     added.add_argument("what", help="a table or figure, such as table3 or fig7")
     added.add_argument("element", nargs="*",
@@ -48,7 +51,7 @@ def add_audit_commands(parser: argparse.ArgumentParser) -> None:
     command("recompute", run_recompute, "calculate the scores again from stored predictions")
     added = command("replay", run_replay, "run one job again elsewhere and compare the bytes")
     added.add_argument("result", help="a result, such as tables/table3.csv")
-    added.add_argument("--cores", type=int, default=os.cpu_count())
+    added.add_argument("--cores", type=positive, default=os.cpu_count())
     command("leaks", run_leaks, "show that no tested ear taught the networks that predict it")
     added = command("crate", run_crate, "pack the study as a Workflow Run RO-Crate")
     added.add_argument("zip", type=Path, help="the zip to write")
@@ -56,6 +59,14 @@ def add_audit_commands(parser: argparse.ArgumentParser) -> None:
     added.add_argument("--url", required=True, help="the organisation's URL")
     added.add_argument("--licence", required=True, help="URL of the licence of the crate")
     command("list", run_list, "name all results and the jobs that made them")
+
+
+def positive(text: str) -> int:
+    """Return a number of cores or threads; argparse refuses what raises ValueError."""
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
 
 
 def places_of(options: argparse.Namespace) -> Places:
@@ -80,12 +91,16 @@ def run_verify(options: argparse.Namespace) -> int:
 
         found = verify(places_of(options), options.root, options.threads, show)
     checked = f"{found.jobs} jobs, {found.files} files, {found.bytes / MIB:.0f} MiB"
+    if found.left_over:
+        checked += f"; {found.left_over} files of earlier configurations are not part of the root"
     for mismatch in found.mismatches:
-        console.print(f"[red]{mismatch.name}[/red] {mismatch.problem}", highlight=False)
+        console.print(
+            f"[red]{escape(mismatch.name)}[/red] {escape(mismatch.problem)}", highlight=False
+        )
         if mismatch.job:
-            console.print(f"  job: {_some(mismatch.job.split(', '))}", highlight=False)
+            print(f"  job: {_some(mismatch.job.split(', '))}")
         if mismatch.affected:
-            console.print(f"  affected: {_some(mismatch.affected)}", highlight=False)
+            print(f"  affected: {_some(mismatch.affected)}")
     if found.mismatches:
         print(f"{len(found.mismatches)} of what the records say does not match ({checked}).")
         return 1
@@ -104,7 +119,7 @@ def run_trace(options: argparse.Namespace) -> int:
     from otosynth.audit.page import as_tree, write_page
 
     places = places_of(options)
-    tree, root = read_records(places), read_root(places)
+    tree, root = read_sealed(places)
     names = {Path(n).stem: n for n in tree.maker if n.startswith(("tables/", "figures/"))}
     names |= {n: n for n in tree.maker} | {
         Path(n).stem: n for n in tree.maker if n.startswith("tables/") and n.endswith(".csv")
@@ -130,18 +145,22 @@ def run_trace(options: argparse.Namespace) -> int:
     step = Tracer(places, tree, selection).trace(name)
     # A pipe gets whole lines; a terminal wraps them.
     console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
-    console.print(f"{selection.title}: [bold]{selection.value}[/bold]  (data: {root['label']})")
+    console.print(
+        f"{escape(selection.title)}: [bold]{escape(selection.value)}[/bold]  "
+        f"(data: {escape(root['label'])})"
+    )
     console.print(as_tree(step), highlight=False)
     if options.page:
         write_page(options.page, selection, step, root)
-        console.print(f"The page is {options.page}")
+        print(f"The page is {options.page}")
     return 0 if step.whole else 1
 
 
 def run_recompute(options: argparse.Namespace) -> int:
     """Calculate all scores again; 0 if they are those reported."""
     places = places_of(options)
-    differences, count = recompute(places, read_records(places))
+    tree, _ = read_sealed(places)
+    differences, count = recompute(places, tree)
     for difference in differences:
         print(f"{difference.where}: reported {difference.reported:.6g}, "
               f"recomputed {difference.recomputed:.6g}")  # fmt: skip
@@ -152,9 +171,7 @@ def run_recompute(options: argparse.Namespace) -> int:
 def run_replay(options: argparse.Namespace) -> int:
     """Run a job again; 0 if it gives the same bytes."""
     places = places_of(options)
-    tree, root = read_records(places), read_root(places)
-    if root["configuration"]["data"]["source"] == "files" and options.data is None:
-        raise InputError("Say by --data where the raw scans of this study lie.")
+    tree, root = read_sealed(places)
     with tempfile.TemporaryDirectory(prefix="otosynth-replay-") as scratch:
         outputs = replay(places, tree, root, options.result, Path(scratch), options.cores)
     for output in outputs:
@@ -164,7 +181,8 @@ def run_replay(options: argparse.Namespace) -> int:
 
 def run_leaks(options: argparse.Namespace) -> int:
     """Look for tested ears among what their predictions learned from; 0 if there is none."""
-    leaks, count = find_leaks(read_records(places_of(options)))
+    tree, _ = read_sealed(places_of(options))
+    leaks, count = find_leaks(tree)
     for leak in leaks:
         print(f"{leak.prediction} tests {leak.specimen}, but {leak.through} {leak.why}")
     print(f"{count} predictions looked at; {len(leaks)} leaks.")
@@ -184,14 +202,14 @@ def run_crate(options: argparse.Namespace) -> int:
             "packed; `otosynth audit verify` lists what does not."
         )
     publisher = Publisher(options.agent, options.url, options.licence)
-    files = write_crate(places, read_records(places), read_root(places), publisher, options.zip)
+    files = write_crate(places, *read_sealed(places), publisher, options.zip)
     print(f"{options.zip}: {files} files, each with its checksum")
     return 0
 
 
 def run_list(options: argparse.Namespace) -> int:
     """List all results with their jobs."""
-    tree = read_records(places_of(options))
+    tree, _ = read_sealed(places_of(options))
     for name in sorted(tree.maker):
         print(f"{name}\t{tree.maker[name]}")
     return 0

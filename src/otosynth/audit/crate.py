@@ -23,7 +23,7 @@ from otosynth.files import written_whole
 from otosynth.provenance.hashing import FileHash, digest_of, hash_file
 from otosynth.provenance.places import CIRCUMSTANCES, PROJECT, Places, files_within
 from otosynth.provenance.records import LOCK
-from otosynth.provenance.tree import RecordTree
+from otosynth.provenance.tree import Record, RecordTree, Root
 from otosynth.settings import dotted
 
 RUN_CONTEXT = "https://w3id.org/ro/terms/workflow-run/context"
@@ -72,7 +72,7 @@ class _Builder:
     crate: ROCrate
     places: Places
     tree: RecordTree
-    root: Mapping[str, Any]
+    root: Root
     agent: Entity
     files: dict[str, Entity] = field(default_factory=dict)
     parameters: dict[str, Entity] = field(default_factory=dict)
@@ -138,7 +138,7 @@ class _Builder:
         self.parameters[key].append_to("workExample", found)
         return found
 
-    def values(self, record: Mapping[str, Any]) -> list[Entity]:
+    def values(self, record: Record) -> list[Entity]:
         """Return all settings that a job read."""
         settings = dotted({**record["configuration"], **record["parameters"]})
         return [self.value(key, value) for key, value in sorted(settings.items())]
@@ -158,7 +158,7 @@ class _Builder:
             controls.append(control)
         return controls
 
-    def _tool(self, rule: str, record: Mapping[str, Any] | None = None) -> Entity:
+    def _tool(self, rule: str, record: Record | None = None) -> Entity:
         script = self.places.project / f"scripts/{rule}.py"
         more: dict[str, Any] = {}
         if record:
@@ -170,9 +170,7 @@ class _Builder:
             }
         return self.add_file(script, f"project/scripts/{rule}.py", **more)
 
-    def _add_step(
-        self, workflow: Entity, rule: str, position: int, record: Mapping[str, Any]
-    ) -> Entity:
+    def _add_step(self, workflow: Entity, rule: str, position: int, record: Record) -> Entity:
         tool = self._tool(rule, record)
         step = self.add(
             f"#step-{rule}", {"@type": "HowToStep", "name": rule, "position": str(position)}
@@ -182,7 +180,7 @@ class _Builder:
         workflow.append_to("hasPart", tool)
         return step
 
-    def _add_action(self, job: str, record: Mapping[str, Any]) -> Entity:
+    def _add_action(self, job: str, record: Record) -> Entity:
         path = self.places.results / CIRCUMSTANCES / f"{job}.json"
         facts = json.loads(path.read_text(encoding="utf-8"))
         tool = self._tool(record["rule"])
@@ -212,7 +210,7 @@ class _Builder:
 
 
 def write_crate(
-    places: Places, tree: RecordTree, root: Mapping[str, Any], publisher: Publisher, path: Path
+    places: Places, tree: RecordTree, root: Root, publisher: Publisher, path: Path
 ) -> int:
     """Write a study with all its files, jobs and parameters as an RO-Crate.
 
@@ -241,21 +239,21 @@ def write_crate(
         workflow.append_to("input", parameter)
     _add_other_files(builder)
     with tempfile.TemporaryDirectory() as folder:
-        sums = Path(folder) / SUMS
-        lines = [f"{digest}  {place}\n" for place, digest in sorted(builder.sums.items())]
-        sums.write_text("".join(lines), encoding="utf-8")
-        builder.add_file(sums, SUMS, description="For `sha256sum -c sha256sums.txt`.")
         readme = Path(folder) / README
         readme.write_text(README_TEXT.format(**root), encoding="utf-8")
         about = {"about": crate.root_dataset, "encodingFormat": "text/markdown"}
         builder.add_file(readme, README, **about)
+        sums = Path(folder) / SUMS
+        lines = [f"{digest}  {place}\n" for place, digest in sorted(builder.sums.items())]
+        sums.write_text("".join(lines), encoding="utf-8")
+        builder.add_file(sums, SUMS, description="For `sha256sum -c sha256sums.txt`.")
         _unwrap_single_values(crate)
         with written_whole(path) as beside:
             crate.write_zip(beside)
     return len(builder.files)
 
 
-def _describe(crate: ROCrate, root: Mapping[str, Any], publisher: Publisher) -> None:
+def _describe(crate: ROCrate, root: Root, publisher: Publisher) -> None:
     crate.name = f"otosynth study '{root['study']}'"
     crate.description = (
         f"Data: {root['label']}. Micro-CT and class maps of the inner ear, predicted from clinical "

@@ -1,17 +1,20 @@
 """Show from the records alone that no tested ear taught the networks that predict it."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from otosynth.provenance.tree import RecordTree
+from otosynth.provenance.tree import Record, RecordTree
 
 # Rules whose results a network's prediction was learned or chosen by.
 LEARNED = ("train", "select_epoch", "compute_normalisation")
 PREDICTIONS = ("predict", "vote_atlases")
-# What a vote may know of the ear that it predicts: its CT and where it counts.
-KNOWN_TO_A_VOTE = ("ct.nii",)
-# Where both scans see the ear. It shows nothing of the ear, and two ears may have the same.
-MASK = "mask.nii"
+# Rules that make an ear's pair, with the outputs that show something of the ear. Masks do not: they
+# say where both scans see it, and two ears may have the same.
+PAIRS = ("register_pair", "make_class_map", "downsample_pair")
+VOLUMES = ("ct.nii", "microct.nii", "classmap.nii")
+# What a prediction may know of the ear that it tests.
+KNOWN = "ct.nii"
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,12 @@ class Leak:
 
 
 def find_leaks(tree: RecordTree) -> tuple[list[Leak], int]:
-    """Look for data of tested ears in all that their predictions were learned from.
+    """Look for data of tested ears in all that their predictions were made and learned from.
 
     An ear is recognised by its name and, so that a renamed copy is found, by the SHA-256 of its
-    scans and of all that was made from them. The pair of a tested ear is on one grid because its
-    CT was registered to its micro-CT; that pose is known to a prediction and no leak.
+    scans and of its pair. A prediction itself may read the ear's CT. The pair of a tested ear is
+    on one grid because its CT was registered to its micro-CT; that pose is known to a prediction
+    and no leak.
 
     Returns
     -------
@@ -39,61 +43,65 @@ def find_leaks(tree: RecordTree) -> tuple[list[Leak], int]:
     predictions = [job for job, record in tree.records.items() if record["rule"] in PREDICTIONS]
     leaks = []
     for job in predictions:
-        specimen = tree.records[job]["wildcards"]["specimen"]
-        leaks += _of_vote(tree, job, specimen) if _is_vote(tree, job) else []
-        learned = [
-            ancestor for ancestor in tree.with_ancestors([job])
-            if tree.records[ancestor]["rule"] in LEARNED
-        ]  # fmt: skip
-        leaks += _of_learned(tree, job, specimen, tree.with_ancestors(learned))
+        ear = Ear.of(tree, tree.records[job]["wildcards"]["specimen"])
+        leaks += [Leak(job, ear.name, job, why) for why in _read_directly(tree.records[job], ear)]
+        ancestors = tree.with_ancestors([job])
+        learned = [name for name in ancestors if tree.records[name]["rule"] in LEARNED]
+        for name in sorted(tree.with_ancestors(learned)):
+            whys = _read_in_learning(tree.records[name], ear)
+            leaks += [Leak(job, ear.name, name, why) for why in whys]
     return leaks, len(predictions)
 
 
-def own_hashes(tree: RecordTree, specimen: str) -> dict[str, str]:
-    """Return the hashes of an ear's scans and of what was made from them alone, with the names."""
-    found: dict[str, str] = {}
-    for record in tree.records.values():
-        if record["wildcards"].get("specimen") != specimen or record["rule"] in PREDICTIONS:
-            continue
-        files = record["outputs"] | record["inputs"]
-        own = {n: facts for n, facts in files.items() if _is_scan_or_pair(n, record, tree)}
-        found |= {facts["sha256"]: name for name, facts in own.items()}
-    return found
+@dataclass(frozen=True)
+class Ear:
+    """An ear by the hashes of its data.
+
+    Attributes
+    ----------
+    pair
+        Hashes of its volumes on one grid, with their names.
+    scans
+        Hashes of the files of its CT, and of its micro-CT.
+    """
+
+    name: str
+    pair: dict[str, str]
+    scans: dict[str, set[str]]
+
+    @classmethod
+    def of(cls, tree: RecordTree, name: str) -> "Ear":
+        """Find an ear's data in the records of the jobs that prepared it."""
+        pair: dict[str, str] = {}
+        scans: dict[str, set[str]] = {}
+        for record in tree.records.values():
+            if record["rule"] in PAIRS and record["wildcards"]["specimen"] == name:
+                pair |= {facts["sha256"]: file for file, facts in record["outputs"].items()
+                         if Path(file).name in VOLUMES}  # fmt: skip
+            if record["rule"] == "register_pair" and record["wildcards"]["specimen"] == name:
+                scans = {role: _hashes(record, record["roles"][role]) for role in ("ct", "microct")}
+        return cls(name, pair, scans)
 
 
-def _is_scan_or_pair(name: str, record: object, tree: RecordTree) -> bool:
-    """Whether a file is a raw scan, or part of an ear's pair; scores and pictures are neither."""
-    if Path(name).name == MASK:
-        return False
-    maker = tree.maker.get(name)
-    if maker is None:
-        return not name.startswith("project:")
-    rule = tree.records[maker]["rule"]
-    return rule in ("make_phantom", "register_pair", "make_class_map", "downsample_pair")
+def _hashes(record: Record, names: Iterable[str]) -> set[str]:
+    return {record["inputs"][name]["sha256"] for name in names}
 
 
-def _of_learned(tree: RecordTree, job: str, specimen: str, learned: set[str]) -> list[Leak]:
-    own = own_hashes(tree, specimen)
-    leaks = []
-    for ancestor in sorted(learned):
-        record = tree.records[ancestor]
-        if record["wildcards"].get("specimen") == specimen:
-            leaks.append(Leak(job, specimen, ancestor, f"is a job on {specimen} itself"))
-        for name, facts in record["inputs"].items():
-            if facts["sha256"] in own:
-                why = f"read {name}, which is {own[facts['sha256']]} of {specimen}"
-                leaks.append(Leak(job, specimen, ancestor, why))
-    return leaks
+def _read_directly(record: Record, ear: Ear) -> Iterator[str]:
+    for name, facts in record["inputs"].items():
+        known = ear.pair.get(facts["sha256"], KNOWN)
+        if Path(known).name != KNOWN:
+            yield f"read {name}, which is {known} of {ear.name}"
 
 
-def _is_vote(tree: RecordTree, job: str) -> bool:
-    return bool(tree.records[job]["rule"] == "vote_atlases")
-
-
-def _of_vote(tree: RecordTree, job: str, specimen: str) -> list[Leak]:
-    own = own_hashes(tree, specimen)
-    return [
-        Leak(job, specimen, job, f"read {name}, which is {own[facts['sha256']]} of {specimen}")
-        for name, facts in tree.records[job]["inputs"].items()
-        if facts["sha256"] in own and not own[facts["sha256"]].endswith(KNOWN_TO_A_VOTE)
-    ]
+def _read_in_learning(record: Record, ear: Ear) -> Iterator[str]:
+    if record["wildcards"].get("specimen") == ear.name:
+        yield f"is a job on {ear.name} itself"
+    for name, facts in record["inputs"].items():
+        if facts["sha256"] in ear.pair:
+            yield f"read {name}, which is {ear.pair[facts['sha256']]} of {ear.name}"
+    # A whole scan: single slices may be the same in two ears.
+    read = _hashes(record, record["inputs"])
+    for role, files in ear.scans.items():
+        if files and files <= read:
+            yield f"read the {role} of {ear.name}"

@@ -2,10 +2,8 @@
 
 import base64
 import io
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import jinja2
 import nibabel
@@ -17,24 +15,25 @@ from rich.tree import Tree
 from otosynth.audit.selection import Selection
 from otosynth.audit.trace import Step
 from otosynth.files import write_bytes
+from otosynth.provenance.tree import Root
+from otosynth.volumes.mapping import NIBABEL_ERRORS
 
 DIGITS = 12
 # Longer side of a picture (pixels); class maps are stretched to all greys.
 PICTURE_PX = 220
-MOST_FILES = 4
+MOST_FILES = 6
 
 
 def as_tree(step: Step, tree: Tree | None = None) -> Tree:
     """Return a step and all before it as a tree for the terminal."""
     lines = [f"[bold]{escape(step.title)}[/bold]" + (" (shown above)" if step.repeated else "")]
-    lines += [f"[cyan]{escape(fact)}[/cyan]" for fact in step.facts if not step.repeated]
-    for name, _, digest, whole in step.files[:MOST_FILES] if not step.repeated else ():
+    lines += [f"[cyan]{escape(fact)}[/cyan]" for fact in step.facts]
+    # Those that are not as recorded come first, so that none is left out.
+    for name, _, digest, whole in sorted(step.files, key=lambda file: file[3])[:MOST_FILES]:
         mark = "[green]as recorded[/green]" if whole else "[red]NOT AS RECORDED[/red]"
         lines.append(f"{escape(name)}  [dim]sha256 {digest[:DIGITS]}[/dim] {mark}")
-    if len(step.files) > MOST_FILES and not step.repeated:
-        rest = step.files[MOST_FILES:]
-        state = "" if all(ok for *_, ok in rest) else "[red]NOT[/red] "
-        lines.append(f"and {len(rest)} more files, {state}all as recorded")
+    if len(step.files) > MOST_FILES:
+        lines.append(f"and {len(step.files) - MOST_FILES} more files")
     label = "\n".join(lines)
     branch = Tree(label) if tree is None else tree.add(label)
     for before in step.before:
@@ -42,7 +41,7 @@ def as_tree(step: Step, tree: Tree | None = None) -> Tree:
     return branch
 
 
-def write_page(path: Path, selection: Selection, step: Step, root: Mapping[str, Any]) -> None:
+def write_page(path: Path, selection: Selection, step: Step, root: Root) -> None:
     """Write the chain as one HTML file that needs nothing else; ``root`` is ``root.json``."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("otosynth.audit"), autoescape=True, trim_blocks=True,
@@ -66,7 +65,7 @@ def picture_of(path: Path) -> str:
             return _url(path.read_bytes())
         if path.name.endswith((".nii", ".nii.gz")):
             return _url(_slice(path))
-    except (OSError, ValueError, EOFError, nibabel.filebasedimages.ImageFileError):
+    except (*NIBABEL_ERRORS, EOFError):
         pass
     return ""
 

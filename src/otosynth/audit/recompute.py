@@ -5,7 +5,8 @@ distances a k-d tree's, means numpy's in double precision, and volumes come onto
 by scipy. Definitions are those of method.md section 8.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,16 +18,21 @@ from scipy import ndimage
 from scipy.spatial import KDTree
 from skimage.metrics import peak_signal_noise_ratio
 
+from otosynth.errors import InputError
 from otosynth.provenance.places import Places
-from otosynth.provenance.tree import RecordTree
+from otosynth.provenance.tree import Record, RecordTree
 from otosynth.tissues import CLASSES
+from otosynth.volumes.mapping import NIBABEL_ERRORS
 
 # Scores are computed in single precision and means of millions of voxels; two ways to add them
 # up agree this far.
 RELATIVE_TOLERANCE = 1e-4
 ABSOLUTE_TOLERANCE = 1e-6
+# What reading a missing or damaged volume or JSON file raises.
+UNREADABLE = (*NIBABEL_ERRORS, EOFError, ValueError, KeyError)
 SSIM_EDGE, SSIM_K1, SSIM_K2 = 7, 0.01, 0.03
 STEP_OF_8_BITS = 1 / 255
+KEYS = ["specimen", "method", "seed", "grid", "class", "metric"]
 
 
 @dataclass(frozen=True)
@@ -57,25 +63,47 @@ def recompute(places: Places, tree: RecordTree) -> tuple[list[Difference], int]:
     Returns
     -------
     tuple
-        What differs, and the number of scores compared.
+        What differs, and the number of reported scores.
+
+    Raises
+    ------
+    InputError
+        If a table or a stored prediction cannot be read, or a score is told twice.
     """
-    reported = pd.read_csv(places.results / "tables/scores.csv").fillna({"class": ""})
-    keys = ["specimen", "method", "seed", "grid", "class", "metric"]
-    known = reported.set_index(keys)["value"]
-    differences, count = [], 0
-    for record in tree.records.values():
-        if record["rule"] != "score_prediction":
-            continue
-        wildcards = record["wildcards"]
-        job = (wildcards["specimen"], wildcards["method"], int(wildcards["seed"]))
-        for grid, name, metric, value in scores_of(places, list(record["inputs"])):
-            where = (*job, grid, name, metric)
-            count += 1
-            if not _agree(known.get(where, np.nan), value):
-                differences.append(
-                    Difference(" ".join(map(str, where)), known.get(where, np.nan), value)
-                )
-    return [*differences, *_views(places, reported)], count
+    reported = _read_table(places.results / "tables/scores.csv").fillna({"class": ""})
+    missing = {*KEYS, "value"} - set(reported)
+    if missing:
+        raise InputError(f"scores.csv has no column {', '.join(sorted(missing))}.")
+    twice = reported[reported.duplicated(KEYS)]
+    if len(twice):
+        raise InputError(f"scores.csv tells a score twice: {tuple(twice[KEYS].iloc[0])}.")
+    known = reported.set_index(KEYS)["value"].to_dict()
+    found: dict[tuple[object, ...], float] = {}
+    for job, record in tree.records.items():
+        if record["rule"] == "score_prediction":
+            w = record["wildcards"]
+            prediction = (w["specimen"], w["method"], int(w["seed"]))
+            found |= {(*prediction, *what): value for *what, value in _scores(places, job, record)}
+    differences = [
+        Difference(" ".join(map(str, where)), known.get(where, np.nan), found.get(where, np.nan))
+        for where in sorted(known.keys() | found.keys(), key=str)
+        if where not in known or where not in found or not _agree(known[where], found[where])
+    ]
+    return [*differences, *_views(places, reported)], len(known)
+
+
+def _scores(places: Places, job: str, record: Record) -> list[tuple[str, str, str, float]]:
+    try:
+        return list(scores_of(places, record["roles"]))
+    except UNREADABLE as error:
+        raise InputError(f"{job}: its stored files cannot be read ({error}).") from None
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}).") from None
 
 
 def _agree(a: float, b: float) -> bool:
@@ -90,30 +118,29 @@ def _views(places: Places, scores: pd.DataFrame) -> Iterator[Difference]:
     ):
         rows = scores[(scores["metric"] == metric) & (scores["grid"] == "microct")]
         expected = rows.groupby(keys)["value"].mean()
-        shown = pd.read_csv(places.results / f"tables/{view}.csv").set_index(keys)[view]
+        shown = _read_table(places.results / f"tables/{view}.csv").set_index(keys)[view]
         for key in sorted(set(expected.index) | set(shown.index)):
             if not _agree(shown.get(key, np.nan), expected.get(key, np.nan)):
                 where = f"{view}.csv {key}"
                 yield Difference(where, shown.get(key, np.nan), expected.get(key, np.nan))
 
 
-def scores_of(places: Places, inputs: list[str]) -> Iterator[tuple[str, str, str, float]]:
+def scores_of(
+    places: Places, roles: Mapping[str, list[str]]
+) -> Iterator[tuple[str, str, str, float]]:
     """Yield grid, class, metric and value of one prediction.
 
     Parameters
     ----------
-    inputs
-        Names of the files that its scores were computed from.
+    roles
+        Names of the files that its scores were computed from, by their roles.
     """
-    files = {name: places.path_of(name) for name in inputs}
-    predicted = {Path(n).name.split(".")[0]: _read(p) for n, p in files.items()
-                 if n.startswith(("predictions/", "atlas/"))}  # fmt: skip
-    truth = {Path(n).stem: _read(p) for n, p in files.items()
-             if n.startswith("specimens/") and n.count("/") == 2}  # fmt: skip
-    own = {Path(n).stem: _read(p) for n, p in files.items()
-           if n.startswith("specimens/") and n.count("/") == 3}  # fmt: skip
-    [windows] = [p for n, p in files.items() if n.endswith("normalisation.json")]
-    window = pd.read_json(windows, typ="series")["microct"]
+    files = {role: [places.path_of(name) for name in names] for role, names in roles.items()}
+    predicted = {name: _read(files[name][0]) for name in ("classmap", "microct") if files[name]}
+    truth = {name: _read(files[f"truth_{name}"][0]) for name in ("classmap", "microct")}
+    truth["mask"] = _read(files["mask"][0])
+    own = {path.stem: _read(path) for path in files["own_grid"]}
+    window = json.loads(files["normalisation"][0].read_text(encoding="utf-8"))["microct"]
     low, high = float(window["low"]), float(window["high"])
     brought = {
         name: _onto(volume, truth["mask"], 1 if name == "microct" else 0)

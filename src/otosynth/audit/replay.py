@@ -4,14 +4,13 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from otosynth.errors import InputError
 from otosynth.provenance.hashing import hash_file
 from otosynth.provenance.places import Places
-from otosynth.provenance.tree import RecordTree
+from otosynth.provenance.tree import Record, RecordTree, Root
 
 # What Snakemake needs of the project besides the configuration, which is the study's.
 PROJECT_PARTS = ("Snakefile", "config", "rules", "scripts", "envs", "docs")
@@ -32,7 +31,7 @@ class Replayed:
 
 
 def replay(
-    places: Places, tree: RecordTree, root: dict[str, Any], result: str, scratch: Path, cores: int
+    places: Places, tree: RecordTree, root: Root, result: str, scratch: Path, cores: int
 ) -> list[Replayed]:
     """Run the job that made a result once more, in a folder of its own.
 
@@ -75,14 +74,14 @@ def _sha256_if_there(path: Path) -> str:
     return hash_file(path).sha256 if path.is_file() else ""
 
 
-def _check_inputs(places: Places, record: Any) -> None:
+def _check_inputs(places: Places, record: Record) -> None:
     for name, facts in record["inputs"].items():
         path = places.path_of(name)
         if not path.is_file() or hash_file(path).sha256 != facts["sha256"]:
             raise InputError(f"{path} is not what {record['job']} read; it cannot be replayed.")
 
 
-def _run(root: dict[str, Any], record: Any, there: Places, cores: int) -> None:
+def _run(root: Root, record: Record, there: Places, cores: int) -> None:
     scratch = there.project
     configuration = dict(root["configuration"])
     configuration |= {"results": "results", "state": ".state"}
@@ -100,7 +99,7 @@ def _run(root: dict[str, Any], record: Any, there: Places, cores: int) -> None:
         raise InputError(f"The job failed when it ran again:\n{last}")
 
 
-def _target(record: Any, targets: list[str]) -> str:
+def _target(record: Record, targets: list[str]) -> str:
     """Return an output that Snakemake knows: a file, or the folder that a job filled."""
     if record["rule"] == "train":
         return next(t for t in targets if t.endswith("history.tsv"))

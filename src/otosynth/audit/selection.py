@@ -59,9 +59,13 @@ def select_cell(path: Path, row: str, column: str, titles: Mapping[str, str]) ->
     Raises
     ------
     InputError
-        If there is no such row or column, or more than one row.
+        If the table cannot be read, there is no such row or column, or more than one row.
     """
-    table = pd.read_csv(path, dtype=str, keep_default_na=False).drop(columns=[CSV_COLUMN])
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}).") from None
+    table = table.drop(columns=[CSV_COLUMN], errors="ignore")
     if column not in table.columns:
         raise InputError(f"{path} has no column '{column}'. It has: {', '.join(table.columns)}.")
     found = _rows(table, row)
@@ -94,7 +98,7 @@ def _rows(table: pd.DataFrame, row: str) -> pd.DataFrame:
             table = table[table[names[0]] == value.strip()]
         return table
     by_name = table[table.iloc[:, 0] == row]
-    if by_name.empty and row.isdigit() and 0 < int(row) <= len(table):
+    if by_name.empty and row.isdecimal() and 0 < int(row) <= len(table):
         return table.iloc[[int(row) - 1]]
     return by_name
 

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from otosynth.audit.selection import Selection
+from otosynth.errors import InputError
 from otosynth.provenance.hashing import hash_file
 from otosynth.provenance.places import Places
 from otosynth.provenance.tree import Record, RecordTree
@@ -76,10 +77,18 @@ class Tracer:
     def __init__(self, places: Places, tree: RecordTree, selection: Selection) -> None:
         self.places, self.tree, self.selection = places, tree, selection
         self._seen: set[str] = set()
+        self._shown: set[str] = set()
         self._checked: dict[str, bool] = {}
 
     def trace(self, name: str) -> Step:
-        """Return the chain behind the selected number of a table or figure."""
+        """Return the chain behind the selected number of a table or figure.
+
+        Raises
+        ------
+        InputError
+            If the selection names an ear, group, method or seed that no job has.
+        """
+        self._check_selection()
         job = self.tree.maker[name]
         if self.selection.published:
             step = Step(f"{name}: a published value, not computed here")
@@ -89,14 +98,28 @@ class Tracer:
             return step
         return self._step(job, [name])
 
+    def _check_selection(self) -> None:
+        for key in ("specimen", "group", "method", "seed"):
+            asked = self.selection.about.get(key)
+            known = {
+                r["wildcards"][key] for r in self.tree.records.values() if key in r["wildcards"]
+            }
+            if asked is not None and asked not in known:
+                raise InputError(
+                    f"There is no {key} '{asked}'. There are: {', '.join(sorted(known))}."
+                )
+
     def _step(self, job: str, names: list[str]) -> Step:
         record = self.tree.records[job]
         rule = str(record["rule"])
         about = [f"{key} {record['wildcards'][key]}" for key in ABOUT if key in record["wildcards"]]
         step = Step(", ".join([STEPS.get(rule, rule), *about]))
-        step.files = [self._file(name, record["outputs"][name]) for name in names]
-        step.facts = list(self._facts(record, names))
         step.repeated = job in self._seen
+        # Of a step that is shown above, only what was not shown there.
+        fresh = [name for name in names if name not in self._shown]
+        self._shown |= set(fresh)
+        step.files = [self._file(name, record["outputs"][name]) for name in fresh]
+        step.facts = list(self._facts(record, fresh))
         if step.repeated:
             return step
         self._seen.add(job)
@@ -146,21 +169,23 @@ class Tracer:
     def _facts(self, record: Record, names: list[str]) -> Iterator[str]:
         """Yield what a reader wants to know of a step besides its files."""
         if record["rule"] == "score_prediction":
-            yield from self._scores(names[0])
-        if "study" in record["seeds"]:
+            for name in names:
+                yield from self._scores(name)
+        if "study" in record["seeds"] and names:
             yield "seeds: " + ", ".join(f"{key} {value}" for key, value in record["seeds"].items())
         for name in names:
             if name.endswith(("selected.json", "classmap.json", "normalisation.json")):
                 yield _in_words(self._json(name))
-        if record["rule"] == "train":
+        if record["rule"] == "train" and names:
             fold = record["parameters"].get("fold", {})
             yield "; ".join(f"{split} on {', '.join(ears)}" for split, ears in fold.items())
 
     def _scores(self, name: str) -> Iterator[str]:
-        path = self.places.path_of(name)
-        if not path.is_file():
+        try:
+            scores = pd.read_csv(self.places.path_of(name), dtype=str, keep_default_na=False)
+        except (OSError, ValueError):
+            # Its hash tells that it is damaged.
             return
-        scores = pd.read_csv(path, dtype=str, keep_default_na=False)
         for key in scores.columns.intersection(list(self.selection.about)):
             scores = scores[scores[key] == self.selection.about[key]]
         for row in scores.to_dict("records"):

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,12 @@ from otosynth.provenance.places import (
     Places,
     files_within,
     is_circumstantial,
+    is_shown,
 )
 from otosynth.provenance.records import LOCK, decisions_digest, digest_of_folder
 from otosynth.provenance.tree import (
     RecordTree,
+    Root,
     reach,
     read_record,
     read_root,
@@ -30,8 +32,6 @@ from otosynth.provenance.tree import (
     root_digest,
 )
 
-# Where readers look; what else is affected matters by these.
-SHOWN = ("tables/", "figures/", "qc/")
 Progress = Callable[[int, int], None]
 
 
@@ -59,12 +59,13 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class Verification:
-    """What was checked, and what does not match."""
+    """What was checked, what does not match, and how many files belong to no job of the root."""
 
     root: str
     jobs: int
     files: int
     bytes: int
+    left_over: int
     mismatches: list[Mismatch]
 
 
@@ -101,32 +102,40 @@ def verify(
     checks.strangers()
     sizes = [h.bytes for h in checks.hashes.values() if h]
     return Verification(
-        content["root"], len(content["jobs"]), len(sizes), sum(sizes), checks.mismatches
+        content["root"],
+        len(content["jobs"]),
+        len(sizes),
+        sum(sizes),
+        checks.left_over,
+        checks.mismatches,
     )
 
 
 class _Checks:
     """The checks, each of which adds to the mismatches."""
 
-    def __init__(self, places: Places, content: dict[str, Any]) -> None:
+    def __init__(self, places: Places, content: Root) -> None:
         self.places, self.content = places, content
         self.tree = RecordTree({}, {})
         self.hashes: dict[str, FileHash | None] = {}
         self.mismatches: list[Mismatch] = []
+        self.edited: set[str] = set()
+        self.left_over = 0
         # From the root, so that what depends on a lost record is known as well.
         self.children: dict[str, list[str]] = {}
         for job, known in content["jobs"].items():
-            for parent in known.get("after", ()):
+            for parent in known["after"]:
                 self.children.setdefault(parent, []).append(job)
 
     def add(self, name: str, problem: str, jobs: Iterable[str] = ()) -> None:
         """Note a mismatch of a file that some jobs made or read."""
         jobs = sorted(set(jobs))
+        known = [job for job in jobs if job in self.content["jobs"]]
         affected = {
             output
-            for job in reach(jobs, lambda job: self.children.get(job, ()))
-            for output in self.content["jobs"].get(job, {}).get("makes", ())
-            if any(part in output for part in SHOWN)
+            for job in reach(known, lambda job: self.children.get(job, ()))
+            for output in self.content["jobs"][job]["makes"]
+            if is_shown(output)
         }
         self.mismatches.append(Mismatch(name, ", ".join(jobs), problem, tuple(sorted(affected))))
 
@@ -145,20 +154,20 @@ class _Checks:
             path = record_path(self.places, job)
             try:
                 records[job], digests[job] = read_record(path), hash_file(path).sha256
-            except InputError as error:
-                problems.append((job, "is missing" if "missing" in str(error) else "is no record"))
+            except InputError:
+                problems.append((job, "is no record" if path.exists() else "is missing"))
                 continue
             if digests[job] != known["record"]:
                 problems.append((job, "was edited: the root holds another digest of it"))
         self.tree = RecordTree(records, digests)
+        self.edited = {job for job, _ in problems}
         for job, problem in problems:
             self.add(f"{RECORDS}/{job}.json", problem, [job])
 
     def nodes(self) -> None:
         """Check that the tree has the nodes of the root, where all records are as they were."""
         jobs = self.content["jobs"]
-        whole = {j for j, digest in self.tree.digests.items() if digest == jobs[j]["record"]}
-        if whole != jobs.keys():
+        if self.edited:
             return
         for job in jobs:
             if self.tree.node(job) != jobs[job]["node"]:
@@ -184,8 +193,10 @@ class _Checks:
 
     def _claims(self) -> Iterator[tuple[str, str, FileHash]]:
         for job, record in self.tree.records.items():
-            for name, facts in (*record["outputs"].items(), *record["inputs"].items()):
-                yield name, job, FileHash(**facts)
+            # What an edited record says of files proves nothing against them.
+            if job not in self.edited:
+                for name, facts in (*record["outputs"].items(), *record["inputs"].items()):
+                    yield name, job, FileHash(**facts)
 
     def _hash(self, names: set[str], threads: int, progress: Progress) -> None:
         paths = {name: self.places.path_of(name) for name in sorted(names)}
@@ -215,7 +226,7 @@ class _Checks:
             locks.setdefault(record["lock"], []).append(job)
         for (name, digest), jobs in users.items():
             path = code_path(name, self.places.project)
-            if not path.is_file() or digest_of_code(path) != digest:
+            if _code_digest_if_there(path) != digest:
                 self.add(f"code:{name}", "is not the code that ran", jobs)
         lock = _hash_if_there(self.places.project / LOCK)
         for digest, jobs in locks.items():
@@ -226,7 +237,7 @@ class _Checks:
         """Check that figures and tables carry the digest of what their job read and was set to."""
         for name, job in self.tree.maker.items():
             path = self.places.path_of(name)
-            if not any(part in name for part in SHOWN) or not path.is_file():
+            if not is_shown(name) or not path.is_file():
                 continue
             if carried_digest(path) != decisions_digest(self.tree.records[job]):
                 self.add(name, "does not carry the digest of its own inputs", [job])
@@ -251,11 +262,17 @@ class _Checks:
         kept = sealed.get("files", {})
         for job in self.content["jobs"]:
             path = folder / f"{job}.json"
-            facts = self._circumstances_of(path, job, self.tree.digests.get(job, ""))
+            facts = self._circumstances_of(path, job, self.content["jobs"][job]["record"])
             if path.is_file() and hash_file(path).sha256 != kept.get(job):
-                self.add(f"{CIRCUMSTANCES}/{job}.json", "is not what was sealed", [job])
+                self.add(
+                    f"{CIRCUMSTANCES}/{job}.json",
+                    "is not what was sealed (if the job ran again since, "
+                    "`snakemake --forcerun seal_records` seals it)",
+                    [job],
+                )
             for name, claim in facts.get("files", {}).items():
-                if _hash_if_there(self.places.path_of(name)) != FileHash(**claim):
+                found = _hash_if_there(self.places.path_of(name))
+                if found is None or asdict(found) != claim:
                     self.add(name, "is not the file that was recorded", [job])
 
     def _circumstances_of(self, path: Path, job: str, record: str) -> dict[str, Any]:
@@ -263,41 +280,57 @@ class _Checks:
         try:
             data = path.read_bytes()
             facts: dict[str, Any] = json.loads(data)
-            if encode_with_hash(facts) == data:
+            if encode_with_hash(facts) == data and isinstance(facts["files"], dict):
                 if facts["record"] != record:
                     self.add(name, "belongs to another record", [job])
                 return facts
         except OSError:
             self.add(name, "is missing", [job])
             return {}
-        except (ValueError, AttributeError, KeyError):
+        except (ValueError, AttributeError, KeyError, TypeError):
             pass
         self.add(name, "was edited: it is not what its own hash says", [job])
         return {}
 
     def strangers(self) -> None:
-        """Check that no result is without a record."""
-        known = {*self.tree.maker, *self._left_over(), *self._own_files()}
+        """Check that no result is without a record, and that left-over ones match theirs."""
+        known = {*self.tree.maker, ROOT, "report.html"}
+        for job, entry in self.content["jobs"].items():
+            known |= {f"{RECORDS}/{job}.json", *entry["makes"]}
+        known |= self._left_over_files()
         for path in files_within(self.places.results):
             name = self.places.name_of(path)
             if name not in known and not is_circumstantial(name) and not name.startswith("."):
                 self.add(name, "has no record")
 
-    def _own_files(self) -> set[str]:
-        jobs = self.content["jobs"]
-        return {ROOT, "report.html", *(f"{RECORDS}/{job}.json" for job in jobs)}
-
-    def _left_over(self) -> set[str]:
-        """Files of an earlier configuration, with records that the root does not name."""
-        names = set()
-        for path in sorted((self.places.results / RECORDS).rglob("*.json")):
-            job = path.relative_to(self.places.results / RECORDS).with_suffix("").as_posix()
-            if job not in self.content["jobs"] and path.name != Path(ROOT).name:
-                try:
-                    names |= {f"{RECORDS}/{job}.json", *read_record(path)["outputs"]}
-                except InputError:
-                    continue
+    def _left_over_files(self) -> set[str]:
+        """Check files of an earlier configuration, whose records the root does not name."""
+        names: set[str] = set()
+        folder = self.places.results / RECORDS
+        for path in sorted(folder.rglob("*.json")):
+            job = path.relative_to(folder).with_suffix("").as_posix()
+            if job in self.content["jobs"] or path == self.places.results / ROOT:
+                continue
+            try:
+                outputs = read_record(path)["outputs"]
+            except InputError:
+                continue
+            names |= {f"{RECORDS}/{job}.json", *outputs}
+            for name, facts in outputs.items():
+                found = _hash_if_there(self.places.path_of(name))
+                if name not in self.tree.maker and found is not None:
+                    self.left_over += 1
+                    if asdict(found) != facts:
+                        self.add(name, "is not the file that was recorded", [job])
         return names
+
+
+def _code_digest_if_there(path: Path) -> str:
+    """Return the digest of a file of code; empty where it is missing or no Python."""
+    try:
+        return digest_of_code(path)
+    except (OSError, SyntaxError, ValueError):
+        return ""
 
 
 def _hash_if_there(path: Path) -> FileHash | None:

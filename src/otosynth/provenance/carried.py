@@ -28,7 +28,8 @@ def carried_digest(path: Path) -> str | None:
     A damaged file carries none.
     """
     readers = {".png": _of_png, ".csv": _of_csv, ".pdf": _of_text, ".md": _of_text}
-    return readers[path.suffix](path)
+    reader = readers.get(path.suffix)
+    return reader(path) if reader else None
 
 
 def carried_fold(checkpoint: Path) -> dict[str, dict[str, str]]:

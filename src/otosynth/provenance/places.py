@@ -1,10 +1,13 @@
 """Names of files in records: the same wherever a study and its raw data lie."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-# Folders of results/<study> whose bytes differ from run to run; all else in it must not.
-CIRCUMSTANTIAL = ("logs", "benchmarks", "tensorboard", "circumstances")
+# Folders of results/<study> whose bytes differ from run to run, beside TensorBoard's files; all
+# else in it must not.
+CIRCUMSTANTIAL = ("logs", "benchmarks", "circumstances")
 RECORDS, CIRCUMSTANCES = "records", "circumstances"
 ROOT = f"{RECORDS}/root.json"
 # Snakemake puts a mark of its own into folders that are outputs.
@@ -52,9 +55,23 @@ class Places:
         return self.results / name
 
 
+def places_of(config: Mapping[str, Any]) -> Places:
+    """Return where the study of a configuration lies."""
+    data = config["data"].get("folder") if config["data"]["source"] == "files" else None
+    results = Path(config["results"]) / config["study"]
+    return Places(results, Path(data) if data else None)
+
+
 def is_circumstantial(name: str) -> bool:
     """Return whether a file's bytes may differ from run to run, by its name in records."""
-    return bool(set(Path(name).parts) & set(CIRCUMSTANTIAL))
+    first, *others = Path(name).parts
+    return first in CIRCUMSTANTIAL or (first == "training" and "tensorboard" in others)
+
+
+def is_shown(name: str) -> bool:
+    """Return whether readers look at a result: a table, a figure or a quality figure."""
+    parts = Path(name).parts
+    return parts[0] in ("tables", "figures") or "qc" in parts[2:-1]
 
 
 def files_within(path: Path) -> list[Path]:

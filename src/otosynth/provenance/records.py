@@ -16,20 +16,13 @@ from otosynth.provenance.hashing import FileHash, digest_of, hash_file
 from otosynth.provenance.places import (
     CIRCUMSTANCES,
     RECORDS,
-    Places,
     files_within,
     is_circumstantial,
+    places_of,
 )
 
 FORMAT = 1
 LOCK = Path("envs/requirements.lock")
-
-
-def places_of(config: Mapping[str, Any]) -> Places:
-    """Return where the study of a configuration lies."""
-    data = config["data"].get("folder") if config["data"]["source"] == "files" else None
-    results = Path(config["results"]) / config["study"]
-    return Places(results, Path(data) if data else None)
 
 
 def encode(record: Mapping[str, Any]) -> bytes:
@@ -75,6 +68,7 @@ class Recorder:
                 "rule": snakemake.rule,
                 "wildcards": dict(snakemake.wildcards.items()),
                 "inputs": self._hashes(snakemake.input),
+                "roles": self._roles(snakemake.input),
                 **_decisions(snakemake),
                 "lock": hash_file(LOCK).sha256,
             }
@@ -98,6 +92,13 @@ class Recorder:
         others = {n: h for n, h in outputs.items() if is_circumstantial(n)}
         path = self.places.results / CIRCUMSTANCES / f"{self.name}.json"
         self.circumstances.write(path, digest_of(data.decode()), others)
+
+    def _roles(self, inputs: Any) -> dict[str, list[str]]:
+        """Return the names of the inputs that the rule calls by a name of their own."""
+        return {
+            role: [self.places.name_of(Path(path)) for path in _listed(value)]
+            for role, value in inputs.items()
+        }
 
     def _hashes(self, paths: Iterable[str]) -> dict[str, dict[str, Any]]:
         files = [file for path in paths for file in files_within(Path(path))]
@@ -123,6 +124,10 @@ def _decisions(snakemake: Any) -> dict[str, Any]:
         "seeds": seeds,
         "code": dict(code),
     }
+
+
+def _listed(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
 
 
 def _plain(data: Mapping[str, Any]) -> Any:

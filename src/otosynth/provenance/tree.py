@@ -7,12 +7,62 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
 from otosynth.errors import InputError
 from otosynth.files import write_bytes
 from otosynth.provenance.hashing import digest_of, hash_file
 from otosynth.provenance.places import RECORDS, ROOT, Places
 
-Record = Mapping[str, Any]
+
+class FileFacts(TypedDict):
+    """What a record says of a file (:class:`otosynth.provenance.hashing.FileHash`)."""
+
+    sha256: str
+    md5: str
+    bytes: int
+
+
+class Record(TypedDict):
+    """A job's record, as :mod:`otosynth.provenance.records` writes it."""
+
+    format: int
+    job: str
+    rule: str
+    wildcards: dict[str, str]
+    inputs: dict[str, FileFacts]
+    roles: dict[str, list[str]]
+    outputs: dict[str, FileFacts]
+    configuration: dict[str, Any]
+    parameters: dict[str, Any]
+    seeds: dict[str, int]
+    code: dict[str, str]
+    lock: str
+
+
+class JobOfRoot(TypedDict):
+    """What the root says of a job: its digests, the jobs before it and the files it made."""
+
+    record: str
+    node: str
+    after: list[str]
+    makes: list[str]
+
+
+class Root(TypedDict):
+    """The contents of ``records/root.json``."""
+
+    root: str
+    study: str
+    label: str
+    configuration: dict[str, Any]
+    tables: dict[str, str]
+    results: dict[str, str]
+    jobs: dict[str, JobOfRoot]
+
+
+RECORD, ROOT_OF_RECORDS = TypeAdapter(Record), TypeAdapter(Root)
 
 
 @dataclass(frozen=True)
@@ -110,14 +160,11 @@ def read_record(path: Path) -> Record:
         If the file is missing or no record.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        if {"job", "rule", "inputs", "outputs"} <= record.keys():
-            return dict(record)
+        return RECORD.validate_json(path.read_bytes(), strict=True)
     except FileNotFoundError:
         raise InputError(f"{path} is missing.") from None
-    except (ValueError, AttributeError):
-        pass
-    raise InputError(f"{path} is not the record of a job.")
+    except ValidationError:
+        raise InputError(f"{path} is not the record of a job.") from None
 
 
 def seal(
@@ -142,9 +189,10 @@ def seal(
     Raises
     ------
     InputError
-        If a file that a job read or a result has no record.
+        If a result has no record, or two records claim one file.
     """
     tree = read_records(places)
+    _refuse_two_makers(places, tree)
     names = [places.name_of(Path(path)) for path in results]
     unknown = [name for name in names if name not in tree.maker]
     if unknown:
@@ -167,7 +215,32 @@ def seal(
     return root
 
 
-def _entry(tree: RecordTree, job: str) -> dict[str, Any]:
+def _refuse_two_makers(places: Places, tree: RecordTree) -> None:
+    for job, record in tree.records.items():
+        for name in record["outputs"]:
+            if tree.maker[name] != job:
+                first, second = (record_path(places, j) for j in (job, tree.maker[name]))
+                raise InputError(
+                    f"{first} and {second} both say that they made {name}. Delete the older one."
+                )
+
+
+def read_sealed(places: Places) -> tuple[RecordTree, Root]:
+    """Read the root and the records of its jobs, and of no others.
+
+    Raises
+    ------
+    InputError
+        As ``read_root``, and if one of these records is missing or unreadable.
+    """
+    root = read_root(places)
+    paths = {job: record_path(places, job) for job in root["jobs"]}
+    records = {job: read_record(path) for job, path in paths.items()}
+    digests = {job: hash_file(path).sha256 for job, path in paths.items()}
+    return RecordTree(records, digests), root
+
+
+def _entry(tree: RecordTree, job: str) -> JobOfRoot:
     """Return what the root says of a job."""
     return {
         "record": tree.digests[job],
@@ -183,23 +256,24 @@ def root_digest(content: Mapping[str, Any]) -> str:
     return digest_of(json.dumps(plain, sort_keys=True))
 
 
-def read_root(places: Places) -> dict[str, Any]:
+def read_root(places: Places) -> Root:
     """Read ``records/root.json``.
 
     Raises
     ------
     InputError
-        If it is missing or not what ``seal`` wrote.
+        If it is missing or not what ``seal`` wrote, or if the study's raw scans lie in a folder
+        that ``places`` does not tell.
     """
     path = places.results / ROOT
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if {"root", "jobs", "results", "tables"} <= content.keys():
-            return dict(content)
-    except FileNotFoundError:
+        root = ROOT_OF_RECORDS.validate_json(path.read_bytes(), strict=True)
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(
             f"{path} is missing: the study is not finished, or not in {places.results}."
         ) from None
-    except (ValueError, AttributeError):
-        pass
-    raise InputError(f"{path} is not the root of a study's records.")
+    except ValidationError:
+        raise InputError(f"{path} is not the root of a study's records.") from None
+    if root["configuration"]["data"]["source"] == "files" and places.data is None:
+        raise InputError("This study has raw scans of its own: say by --data where they lie.")
+    return root

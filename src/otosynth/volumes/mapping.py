@@ -13,6 +13,7 @@ from otosynth.errors import InputError
 NIBABEL_ERRORS = (
     OSError,
     ValueError,
+    nibabel.filebasedimages.ImageFileError,
     nibabel.spatialimages.HeaderDataError,
     nibabel.wrapstruct.WrapStructError,
 )
