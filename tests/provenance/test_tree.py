@@ -7,7 +7,7 @@ import pytest
 from otosynth.errors import InputError
 from otosynth.provenance.hashing import hash_file
 from otosynth.provenance.places import Places
-from otosynth.provenance.tree import read_record, read_records, read_root, seal
+from otosynth.provenance.tree import read_record, read_records, read_root, read_sealed, seal
 
 
 def facts_of(path):
@@ -105,3 +105,13 @@ def test_what_is_no_record_is_refused(study, tmp_path):
         read_root(study)
     with pytest.raises(InputError, match="holds no records"):
         read_records(Places(tmp_path / "nowhere"))
+
+
+def test_a_study_of_files_wants_to_know_where_they_lie(study):
+    tables = [study.project / "groups.tsv"]
+    facts = {"study": "study", "label": "mouse", "configuration": {"data": {"source": "files"}}}
+    seal(study, [study.results / "table.csv"], tables, facts)
+    assert read_root(study)["label"] == "mouse"
+    with pytest.raises(InputError, match="say by --data where they lie"):
+        read_sealed(study)
+    assert read_sealed(Places(study.results, study.project, study.project))[1]["label"] == "mouse"

@@ -25,6 +25,7 @@ from otosynth.provenance.records import LOCK, decisions_digest, digest_of_folder
 from otosynth.provenance.tree import (
     RecordTree,
     Root,
+    check_data_is_known,
     reach,
     read_record,
     read_root,
@@ -86,9 +87,11 @@ def verify(
     Raises
     ------
     InputError
-        If the study has no readable root to verify against.
+        If the study has no readable root to verify against, or has raw scans and ``places`` does
+        not tell where they lie.
     """
     content = read_root(places)
+    check_data_is_known(places, content)
     checks = _Checks(places, content)
     checks.root(kept_root)
     checks.read_records()

@@ -225,15 +225,29 @@ def _refuse_two_makers(places: Places, tree: RecordTree) -> None:
                 )
 
 
+def check_data_is_known(places: Places, root: Root) -> None:
+    """Refuse to look for raw scans nowhere.
+
+    Raises
+    ------
+    InputError
+        If the study has raw scans of its own and ``places`` does not tell where they lie.
+    """
+    if root["configuration"]["data"]["source"] == "files" and places.data is None:
+        raise InputError("This study has raw scans of its own: say by --data where they lie.")
+
+
 def read_sealed(places: Places) -> tuple[RecordTree, Root]:
     """Read the root and the records of its jobs, and of no others.
 
     Raises
     ------
     InputError
-        As ``read_root``, and if one of these records is missing or unreadable.
+        As ``read_root``, and if one of these records is missing or unreadable, or the raw scans
+        lie in a folder that ``places`` does not tell.
     """
     root = read_root(places)
+    check_data_is_known(places, root)
     paths = {job: record_path(places, job) for job in root["jobs"]}
     records = {job: read_record(path) for job, path in paths.items()}
     digests = {job: hash_file(path).sha256 for job, path in paths.items()}
@@ -262,18 +276,14 @@ def read_root(places: Places) -> Root:
     Raises
     ------
     InputError
-        If it is missing or not what ``seal`` wrote, or if the study's raw scans lie in a folder
-        that ``places`` does not tell.
+        If it is missing or not what ``seal`` wrote.
     """
     path = places.results / ROOT
     try:
-        root = ROOT_OF_RECORDS.validate_json(path.read_bytes(), strict=True)
+        return ROOT_OF_RECORDS.validate_json(path.read_bytes(), strict=True)
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
             f"{path} is missing: the study is not finished, or not in {places.results}."
         ) from None
     except ValidationError:
         raise InputError(f"{path} is not the root of a study's records.") from None
-    if root["configuration"]["data"]["source"] == "files" and places.data is None:
-        raise InputError("This study has raw scans of its own: say by --data where they lie.")
-    return root
