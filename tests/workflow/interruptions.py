@@ -16,6 +16,8 @@ from workflow_copy import ENVIRONMENT, ROOT, Workflow
 # A job is looked for this often, and killed up to this long after it was seen (seconds).
 POLL = 0.02
 LONGEST_DELAY = 1.2
+# The sealing is the last job and takes half a second: a later kill would find the study ended.
+LAST_STAGE, LAST_DELAY = "provenance", 0.2
 SCRIPT = re.compile(r"\.snakemake/scripts/\S*?\.(\w+)\.py")
 
 
@@ -68,8 +70,10 @@ class Interruptions:
     def wait_for_moment(self, process: subprocess.Popen) -> bool:
         """Wait for a job of a stage that needs kills, then a random time; False if it ended."""
         while process.poll() is None:
-            if self.needed(self.running(process)):
-                time.sleep(self.chance.uniform(0, LONGEST_DELAY))
+            running = self.running(process)
+            if self.needed(running):
+                longest = LAST_DELAY if LAST_STAGE in running else LONGEST_DELAY
+                time.sleep(self.chance.uniform(0, longest))
                 return process.poll() is None
             time.sleep(POLL)
         return False
