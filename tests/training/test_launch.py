@@ -1,11 +1,11 @@
 """Real processes: killed at random moments, or training together, they end with the same bytes."""
 
 import hashlib
-import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -41,6 +41,13 @@ def start(task: TrainingTask, folder: Path) -> subprocess.Popen:
     task.write(folder / "task.json")
     command = [sys.executable, "-c", ALONE, str(folder / "task.json"), str(folder / "log")]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def stop_at_first_state(folder: Path) -> None:
+    """Send SIGTERM to this process once a training has saved a state."""
+    while not list(folder.glob("state-*.safetensors")):
+        time.sleep(0.05)
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -140,20 +147,17 @@ def test_two_processes_step_as_one_with_a_batch_of_two(make_task, tmp_path):
     assert min(same) > 0.99
 
 
-def test_a_team_repeats_and_continues_to_the_same_bytes(make_task, tmp_path, monkeypatch):
+def test_a_team_repeats_and_continues_to_the_same_bytes(make_task, tmp_path):
     task = make_task(processes=2, epochs=4, steps_per_epoch=60)
     run_team(task, tmp_path / "whole", str(tmp_path / "log"))
     log = (tmp_path / "log").read_text(encoding="utf-8")
     assert "step 120 of 120" in log, "60 patches are 30 steps of two"
 
-    alarm = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    signal.setitimer(signal.ITIMER_REAL, 5.5)
-    try:
-        with pytest.raises(Stopped):
-            run_team(task, tmp_path / "stopped", str(tmp_path / "log2"))
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, alarm)
+    watcher = threading.Thread(target=stop_at_first_state, args=[tmp_path / "stopped"], daemon=True)
+    watcher.start()
+    with pytest.raises(Stopped):
+        run_team(task, tmp_path / "stopped", str(tmp_path / "log2"))
+    watcher.join()
     assert "Stopped by SIGTERM; the state is saved." in (tmp_path / "log2").read_text()
     run_team(task, tmp_path / "stopped", str(tmp_path / "log3"))
     assert "continuing after epoch" in (tmp_path / "log3").read_text()
