@@ -17,7 +17,7 @@ from workflow_copy import ENVIRONMENT, ROOT, Workflow
 POLL = 0.02
 LONGEST_DELAY = 1.2
 # The sealing is the last job and takes half a second: a later kill would find the study ended.
-LAST_STAGE, LAST_DELAY = "provenance", 0.2
+LAST_STAGE, LAST_DELAY = "provenance", 0.1
 SCRIPT = re.compile(r"\.snakemake/scripts/\S*?\.(\w+)\.py")
 
 
@@ -32,7 +32,7 @@ def stages() -> dict[str, str]:
 
 @dataclass
 class Interruptions:
-    """Runs a workflow to its end through ``wanted`` kills, at least two in each stage.
+    """Runs a workflow through ``wanted`` kills or more, at least two in each stage.
 
     Attributes
     ----------
@@ -50,8 +50,11 @@ class Interruptions:
     stage_of: dict[str, str] = field(default_factory=stages)
 
     def run(self) -> None:
-        """Start, stop and continue the workflow until all kills are done."""
-        while self.kills.total() < self.wanted:
+        """Start, stop and continue the workflow until all kills are done.
+
+        The sealing is so short that a kill may come too late for it; then it is done again.
+        """
+        while self.kills.total() < self.wanted or self.lacking():
             with (self.workflow.folder / "interrupted.log").open("a") as log:
                 process = subprocess.Popen(
                     self.workflow.command("--rerun-incomplete"),
@@ -61,11 +64,19 @@ class Interruptions:
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
-            assert self.wait_for_moment(process), (
-                f"the study ended after {self.kills.total()} of {self.wanted} kills, "
-                f"with return code {process.returncode}; {dict(self.hit)}"
+            if self.wait_for_moment(process):
+                self.stop(process)
+                continue
+            assert process.returncode == 0
+            assert set(self.lacking()) <= {LAST_STAGE}, (
+                f"the study ended after {self.kills.total()} of {self.wanted} kills; {self.hit}"
             )
-            self.stop(process)
+            (self.workflow.results / "records/root.json").unlink()
+
+    def lacking(self) -> dict[str, int]:
+        """Return how many kills stages lack."""
+        wanted = {stage: 2 - self.hit[stage] for stage in set(self.stage_of.values())}
+        return {stage: number for stage, number in wanted.items() if number > 0}
 
     def wait_for_moment(self, process: subprocess.Popen) -> bool:
         """Wait for a job of a stage that needs kills, then a random time; False if it ended."""
@@ -82,10 +93,9 @@ class Interruptions:
         """Whether to stop it now: a stage lacks kills, or there are kills to spare."""
         if not running:
             return False
-        lacking = {stage: 2 - self.hit[stage] for stage in set(self.stage_of.values())}
-        to_come = sum(number for number in lacking.values() if number > 0)
-        to_spare = self.wanted - self.kills.total() - to_come
-        return any(lacking[stage] > 0 for stage in running) or (
+        lacking = self.lacking()
+        to_spare = self.wanted - self.kills.total() - sum(lacking.values())
+        return any(stage in lacking for stage in running) or (
             # Kills to spare are spread over the run: about one in fifty looks.
             to_spare > 0 and self.chance.random() < 0.02
         )
