@@ -60,10 +60,13 @@ def test_two_trainings_give_the_same_bytes(make_trainer, tmp_path, precision):
     ]
 
 
-def test_a_stopped_training_continues_to_the_same_bytes(make_trainer, tmp_path, monkeypatch):
-    undisturbed = make_trainer(folder="whole").train()
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_stopped_training_continues_to_the_same_bytes(
+    make_trainer, tmp_path, monkeypatch, precision
+):
+    undisturbed = make_trainer(folder="whole", precision=precision).train()
 
-    stopped = make_trainer(folder="stopped", minutes=1e-9)
+    stopped = make_trainer(folder="stopped", precision=precision, minutes=1e-9)
     step, steps_done = stopped._step, []
 
     def stop_after_five(batch):
@@ -75,11 +78,11 @@ def test_a_stopped_training_continues_to_the_same_bytes(make_trainer, tmp_path, 
     monkeypatch.setattr(stopped, "_step", stop_after_five)
     with pytest.raises(KeyboardInterrupt):
         stopped.train()
-    again = make_trainer(folder="stopped")
+    again = make_trainer(folder="stopped", precision=precision)
     progress = load_state(tmp_path / "stopped", again.networks, again.optimisers)
     assert (progress.epoch, progress.step) == (1, 2), "it stopped in the middle of an epoch"
 
-    continued = make_trainer(folder="stopped").train()
+    continued = make_trainer(folder="stopped", precision=precision).train()
     pd.testing.assert_frame_equal(undisturbed, continued, check_exact=True)
     assert digests(tmp_path / "whole/checkpoints") == digests(tmp_path / "stopped/checkpoints")
 

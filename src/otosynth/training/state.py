@@ -186,10 +186,16 @@ def _optimiser_tensors(optimisers: Mapping[str, torch.optim.Optimizer]) -> dict[
 def _load_optimiser(
     optimiser: torch.optim.Optimizer, prefix: str, tensors: Mapping[str, Tensor]
 ) -> None:
+    parameters = [p for group in optimiser.param_groups for p in group["params"]]
     moments: dict[int, dict[str, Any]] = {}
     for name, tensor in tensors.items():
         if name.startswith(prefix):
             index, key = name.removeprefix(prefix).split(".")
+            parameter = parameters[int(index)]
+            # Fused Adam walks weights and moments by their place in memory, so moments must be
+            # laid out like their weights, which are channels-last in bfloat16.
+            if tensor.shape == parameter.shape:
+                tensor = torch.empty_like(parameter).copy_(tensor)
             moments.setdefault(int(index), {})[key] = tensor
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": moments, "param_groups": groups})
