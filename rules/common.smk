@@ -264,7 +264,7 @@ SCHEDULE = {
     "checkpoint_every",
 }
 # Where a study lies, and how often it saves its state, is no part of what it is.
-PLACES = {
+CIRCUMSTANTIAL_KEYS = {
     "results": True,
     "state": True,
     "data": {"folder"},

@@ -32,7 +32,7 @@ rule seal_records:
         facts={
             "study": STUDY.study,
             "label": STUDY.label,
-            "configuration": settings(STUDY, exclude=PLACES),
+            "configuration": settings(STUDY, exclude=CIRCUMSTANTIAL_KEYS),
         },
         # Records change with the code of any job, even where its results stay the same.
         code=lambda wildcards: {

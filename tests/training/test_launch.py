@@ -46,7 +46,7 @@ def start(task: TrainingTask, folder: Path) -> subprocess.Popen:
 def stop_at_first_state(folder: Path) -> None:
     """Send SIGTERM to this process once a training has saved a state."""
     while not list(folder.glob("state-*.safetensors")):
-        time.sleep(0.05)
+        time.sleep(0.05)  # so that waiting takes no core from the training
     signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
 
 
@@ -82,6 +82,7 @@ def test_killed_at_random_moments_a_training_ends_with_the_same_bytes(make_task,
         while states(folder) <= before:
             assert process.poll() is None, "it ended before it was killed"
             time.sleep(0.01)
+        # So that the kill falls at any moment, not right after a state was saved.
         time.sleep(chance.uniform(0, 0.3))
         process.send_signal(number)
         said = process.communicate()[1]

@@ -84,6 +84,7 @@ class Interruptions:
             running = self.running(process)
             if self.needed(running):
                 longest = LAST_DELAY if LAST_STAGE in running else LONGEST_DELAY
+                # So that the kill falls at any moment of the stage, not at its start.
                 time.sleep(self.chance.uniform(0, longest))
                 return process.poll() is None
             time.sleep(POLL)

@@ -2,13 +2,19 @@
 
 import json
 import random
+import struct
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from otosynth.provenance.circumstances import encode_with_hash
+from otosynth.files import sha256_of
+from otosynth.provenance.circumstances import SEALED, circumstances_hashes, encode_with_hash
+from otosynth.provenance.hashing import hash_file
 from otosynth.provenance.places import CIRCUMSTANCES, RECORDS, ROOT, Places, is_circumstantial
+from otosynth.provenance.records import decisions_digest, encode
+from otosynth.provenance.tree import read_records, read_root, record_path, seal
 
 Changes = dict[Path, bytes | None]
 
@@ -191,10 +197,6 @@ def _put(changes: Changes) -> None:
 
 def forge(places: Places) -> None:
     """Change a score and make every hash that depends on it agree, up to the root."""
-    from otosynth.provenance.hashing import hash_file
-    from otosynth.provenance.records import decisions_digest, encode
-    from otosynth.provenance.tree import read_records, read_root, record_path, seal
-
     tree = read_records(places)
     old_root = read_root(places)
     first = "scores/E1/atlas/seed-0.csv"
@@ -208,10 +210,7 @@ def forge(places: Places) -> None:
         old_digest = decisions_digest(record)
         for kind in ("inputs", "outputs"):
             for name in set(record[kind]) & changed:
-                found = hash_file(places.path_of(name))
-                record[kind][name] = {
-                    "sha256": found.sha256, "md5": found.md5, "bytes": found.bytes,
-                }  # fmt: skip
+                record[kind][name] = hash_file(places.path_of(name))
         new_digest = decisions_digest(record)
         if new_digest != old_digest:
             for name in record["outputs"]:
@@ -220,13 +219,10 @@ def forge(places: Places) -> None:
                 if name.endswith(".png"):
                     forged = _with_right_checksums(forged)
                 places.path_of(name).write_bytes(forged)
-                found = hash_file(places.path_of(name))
-                record["outputs"][name] = {
-                    "sha256": found.sha256, "md5": found.md5, "bytes": found.bytes,
-                }  # fmt: skip
+                record["outputs"][name] = hash_file(places.path_of(name))
                 changed.add(name)
         record_path(places, job).write_bytes(encode(record))
-        waiting += sorted(tree.children[job])
+        waiting += [other for other in old_root["jobs"] if job in old_root["jobs"][other]["after"]]
     facts = {key: old_root[key] for key in ("study", "label", "configuration")}
     tables = [places.path_of(name) for name in old_root["tables"]]
     seal(places, [str(places.path_of(n)) for n in old_root["results"]], tables, facts)
@@ -234,9 +230,6 @@ def forge(places: Places) -> None:
 
 
 def _with_right_checksums(png: bytes) -> bytes:
-    import struct
-    import zlib
-
     out, at = bytearray(png[:8]), 8
     while at < len(png):
         (length,) = struct.unpack(">I", png[at : at + 4])
@@ -247,16 +240,12 @@ def _with_right_checksums(png: bytes) -> bytes:
 
 
 def _forge_circumstances(places: Places) -> None:
-    from otosynth.provenance.circumstances import SEALED, circumstances_hashes
-    from otosynth.provenance.hashing import hash_file
-    from otosynth.provenance.tree import read_root, record_path
-
     folder = places.results / CIRCUMSTANCES
     root = read_root(places)
     for job in root["jobs"]:
         path = folder / f"{job}.json"
         facts = json.loads(path.read_text())
-        facts["record"] = hash_file(record_path(places, job)).sha256
+        facts["record"] = sha256_of(record_path(places, job))
         path.write_bytes(encode_with_hash(facts))
     facts = json.loads((folder / SEALED).read_text())
     facts |= {"record": root["root"], "files": circumstances_hashes(folder)}

@@ -14,12 +14,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from otosynth.audit.leaks import find_leaks
 from otosynth.audit.recompute import recompute
 from otosynth.audit.replay import replay
-from otosynth.audit.selection import select_cell, select_element
+from otosynth.audit.selection import Selection, select_cell, select_element
 from otosynth.audit.trace import Tracer
 from otosynth.audit.verify import verify
 from otosynth.errors import InputError
 from otosynth.provenance.places import Places
-from otosynth.provenance.tree import read_sealed
+from otosynth.provenance.tree import RecordTree, Root, read_sealed
 
 MIB = 1024**2
 MOST_AFFECTED = 6
@@ -69,7 +69,7 @@ def positive(text: str) -> int:
     return number
 
 
-def places_of(options: argparse.Namespace) -> Places:
+def study_of(options: argparse.Namespace) -> Places:
     """Return where the study lies that a command is about."""
     return Places(options.results, options.data)
 
@@ -89,7 +89,7 @@ def run_verify(options: argparse.Namespace) -> int:
         def show(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
-        found = verify(places_of(options), options.root, options.threads, show)
+        found = verify(study_of(options), options.root, options.threads, show)
     checked = f"{found.jobs} jobs, {found.files} files, {found.bytes / MIB:.0f} MiB"
     if found.left_over:
         checked += f"; {found.left_over} files of earlier configurations are not part of the root"
@@ -116,32 +116,13 @@ def _some(names: Any) -> str:
 
 def run_trace(options: argparse.Namespace) -> int:
     """Show the chain behind a number; 0 if all of it is as recorded."""
+    # Imported here: nibabel and jinja2, which only this command needs, take long to import.
     from otosynth.audit.page import as_tree, write_page
 
-    places = places_of(options)
+    places = study_of(options)
     tree, root = read_sealed(places)
-    names = {Path(n).stem: n for n in tree.maker if n.startswith(("tables/", "figures/"))}
-    names |= {n: n for n in tree.maker} | {
-        Path(n).stem: n for n in tree.maker if n.startswith("tables/") and n.endswith(".csv")
-    }
-    if options.what not in names:
-        raise InputError(
-            f"There is no table or figure '{options.what}'. There are: "
-            f"{', '.join(sorted(n for n in names if '/' not in n))}."
-        )
-    name = names[options.what]
-    configuration = root["configuration"]
-    titles = {keys["title"]: method for method, keys in configuration["methods"].items()}
-    titles[configuration["atlas"]["title"]] = "atlas"
-    if name.endswith(".csv"):
-        if len(options.element) != 2:
-            raise InputError(
-                f"Give a ROW and a COLUMN of {name}, in quotes where they hold spaces."
-            )
-        row, column = options.element
-        selection = select_cell(places.path_of(name), row, column, titles)
-    else:
-        selection = select_element(Path(name).stem, options.element, titles)
+    name = _result_called(options.what, tree)
+    selection = _selection(places, root, name, options.element)
     step = Tracer(places, tree, selection).trace(name)
     # A pipe gets whole lines; a terminal wraps them.
     console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
@@ -156,9 +137,36 @@ def run_trace(options: argparse.Namespace) -> int:
     return 0 if step.whole else 1
 
 
+def _result_called(what: str, tree: RecordTree) -> str:
+    """Return a result by its name in records or, for a table or figure, by its file's stem."""
+    shown = [name for name in tree.maker if name.startswith(("tables/", "figures/"))]
+    # Of a table's files, a bare name means its CSV, whose cells can be asked for.
+    stems = {Path(name).stem: name for name in sorted(shown, key=lambda n: n.endswith(".csv"))}
+    if what in tree.maker:
+        return what
+    if what not in stems:
+        raise InputError(
+            f"There is no table or figure '{what}'. There are: {', '.join(sorted(stems))}."
+        )
+    return stems[what]
+
+
+def _selection(places: Places, root: Root, name: str, element: list[str]) -> Selection:
+    """Return which number of a result is asked about."""
+    configuration = root["configuration"]
+    titles = {keys["title"]: method for method, keys in configuration["methods"].items()}
+    titles[configuration["atlas"]["title"]] = "atlas"
+    if not name.endswith(".csv"):
+        return select_element(Path(name).stem, element, titles)
+    if len(element) != 2:
+        raise InputError(f"Give a ROW and a COLUMN of {name}, in quotes where they hold spaces.")
+    row, column = element
+    return select_cell(places.path_of(name), row, column, titles)
+
+
 def run_recompute(options: argparse.Namespace) -> int:
     """Calculate all scores again; 0 if they are those reported."""
-    places = places_of(options)
+    places = study_of(options)
     tree, _ = read_sealed(places)
     differences, count = recompute(places, tree)
     for difference in differences:
@@ -170,7 +178,7 @@ def run_recompute(options: argparse.Namespace) -> int:
 
 def run_replay(options: argparse.Namespace) -> int:
     """Run a job again; 0 if it gives the same bytes."""
-    places = places_of(options)
+    places = study_of(options)
     tree, root = read_sealed(places)
     with tempfile.TemporaryDirectory(prefix="otosynth-replay-") as scratch:
         outputs = replay(places, tree, root, options.result, Path(scratch), options.cores)
@@ -181,7 +189,7 @@ def run_replay(options: argparse.Namespace) -> int:
 
 def run_leaks(options: argparse.Namespace) -> int:
     """Look for tested ears among what their predictions learned from; 0 if there is none."""
-    tree, _ = read_sealed(places_of(options))
+    tree, _ = read_sealed(study_of(options))
     leaks, count = find_leaks(tree)
     for leak in leaks:
         print(f"{leak.prediction} tests {leak.specimen}, but {leak.through} {leak.why}")
@@ -194,7 +202,7 @@ def run_crate(options: argparse.Namespace) -> int:
     # Imported here: rocrate takes a second to import.
     from otosynth.audit.crate import Publisher, write_crate
 
-    places = places_of(options)
+    places = study_of(options)
     mismatches = verify(places, None, os.cpu_count() or 1).mismatches
     if mismatches:
         raise InputError(
@@ -209,7 +217,7 @@ def run_crate(options: argparse.Namespace) -> int:
 
 def run_list(options: argparse.Namespace) -> int:
     """List all results with their jobs."""
-    tree, _ = read_sealed(places_of(options))
+    tree, _ = read_sealed(study_of(options))
     for name in sorted(tree.maker):
         print(f"{name}\t{tree.maker[name]}")
     return 0

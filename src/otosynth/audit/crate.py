@@ -90,24 +90,24 @@ class _Builder:
             media_type = mimetypes.guess_type(path.name.removesuffix(".gz"))[0]
             properties = {
                 "name": place,
-                "sha256": found.sha256,
-                "contentSize": str(found.bytes),
+                "sha256": found["sha256"],
+                "contentSize": str(found["bytes"]),
                 "encodingFormat": media_type or "application/octet-stream",
                 **more,
             }
             self.files[place] = self.crate.add_file(path, place, properties=properties)
-            self.sums[place] = found.sha256
+            self.sums[place] = found["sha256"]
         return self.files[place]
 
-    def file(self, name: str, facts: Mapping[str, Any]) -> Entity:
+    def file(self, name: str, facts: FileHash) -> Entity:
         """Return the entity of a job's input or output, by its name in records."""
         if name.startswith(PROJECT):
             return self.add_file(self.places.path_of(name), f"project/{name.removeprefix(PROJECT)}")
         if self.places.path_of(name).is_relative_to(self.places.results):
-            return self.add_file(self.places.path_of(name), f"results/{name}", FileHash(**facts))
+            return self.add_file(self.places.path_of(name), f"results/{name}", facts)
         return self.raw_scan(name, facts)
 
-    def raw_scan(self, name: str, facts: Mapping[str, Any]) -> Entity:
+    def raw_scan(self, name: str, facts: FileHash) -> Entity:
         """Return an entity for a raw scan, which stays with its owner: the crate tells its hash."""
         identifier = f"#raw-{digest_of(name)[:16]}"
         known = self.crate.get(identifier)
@@ -282,13 +282,14 @@ def _add_workflow(builder: _Builder) -> Entity:
         properties={
             "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"],
             "name": "otosynth", "version": version("otosynth"), "url": "project/Snakefile",
-            "sha256": found.sha256, "contentSize": str(found.bytes), "encodingFormat": "text/plain",
+            "sha256": found["sha256"], "contentSize": str(found["bytes"]),
+            "encodingFormat": "text/plain",
         },
     )  # fmt: skip
     profile = {"@type": "CreativeWork", "name": "ComputationalWorkflow"}
     workflow["conformsTo"] = builder.add(WORKFLOW_PROFILE, profile)
     builder.files["project/Snakefile"] = workflow
-    builder.sums["project/Snakefile"] = found.sha256
+    builder.sums["project/Snakefile"] = found["sha256"]
     return workflow
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from otosynth.errors import InputError
-from otosynth.provenance.hashing import hash_file
+from otosynth.files import sha256_of
 from otosynth.provenance.places import Places
 from otosynth.provenance.tree import Record, RecordTree, Root
 
@@ -71,13 +71,13 @@ def replay(
 
 
 def _sha256_if_there(path: Path) -> str:
-    return hash_file(path).sha256 if path.is_file() else ""
+    return sha256_of(path) if path.is_file() else ""
 
 
 def _check_inputs(places: Places, record: Record) -> None:
     for name, facts in record["inputs"].items():
         path = places.path_of(name)
-        if not path.is_file() or hash_file(path).sha256 != facts["sha256"]:
+        if not path.is_file() or sha256_of(path) != facts["sha256"]:
             raise InputError(f"{path} is not what {record['job']} read; it cannot be replayed.")
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from otosynth.audit.selection import Selection
 from otosynth.errors import InputError
-from otosynth.provenance.hashing import hash_file
+from otosynth.files import sha256_of
 from otosynth.provenance.places import Places
 from otosynth.provenance.tree import Record, RecordTree
 
@@ -156,7 +156,7 @@ class Tracer:
     def _file(self, name: str, facts: Mapping[str, Any]) -> tuple[str, Path, str, bool]:
         path = self.places.path_of(name)
         if name not in self._checked:
-            whole = path.is_file() and hash_file(path).sha256 == facts["sha256"]
+            whole = path.is_file() and sha256_of(path) == facts["sha256"]
             self._checked[name] = whole
         return name, path, facts["sha256"], self._checked[name]
 

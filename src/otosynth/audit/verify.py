@@ -3,11 +3,12 @@
 import json
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from otosynth.errors import InputError
+from otosynth.files import sha256_of
 from otosynth.provenance.carried import carried_digest, carried_fold
 from otosynth.provenance.circumstances import SEALED, encode_with_hash
 from otosynth.provenance.code import code_path, digest_of_code
@@ -20,6 +21,7 @@ from otosynth.provenance.places import (
     files_within,
     is_circumstantial,
     is_shown,
+    job_of,
 )
 from otosynth.provenance.records import LOCK, decisions_digest, digest_of_folder
 from otosynth.provenance.tree import (
@@ -103,7 +105,7 @@ def verify(
     checks.folds()
     checks.circumstances()
     checks.strangers()
-    sizes = [h.bytes for h in checks.hashes.values() if h]
+    sizes = [h["bytes"] for h in checks.hashes.values() if h]
     return Verification(
         content["root"],
         len(content["jobs"]),
@@ -156,7 +158,7 @@ class _Checks:
         for job, known in self.content["jobs"].items():
             path = record_path(self.places, job)
             try:
-                records[job], digests[job] = read_record(path), hash_file(path).sha256
+                records[job], digests[job] = read_record(path), sha256_of(path)
             except InputError:
                 problems.append((job, "is no record" if path.exists() else "is missing"))
                 continue
@@ -199,7 +201,7 @@ class _Checks:
             # What an edited record says of files proves nothing against them.
             if job not in self.edited:
                 for name, facts in (*record["outputs"].items(), *record["inputs"].items()):
-                    yield name, job, FileHash(**facts)
+                    yield name, job, facts
 
     def _hash(self, names: set[str], threads: int, progress: Progress) -> None:
         paths = {name: self.places.path_of(name) for name in sorted(names)}
@@ -208,14 +210,14 @@ class _Checks:
         with ThreadPoolExecutor(threads) as pool:
             for name, found in zip(paths, pool.map(_hash_if_there, paths.values()), strict=True):
                 self.hashes[name] = found
-                done += found.bytes if found else 0
+                done += found["bytes"] if found else 0
                 progress(done, total)
 
     def tables(self) -> None:
         """Check that the tables of specimens and groups are those of the study."""
         for name, digest in self.content["tables"].items():
             found = _hash_if_there(self.places.path_of(name))
-            if found is None or found.sha256 != digest:
+            if found is None or found["sha256"] != digest:
                 self.add(name, "is not the table that the study was configured by",
                          self.tree.records)  # fmt: skip
 
@@ -233,7 +235,7 @@ class _Checks:
                 self.add(f"code:{name}", "is not the code that ran", jobs)
         lock = _hash_if_there(self.places.project / LOCK)
         for digest, jobs in locks.items():
-            if lock is None or lock.sha256 != digest:
+            if lock is None or lock["sha256"] != digest:
                 self.add(f"project:{LOCK}", "is not the lock of the environment that ran", jobs)
 
     def carried(self) -> None:
@@ -266,7 +268,7 @@ class _Checks:
         for job in self.content["jobs"]:
             path = folder / f"{job}.json"
             facts = self._circumstances_of(path, job, self.content["jobs"][job]["record"])
-            if path.is_file() and hash_file(path).sha256 != kept.get(job):
+            if path.is_file() and sha256_of(path) != kept.get(job):
                 self.add(
                     f"{CIRCUMSTANCES}/{job}.json",
                     "is not what was sealed (if the job ran again since, "
@@ -275,7 +277,7 @@ class _Checks:
                 )
             for name, claim in facts.get("files", {}).items():
                 found = _hash_if_there(self.places.path_of(name))
-                if found is None or asdict(found) != claim:
+                if found is None or found != claim:
                     self.add(name, "is not the file that was recorded", [job])
 
     def _circumstances_of(self, path: Path, job: str, record: str) -> dict[str, Any]:
@@ -311,7 +313,7 @@ class _Checks:
         names: set[str] = set()
         folder = self.places.results / RECORDS
         for path in sorted(folder.rglob("*.json")):
-            job = path.relative_to(folder).with_suffix("").as_posix()
+            job = job_of(path, folder)
             if job in self.content["jobs"] or path == self.places.results / ROOT:
                 continue
             try:
@@ -323,7 +325,7 @@ class _Checks:
                 found = _hash_if_there(self.places.path_of(name))
                 if name not in self.tree.maker and found is not None:
                     self.left_over += 1
-                    if asdict(found) != facts:
+                    if found != facts:
                         self.add(name, "is not the file that was recorded", [job])
         return names
 

@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from otosynth.files import write_bytes
-from otosynth.provenance.hashing import digest_of, hash_file
+from otosynth.files import sha256_of, write_bytes
+from otosynth.provenance.hashing import digest_of
+from otosynth.provenance.places import job_of
 
 OWN_HASH = "sha256"
 # Circumstances of the sealing: they hold the hashes of all others.
@@ -46,9 +47,10 @@ class Circumstances:
         path
             The JSON file.
         record
-            Digest of the job's record.
+            Digest of the job's record; of the sealing, the root.
         files
-            Hashes of outputs that differ from run to run, such as TensorBoard's.
+            Hashes of what the job leaves besides its record: of outputs that differ from run to
+            run, such as TensorBoard's; of the sealing, the circumstances of all other jobs.
         """
         with self.recording():
             facts = {"record": record, "files": dict(files), **commit(), **machine(), **slurm()}
@@ -133,7 +135,4 @@ def slurm() -> dict[str, str | None]:
 def circumstances_hashes(folder: Path) -> dict[str, str]:
     """Return the SHA-256 of the circumstances of every job, by the job's name."""
     files = [path for path in sorted(folder.rglob("*.json")) if path.name != SEALED]
-    return {
-        path.relative_to(folder).with_suffix("").as_posix(): hash_file(path).sha256
-        for path in files
-    }
+    return {job_of(path, folder): sha256_of(path) for path in files}

@@ -1,17 +1,15 @@
 """Hashes of files: SHA-256 for this project, and in the same read MD5, by which DVC knows them."""
 
 import hashlib
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+
+from typing_extensions import TypedDict
 
 CHUNK_BYTES = 1 << 20
 
 
-@dataclass(frozen=True)
-class FileHash:
-    """A file's hashes (hexadecimal) and its size."""
+class FileHash(TypedDict):
+    """A file's hashes (hexadecimal) and its size, as records hold them."""
 
     sha256: str
     md5: str
@@ -27,14 +25,7 @@ def hash_file(path: Path) -> FileHash:
             sha256.update(chunk)
             md5.update(chunk)
             size += len(chunk)
-    return FileHash(sha256.hexdigest(), md5.hexdigest(), size)
-
-
-def hash_files(paths: Iterable[Path], threads: int = 1) -> dict[Path, FileHash]:
-    """Return the hashes of several files; hashing leaves other threads alone."""
-    unique = list(dict.fromkeys(paths))
-    with ThreadPoolExecutor(threads) as pool:
-        return dict(zip(unique, pool.map(hash_file, unique), strict=True))
+    return FileHash(sha256=sha256.hexdigest(), md5=md5.hexdigest(), bytes=size)
 
 
 def digest_of(text: str) -> str:

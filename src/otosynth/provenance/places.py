@@ -74,6 +74,11 @@ def is_shown(name: str) -> bool:
     return parts[0] in ("tables", "figures") or "qc" in parts[2:-1]
 
 
+def job_of(path: Path, folder: Path) -> str:
+    """Return a job's name by the path of its record, log or circumstances in their folder."""
+    return path.relative_to(folder).with_suffix("").as_posix()
+
+
 def files_within(path: Path) -> list[Path]:
     """Return a file itself, or all files below a folder, sorted."""
     if path.is_dir():

@@ -6,11 +6,10 @@ how the job ran stands apart from it (:mod:`otosynth.provenance.circumstances`).
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from otosynth.files import write_bytes
+from otosynth.files import sha256_of, write_bytes
 from otosynth.provenance.circumstances import Circumstances
 from otosynth.provenance.hashing import FileHash, digest_of, hash_file
 from otosynth.provenance.places import (
@@ -18,6 +17,7 @@ from otosynth.provenance.places import (
     RECORDS,
     files_within,
     is_circumstantial,
+    job_of,
     places_of,
 )
 
@@ -60,7 +60,7 @@ class Recorder:
         self.places = places_of(snakemake.config)
         self.outputs = list(snakemake.output)
         logs = self.places.results / "logs"
-        self.name = Path(snakemake.log[0]).relative_to(logs).with_suffix("").as_posix()
+        self.name = job_of(Path(snakemake.log[0]), logs)
         with self.circumstances.recording():
             self.record = {
                 "format": FORMAT,
@@ -70,7 +70,7 @@ class Recorder:
                 "inputs": self._hashes(snakemake.input),
                 "roles": self._roles(snakemake.input),
                 **_decisions(snakemake),
-                "lock": hash_file(LOCK).sha256,
+                "lock": sha256_of(LOCK),
             }
 
     @property
@@ -100,10 +100,10 @@ class Recorder:
             for role, value in inputs.items()
         }
 
-    def _hashes(self, paths: Iterable[str]) -> dict[str, dict[str, Any]]:
-        files = [file for path in paths for file in files_within(Path(path))]
-        hashes: dict[str, FileHash] = {self.places.name_of(f): hash_file(f) for f in files}
-        return {name: asdict(hashes[name]) for name in sorted(hashes)}
+    def _hashes(self, paths: Iterable[str]) -> dict[str, FileHash]:
+        files = {file for path in paths for file in files_within(Path(path))}
+        by_name = sorted((self.places.name_of(file), file) for file in files)
+        return {name: hash_file(file) for name, file in by_name}
 
 
 def _decisions(snakemake: Any) -> dict[str, Any]:

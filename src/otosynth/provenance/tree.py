@@ -11,17 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from otosynth.errors import InputError
-from otosynth.files import write_bytes
-from otosynth.provenance.hashing import digest_of, hash_file
-from otosynth.provenance.places import RECORDS, ROOT, Places
-
-
-class FileFacts(TypedDict):
-    """What a record says of a file (:class:`otosynth.provenance.hashing.FileHash`)."""
-
-    sha256: str
-    md5: str
-    bytes: int
+from otosynth.files import sha256_of, write_bytes
+from otosynth.provenance.hashing import FileHash, digest_of
+from otosynth.provenance.places import RECORDS, ROOT, Places, job_of
 
 
 class Record(TypedDict):
@@ -31,9 +23,9 @@ class Record(TypedDict):
     job: str
     rule: str
     wildcards: dict[str, str]
-    inputs: dict[str, FileFacts]
+    inputs: dict[str, FileHash]
     roles: dict[str, list[str]]
-    outputs: dict[str, FileFacts]
+    outputs: dict[str, FileHash]
     configuration: dict[str, Any]
     parameters: dict[str, Any]
     seeds: dict[str, int]
@@ -91,22 +83,9 @@ class RecordTree:
         inputs = self.records[job]["inputs"]
         return sorted({self.maker[name] for name in inputs if name in self.maker})
 
-    @cached_property
-    def children(self) -> dict[str, set[str]]:
-        """The jobs that read what each job made."""
-        found: dict[str, set[str]] = {job: set() for job in self.records}
-        for job in self.records:
-            for parent in self.parents(job):
-                found[parent].add(job)
-        return found
-
     def with_ancestors(self, jobs: Iterable[str]) -> set[str]:
         """Return jobs with all that they depend on."""
         return reach(jobs, self.parents)
-
-    def with_descendants(self, jobs: Iterable[str]) -> set[str]:
-        """Return jobs with all that depend on them."""
-        return reach(jobs, lambda job: self.children[job])
 
     def node(self, job: str) -> str:
         """Return the digest of a job's record and of the nodes of all jobs before it."""
@@ -140,15 +119,18 @@ def read_records(places: Places) -> RecordTree:
         If there is none, or one is no record.
     """
     folder = places.results / RECORDS
-    records, digests = {}, {}
-    for path in sorted(folder.rglob("*.json")):
-        if path == places.results / ROOT:
-            continue
-        job = path.relative_to(folder).with_suffix("").as_posix()
-        records[job], digests[job] = read_record(path), hash_file(path).sha256
-    if not records:
+    paths = sorted(path for path in folder.rglob("*.json") if path != places.results / ROOT)
+    if not paths:
         raise InputError(f"{folder} holds no records. Run the study first.")
-    return RecordTree(records, digests)
+    return _tree_of({job_of(path, folder): path for path in paths})
+
+
+def _tree_of(paths: Mapping[str, Path]) -> RecordTree:
+    """Return the tree of some records, by the jobs' names."""
+    return RecordTree(
+        records={job: read_record(path) for job, path in paths.items()},
+        digests={job: sha256_of(path) for job, path in paths.items()},
+    )
 
 
 def read_record(path: Path) -> Record:
@@ -203,7 +185,7 @@ def seal(
     jobs = sorted(tree.with_ancestors({tree.maker[name] for name in names}))
     content = {
         **facts,
-        "tables": {places.name_of(Path(path)): hash_file(Path(path)).sha256 for path in tables},
+        "tables": {places.name_of(Path(path)): sha256_of(Path(path)) for path in tables},
         "results": {name: tree.records[tree.maker[name]]["outputs"][name]["sha256"]
                     for name in sorted(names)},
         "jobs": {job: _entry(tree, job) for job in jobs},
@@ -248,10 +230,7 @@ def read_sealed(places: Places) -> tuple[RecordTree, Root]:
     """
     root = read_root(places)
     check_data_is_known(places, root)
-    paths = {job: record_path(places, job) for job in root["jobs"]}
-    records = {job: read_record(path) for job, path in paths.items()}
-    digests = {job: hash_file(path).sha256 for job, path in paths.items()}
-    return RecordTree(records, digests), root
+    return _tree_of({job: record_path(places, job) for job in root["jobs"]}), root
 
 
 def _entry(tree: RecordTree, job: str) -> JobOfRoot:
