@@ -17,6 +17,7 @@ include: "rules/training.smk"
 include: "rules/inference.smk"
 include: "rules/atlas.smk"
 include: "rules/evaluation.smk"
+include: "rules/statistics.smk"
 include: "rules/figures.smk"
 include: "rules/provenance.smk"
 

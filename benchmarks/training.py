@@ -19,7 +19,8 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from otosynth.configuration.methods import LossWeights, MethodSettings
+from otosynth.configuration.methods.gan import LossWeights
+from otosynth.configuration.methods.multi_task import Settings
 from otosynth.errors import Stopped
 from otosynth.methods import create_method
 from otosynth.normalisation import Normalisation
@@ -37,8 +38,9 @@ MIB = 1024**2
 
 def make_trainer(arguments: argparse.Namespace, arithmetic: Arithmetic, folder: Path) -> Trainer:
     """Return a trainer on all ears of a study, an epoch of which is a point of the loss curve."""
-    settings = MethodSettings(
+    settings = Settings(
         title="benchmark",
+        module="multi_task",
         width=arguments.width,
         loss_weights=LossWeights(adversarial=1, weighted_l1=5, perception=5, dice=10),
         epochs=arguments.steps // STEPS_PER_POINT,
@@ -55,8 +57,8 @@ def make_trainer(arguments: argparse.Namespace, arithmetic: Arithmetic, folder: 
     table = patch_table(pairs, arguments.size, arguments.size // 4)
     reader = PatchReader(table, pairs, windows, arithmetic)
     job = Job("benchmark", 1, folder, state_minutes=1e6)
-    method = create_method("multi_task", settings)
-    return Trainer(method, reader, reader.read(0), arithmetic, job)
+    method = create_method(settings)
+    return Trainer(method, reader, reader, arithmetic, job)
 
 
 def peak_mib(arithmetic: Arithmetic) -> float:
@@ -72,7 +74,7 @@ def measure(arguments: argparse.Namespace, precision: str, root: Path) -> tuple[
     if arithmetic.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     trainer = make_trainer(arguments, arithmetic, root / precision)
-    trainer._step(trainer.reader.read(0))  # the first step also chooses kernels
+    trainer._step(trainer.reader.read(0), epoch=0)  # the first step also chooses kernels
     trainer = make_trainer(arguments, arithmetic, root / precision)
     started = time.perf_counter()
     history = trainer.train()

@@ -1,4 +1,4 @@
-"""The baseline: majority vote of registered atlases (method 8)."""
+"""The baseline, fused votes of registered atlases, and priors made of atlases (method 8, 10)."""
 
 
 rule vote_atlases:
@@ -7,7 +7,10 @@ rule vote_atlases:
         mask=f"{SPECIMEN}/mask.nii",
         atlases=lambda wildcards: pairs_of(atlases_of(wildcards.specimen), 1),
     output:
-        classmap=f"{RESULTS}/atlas/{{specimen}}/classmap.nii.gz",
+        expand(
+            f"{RESULTS}/atlas/{{{{specimen}}}}/{{fusion}}.nii.gz",
+            fusion=STUDY.atlas.fusions,
+        ),
         registered=directory(f"{RESULTS}/atlas/{{specimen}}/registered"),
     log:
         f"{LOGS}/vote_atlases/{{specimen}}.log",
@@ -31,3 +34,43 @@ rule vote_atlases:
         "Registering the atlases to {wildcards.specimen} and voting"
     script:
         "../scripts/vote_atlases.py"
+
+
+rule make_prior:
+    input:
+        ct=lambda wildcards: f"{pair_folder(wildcards.specimen, wildcards.factor)}/ct.nii",
+        mask=lambda wildcards: f"{pair_folder(wildcards.specimen, wildcards.factor)}/mask.nii",
+        atlases=lambda wildcards: pairs_of(
+            atlases_for(wildcards.group, wildcards.specimen), 1
+        ),
+    output:
+        **{
+            Path(name).stem: f"{PRIOR}/{name}"
+            for names in PRIOR_FILES.values()
+            for name in names
+        },
+    log:
+        f"{LOGS}/make_prior/{{group}}-x{{factor}}-{{specimen}}.log",
+    benchmark:
+        f"{BENCHMARKS}/make_prior/{{group}}-x{{factor}}-{{specimen}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(120),
+    params:
+        sides=lambda wildcards: {
+            name: SPECIMENS[name].side
+            for name in [
+                wildcards.specimen,
+                *atlases_for(wildcards.group, wildcards.specimen),
+            ]
+        },
+        atlas=settings(STUDY.atlas, exclude=FUSION_KEYS),
+        seed=STUDY.seed,
+        code=code("make_prior.py"),
+    message:
+        "Registering the training ears of group {wildcards.group} to {wildcards.specimen}: its prior"
+    script:
+        "../scripts/make_prior.py"

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from otosynth.configuration.study import load_study
+from otosynth.configuration.study import BORROWER_KEYS, load_study
 from otosynth.errors import InputError
 from otosynth.locks import lock_until_exit
 from otosynth.provenance.code import code_files
+from otosynth.priors import FILES as PRIOR_FILES
 from otosynth.provenance.places import places_of
 from otosynth.configuration.tables import check_raw_files, study_groups, study_specimens
 
@@ -27,19 +28,25 @@ IS_PHANTOM = STUDY.data.source == "phantom"
 GROUP_OF = {
     specimen: group.name for group in GROUPS.values() for specimen in group.testing
 }
-# The atlas vote is not trained, so no training seed tells its results apart.
+# Atlases are not trained, so no training seed tells their results apart.
 ATLAS_SEED = 0
-RUNS = [("atlas", ATLAS_SEED)] + [
-    (method, seed) for method in STUDY.methods for seed in STUDY.training.seeds
+FUSIONS = STUDY.atlas.methods()
+# Blocks that are trained, and blocks that predict tested ears: one may do either or both.
+TRAINED = {n: m for n, m in STUDY.methods.items() if m.weights_of is None}
+TESTED = {n: m for n, m in STUDY.methods.items() if m.tested}
+RUNS = [(name, ATLAS_SEED) for name in FUSIONS] + [
+    (method, seed) for method in TESTED for seed in STUDY.training.seeds
 ]
-TITLES = {"atlas": STUDY.atlas.title} | {
-    name: m.title for name, m in STUDY.methods.items()
+TITLES = {name: STUDY.atlas.title_of(fusion) for name, fusion in FUSIONS.items()} | {
+    name: m.title for name, m in TESTED.items()
 }
+SEGMENTOR = "microct_segmentor"
 SHOWN = STUDY.figures.specimen or next(iter(GROUPS.values())).testing[0]
 
 SPECIMEN = f"{RESULTS}/specimens/{{specimen}}"
 TRAINING = f"{RESULTS}/training/{{group}}/{{method}}/seed-{{seed}}"
 PREDICTION = f"{RESULTS}/predictions/{{specimen}}/{{method}}/seed-{{seed}}"
+PRIOR = f"{RESULTS}/groups/{{group}}/priors/x{{factor}}/{{specimen}}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 PAIR_FILES = ("ct.nii", "microct.nii", "mask.nii", "classmap.nii")
@@ -60,9 +67,14 @@ def settings(section, **options):
     return section.model_dump(mode="json", **options)
 
 
-def method_settings(wildcards):
-    """Return a method's block; its title matters to figures alone."""
-    return settings(STUDY.methods[wildcards.method], exclude={"title"})
+def trained_settings(wildcards):
+    """Return what a block's training depends on; its title matters to figures alone."""
+    return settings(STUDY.methods[wildcards.method], exclude=BORROWER_KEYS)
+
+
+def predicting_settings(wildcards):
+    """Return what a block's predictions depend on."""
+    return settings(STUDY.methods[wildcards.method], exclude={"title", "weights_of"})
 
 
 def code(script):
@@ -73,11 +85,29 @@ def code(script):
     return lambda wildcards: code_files(SCRIPTS / script)
 
 
+def modules_of(methods):
+    """Return the modules of some blocks and of the blocks that these need."""
+    needed = {name for method in methods for name in STUDY.methods[method].requires}
+    return sorted(
+        f"otosynth.methods.{STUDY.methods[name].module}" for name in {*methods, *needed}
+    )
+
+
 def code_of_method(script):
     """Return the same with the module of the job's own method, and of no other."""
     return lambda wildcards: code_files(
-        SCRIPTS / script, f"otosynth.methods.{wildcards.method}"
+        SCRIPTS / script, *modules_of([wildcards.method])
     )
+
+
+def code_of_segmentor(script):
+    """Return the same with the module of the segmentor of micro-CTs."""
+    return lambda wildcards: code_files(SCRIPTS / script, *modules_of([SEGMENTOR]))
+
+
+def any_of(names):
+    """Return a wildcard's constraint to some names; to none, one that nothing meets."""
+    return "|".join(names) or "none of them"
 
 
 def growing(base):
@@ -137,7 +167,38 @@ def patch_table(group, split, factor):
 
 def training_of(specimen, method, seed):
     """Return the folder of the training whose group tests a specimen."""
-    return f"{RESULTS}/training/{GROUP_OF[specimen]}/{method}/seed-{seed}"
+    trained = STUDY.methods[method].weights_of or method
+    return f"{RESULTS}/training/{GROUP_OF[specimen]}/{trained}/seed-{seed}"
+
+
+def atlases_for(group, specimen):
+    """Return the ears whose registered scans are a specimen's prior in a group."""
+    return [name for name in GROUPS[group].training if name != specimen]
+
+
+def priors_of(group, specimens, method):
+    """Return the priors of some ears in a group, as far as a method has one."""
+    kind, factor = STUDY.methods[method].prior, factor_of(method)
+    folder = f"{RESULTS}/groups/{group}/priors/x{factor}"
+    names = PRIOR_FILES[kind] if kind else ()
+    return [f"{folder}/{specimen}/{name}" for specimen in specimens for name in names]
+
+
+def required_files(wildcards):
+    """Return what a training needs of other blocks: checkpoints and the choice among them."""
+    return [
+        f"{RESULTS}/training/{wildcards.group}/{name}/seed-{wildcards.seed}/{file}"
+        for name in STUDY.methods[wildcards.method].requires
+        for file in ("checkpoints", "selected.json")
+    ]
+
+
+def required_settings(wildcards):
+    """Return the settings of the blocks whose networks a training needs."""
+    return {
+        name: settings(STUDY.methods[name], exclude=BORROWER_KEYS)
+        for name in STUDY.methods[wildcards.method].requires
+    }
 
 
 def atlases_of(specimen):
@@ -148,8 +209,8 @@ def atlases_of(specimen):
 
 def class_map_of(specimen, method, seed):
     """Return the path of a predicted class map."""
-    if method == "atlas":
-        return f"{RESULTS}/atlas/{specimen}/classmap.nii.gz"
+    if method in FUSIONS:
+        return f"{RESULTS}/atlas/{specimen}/{FUSIONS[method]}.nii.gz"
     return f"{RESULTS}/predictions/{specimen}/{method}/seed-{seed}/classmap.nii.gz"
 
 
@@ -187,35 +248,59 @@ def initial_transform(specimen):
 
 
 def synthetic_microct_of(specimen, method, seed):
-    """Return the path of a synthetic micro-CT; none for the atlas, which gives classes only."""
-    if method == "atlas":
+    """Return the path of a synthetic micro-CT; none for what gives classes only."""
+    if method in FUSIONS or not STUDY.methods[method].gives_microct:
         return []
     return f"{RESULTS}/predictions/{specimen}/{method}/seed-{seed}/microct.nii.gz"
 
 
 def own_grid_pair(specimen, method):
     """Return the truth on the grid of a prediction, where that is not the micro-CT's grid."""
-    factor = 1 if method == "atlas" else factor_of(method)
+    factor = 1 if method in FUSIONS else factor_of(method)
     return [] if factor == 1 else pairs_of([specimen], factor)
 
 
 def code_of_methods(script):
     """Return the digest of a script and of the modules of all configured methods."""
-    modules = [f"otosynth.methods.{name}" for name in STUDY.methods]
+    modules = modules_of(STUDY.methods)
     return lambda wildcards: code_files(SCRIPTS / script, *modules)
+
+
+def segmented_of(specimen, method, seed):
+    """Return the classes that the segmentor of micro-CTs sees in a synthetic one, if any."""
+    if SEGMENTOR not in TRAINED or not synthetic_microct_of(specimen, method, seed):
+        return []
+    return f"{RESULTS}/predictions/{specimen}/{method}/seed-{seed}/segmented.nii.gz"
 
 
 def monitored():
     """Return the inputs of Figure 5: what each method's selected epoch of the first group needs."""
     group = GROUPS[FIRST_GROUP]
     files = {}
-    for name in STUDY.methods:
+    for name in MONITORED:
         training = TRAINING.format(group=FIRST_GROUP, method=name, seed=FIRST_SEED)
         files |= {
             f"{name}_checkpoints": f"{training}/checkpoints",
             f"{name}_selected": f"{training}/selected.json",
             f"{name}_table": patch_table(FIRST_GROUP, "validation", factor_of(name)),
             f"{name}_pairs": pairs_of(group.validation, factor_of(name)),
+            f"{name}_priors": priors_of(FIRST_GROUP, group.validation, name),
+        }
+    return files
+
+
+def calibrated():
+    """Return what the calibration of sampled predictions reads, of all ears and seeds."""
+    runs = [(ear, seed) for ear in GROUP_OF for seed in STUDY.training.seeds]
+    files = {}
+    for name in SAMPLED:
+        folders = [PREDICTION.format(specimen=e, method=name, seed=s) for e, s in runs]
+        pairs = [pair_folder(ear, factor_of(name)) for ear, _ in runs]
+        files |= {
+            f"{name}_confidence": [f"{folder}/confidence.nii.gz" for folder in folders],
+            f"{name}_classmap": [f"{folder}/classmap.nii.gz" for folder in folders],
+            f"{name}_truth": [f"{folder}/classmap.nii" for folder in pairs],
+            f"{name}_mask": [f"{folder}/mask.nii" for folder in pairs],
         }
     return files
 
@@ -225,6 +310,11 @@ def scan_for(wildcards, name):
     return f"{pair_folder(wildcards.specimen, factor_of(wildcards.method))}/{name}.nii"
 
 
+SYNTHESISERS = [name for name, method in TESTED.items() if method.gives_microct]
+SAMPLED = [name for name, method in TESTED.items() if method.prediction.samples]
+REFERENCE = STUDY.statistics.reference or next(iter(TITLES))
+# Methods whose training Figure 5 shows.
+MONITORED = {name: method for name, method in TRAINED.items() if method.tested}
 FIGURE = f"{RESULTS}/figures/fig"
 # Figures 3 and 4 show the thesis's two methods, where a study has them.
 FRAMEWORKS = {
@@ -234,7 +324,11 @@ FRAMEWORKS = {
 }
 FIGURES = expand(
     f"{FIGURE}{{number}}.{{suffix}}",
-    number=["1", "2", *FRAMEWORKS, "5", "6", "7", "8"],
+    number=[
+        *("1", "2", *FRAMEWORKS, "5", "6", "7", "8"),
+        *(["9"] if STUDY.statistics.compare else []),
+        *(["10"] if SAMPLED else []),
+    ],
     suffix=["png", "pdf"],
 )
 TABLES = [
@@ -245,8 +339,14 @@ TABLES = [
     ),
     *expand(
         f"{RESULTS}/tables/{{name}}.csv",
-        name=["scores", "dice", "perceptual_error", "registration", "classmaps"],
+        name=[
+            *("scores", "dice", "perceptual_error", "registration", "classmaps"),
+            "summary",
+            *(["comparison"] if STUDY.statistics.compare else []),
+            *(["calibration"] if SAMPLED else []),
+        ],
     ),
+    f"{RESULTS}/tables/summary.md",
 ]
 QUALITY_FIGURES = expand(
     f"{SPECIMEN}/qc/{{name}}.{{suffix}}",
@@ -254,6 +354,8 @@ QUALITY_FIGURES = expand(
     name=["registration", "histogram"],
     suffix=["png", "pdf"],
 )
+# Keys of the atlas that say how votes are fused; the registration does not depend on them.
+FUSION_KEYS = {"title", "fusions", "similarity_radius_mm"}
 # Keys of a method that say how it was trained; figures of its networks do not depend on them.
 SCHEDULE = {
     "epochs",
@@ -262,6 +364,9 @@ SCHEDULE = {
     "learning_rate",
     "adam_betas",
     "checkpoint_every",
+    "augmentation",
+    "prediction",
+    "weights_of",
 }
 # Where a study lies, and how often it saves its state, is no part of what it is.
 CIRCUMSTANTIAL_KEYS = {

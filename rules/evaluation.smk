@@ -5,6 +5,7 @@ rule score_prediction:
     input:
         classmap=lambda wildcards: class_map_of(**wildcards),
         microct=lambda wildcards: synthetic_microct_of(**wildcards),
+        segmented=lambda wildcards: segmented_of(**wildcards),
         truth_classmap=f"{SPECIMEN}/classmap.nii",
         truth_microct=f"{SPECIMEN}/microct.nii",
         mask=f"{SPECIMEN}/mask.nii",
@@ -185,7 +186,7 @@ rule write_table2:
         selected=expand(
             f"{TRAINING}/selected.json",
             group=GROUPS,
-            method=STUDY.methods,
+            method=TRAINED,
             seed=STUDY.training.seeds,
         ),
         published="config/published.csv",
@@ -210,10 +211,10 @@ rule write_table2:
         runs=[
             (group, method, seed)
             for group in GROUPS
-            for method in STUDY.methods
+            for method in TRAINED
             for seed in STUDY.training.seeds
         ],
-        titles=TITLES,
+        titles={name: method.title for name, method in TRAINED.items()},
         label=STUDY.label,
         code=code("write_table2.py"),
     message:

@@ -130,7 +130,7 @@ rule draw_monitor:
         mirrored=sides_of(GROUPS[FIRST_GROUP].validation),
         methods={
             name: settings(method, exclude=SCHEDULE)
-            for name, method in STUDY.methods.items()
+            for name, method in MONITORED.items()
         },
         threads=STUDY.training.threads,
         label=STUDY.label,
@@ -146,13 +146,13 @@ rule draw_validation:
     input:
         validation=expand(
             f"{TRAINING}/validation.tsv",
-            method=STUDY.methods,
+            method=TRAINED,
             group=GROUPS,
             seed=FIRST_SEED,
         ),
         selected=expand(
             f"{TRAINING}/selected.json",
-            method=STUDY.methods,
+            method=TRAINED,
             group=GROUPS,
             seed=FIRST_SEED,
         ),
@@ -176,8 +176,8 @@ rule draw_validation:
     params:
         groups=list(GROUPS),
         methods={
-            name: settings(method, include={"title", "loss_weights"})
-            for name, method in STUDY.methods.items()
+            name: settings(method, exclude=SCHEDULE)
+            for name, method in TRAINED.items()
         },
         label=STUDY.label,
         figures=settings(STUDY.figures, include={"dpi"}),
@@ -227,7 +227,7 @@ rule draw_comparison:
         dice=f"{RESULTS}/tables/dice.csv",
         classmaps=[class_map_of(SHOWN, name, FIRST_SEED) for name in TITLES],
         microcts=[
-            synthetic_microct_of(SHOWN, name, FIRST_SEED) for name in STUDY.methods
+            synthetic_microct_of(SHOWN, name, FIRST_SEED) for name in SYNTHESISERS
         ],
     output:
         report(
@@ -249,7 +249,7 @@ rule draw_comparison:
     params:
         specimen=SHOWN,
         titles=TITLES,
-        with_microct=list(STUDY.methods),
+        with_microct=SYNTHESISERS,
         label=STUDY.label,
         figures=settings(STUDY.figures, include={"dpi"}),
         code=code("draw_comparison.py"),

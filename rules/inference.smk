@@ -11,6 +11,9 @@ rule select_epoch:
             GROUPS[wildcards.group].validation, factor_of(wildcards.method)
         ),
         normalisation=f"{RESULTS}/groups/{{group}}/normalisation.json",
+        priors=lambda wildcards: priors_of(
+            wildcards.group, GROUPS[wildcards.group].validation, wildcards.method
+        ),
     output:
         validation=f"{TRAINING}/validation.tsv",
         selected=f"{TRAINING}/selected.json",
@@ -27,7 +30,7 @@ rule select_epoch:
         runtime=growing(60),
     params:
         mirrored=lambda wildcards: sides_of(GROUPS[wildcards.group].validation),
-        method=method_settings,
+        method=trained_settings,
         training=settings(STUDY.training, include={"threads", "device"}),
         code=code_of_method("select_epoch.py"),
     message:
@@ -46,6 +49,9 @@ rule predict:
         ct=lambda wildcards: scan_for(wildcards, "ct"),
         mask=lambda wildcards: scan_for(wildcards, "mask"),
         normalisation=lambda wildcards: normalisation_of(wildcards.specimen),
+        priors=lambda wildcards: priors_of(
+            GROUP_OF[wildcards.specimen], [wildcards.specimen], wildcards.method
+        ),
     output:
         microct=f"{PREDICTION}/microct.nii.gz",
         classmap=f"{PREDICTION}/classmap.nii.gz",
@@ -53,6 +59,12 @@ rule predict:
         f"{LOGS}/predict/{{specimen}}-{{method}}-{{seed}}.log",
     benchmark:
         f"{BENCHMARKS}/predict/{{specimen}}-{{method}}-{{seed}}.tsv"
+    wildcard_constraints:
+        method=any_of(
+            name
+            for name, method in TESTED.items()
+            if method.gives_microct and not method.prediction.samples
+        ),
     conda:
         ENVIRONMENT
     threads: STUDY.training.threads
@@ -62,7 +74,8 @@ rule predict:
         runtime=growing(60),
     params:
         mirrored=lambda wildcards: is_mirrored(wildcards.specimen),
-        method=method_settings,
+        method=predicting_settings,
+        seed=STUDY.seed,
         training=settings(STUDY.training, include={"threads", "device"}),
         classmap=settings(STUDY.classmap),
         code=code_of_method("predict.py"),
@@ -70,3 +83,72 @@ rule predict:
         "Predicting {wildcards.specimen} by {wildcards.method}, seed {wildcards.seed}"
     script:
         "../scripts/predict.py"
+
+
+# The same for a method that gives classes alone: it has no micro-CT to write.
+use rule predict as predict_classes with:
+    output:
+        classmap=f"{PREDICTION}/classmap.nii.gz",
+    log:
+        f"{LOGS}/predict_classes/{{specimen}}-{{method}}-{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/predict_classes/{{specimen}}-{{method}}-{{seed}}.tsv"
+    wildcard_constraints:
+        method=any_of(
+            name for name, method in TESTED.items() if not method.gives_microct
+        ),
+
+
+# The same for a method that averages samples with dropout on: they tell how sure it is.
+use rule predict as predict_samples with:
+    output:
+        microct=f"{PREDICTION}/microct.nii.gz",
+        classmap=f"{PREDICTION}/classmap.nii.gz",
+        confidence=f"{PREDICTION}/confidence.nii.gz",
+        uncertainty=f"{PREDICTION}/uncertainty.nii.gz",
+    log:
+        f"{LOGS}/predict_samples/{{specimen}}-{{method}}-{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/predict_samples/{{specimen}}-{{method}}-{{seed}}.tsv"
+    wildcard_constraints:
+        method=any_of(
+            name for name, method in TESTED.items() if method.prediction.samples
+        ),
+
+
+rule segment_synthetic:
+    input:
+        microct=f"{PREDICTION}/microct.nii.gz",
+        mask=lambda wildcards: scan_for(wildcards, "mask"),
+        checkpoints=lambda wildcards: (
+            f"{training_of(wildcards.specimen, SEGMENTOR, FIRST_SEED)}/checkpoints"
+        ),
+        selected=lambda wildcards: (
+            f"{training_of(wildcards.specimen, SEGMENTOR, FIRST_SEED)}/selected.json"
+        ),
+        normalisation=lambda wildcards: normalisation_of(wildcards.specimen),
+    output:
+        f"{PREDICTION}/segmented.nii.gz",
+    log:
+        f"{LOGS}/segment_synthetic/{{specimen}}-{{method}}-{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/segment_synthetic/{{specimen}}-{{method}}-{{seed}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: STUDY.training.threads
+    resources:
+        gpu=1,
+        mem_mb=growing(2500),
+        runtime=growing(30),
+    params:
+        mirrored=lambda wildcards: is_mirrored(wildcards.specimen),
+        segmentor=lambda wildcards: settings(
+            STUDY.methods[SEGMENTOR], exclude=BORROWER_KEYS
+        ),
+        training=settings(STUDY.training, include={"threads", "device"}),
+        patch_size=STUDY.patches.size,
+        code=code_of_segmentor("segment_synthetic.py"),
+    message:
+        "Segmenting the micro-CT of {wildcards.specimen} by {wildcards.method}, seed {wildcards.seed}"
+    script:
+        "../scripts/segment_synthetic.py"

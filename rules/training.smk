@@ -14,6 +14,12 @@ rule train:
             wildcards.group, "validation", factor_of(wildcards.method)
         ),
         normalisation=f"{RESULTS}/groups/{{group}}/normalisation.json",
+        priors=lambda wildcards: priors_of(
+            wildcards.group,
+            GROUPS[wildcards.group].training + GROUPS[wildcards.group].validation,
+            wildcards.method,
+        ),
+        required=required_files,
     output:
         checkpoints=directory(f"{TRAINING}/checkpoints"),
         tensorboard=directory(f"{TRAINING}/tensorboard"),
@@ -40,7 +46,8 @@ rule train:
             split: getattr(GROUPS[wildcards.group], split)
             for split in ("training", "validation")
         },
-        method=method_settings,
+        method=trained_settings,
+        required=required_settings,
         training=settings(STUDY.training, exclude={"seeds", "state_minutes"}),
         seed=STUDY.seed,
         code=code_of_method("train.py"),

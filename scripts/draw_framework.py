@@ -1,15 +1,16 @@
 """Figures 3 and 4: networks and losses of a method, as configured."""
 
-from otosynth.configuration.methods import MethodSettings
+from otosynth.configuration.methods import method_settings
 from otosynth.figures.framework import draw_framework
 from otosynth.figures.style import write_figure
 from otosynth.jobs import job
 from otosynth.methods import create_method
 
 with job(snakemake) as recorder:
-    name, settings = snakemake.params.name, MethodSettings(**snakemake.params.method)
+    name = snakemake.params.name
+    settings = method_settings(name, snakemake.params.method)
     figure = draw_framework(
-        create_method(name, settings),
+        create_method(settings),
         name,
         settings.title,
         snakemake.params.patch_size,

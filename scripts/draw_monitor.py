@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from otosynth.configuration.methods import MethodSettings
+from otosynth.configuration.methods import method_settings
 from otosynth.figures.monitor import MonitorRow, draw_monitor
 from otosynth.figures.style import write_figure
 from otosynth.jobs import job
@@ -24,8 +24,8 @@ with job(snakemake) as recorder:
     normalisation = Normalisation.read(Path(snakemake.input.normalisation))
     rows = []
     for name, keys in snakemake.params.methods.items():
-        settings = MethodSettings(**keys)
-        method = create_method(name, settings)
+        settings = method_settings(name, keys)
+        method = create_method(settings)
         epoch = json.loads(Path(snakemake.input[f"{name}_selected"]).read_text())
         checkpoint = Path(snakemake.input[f"{name}_checkpoints"]) / epoch["checkpoint"]
         # One patch a method: no GPU is worth waiting for.
@@ -34,7 +34,7 @@ with job(snakemake) as recorder:
         pairs = snakemake.input[f"{name}_pairs"]
         reader = PatchReader(
             pd.read_csv(snakemake.input[f"{name}_table"], sep="\t"),
-            open_pairs(pairs, snakemake.params.mirrored),
+            open_pairs(pairs, snakemake.params.mirrored, snakemake.input[f"{name}_priors"]),
             normalisation,
             arithmetic,
         )

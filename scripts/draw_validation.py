@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from otosynth.configuration.methods import MethodSettings
+from otosynth.configuration.methods import method_settings
 from otosynth.figures.style import write_figure
 from otosynth.figures.validation import Curve, draw_validation, score_parts
 from otosynth.jobs import job
@@ -15,8 +15,8 @@ with job(snakemake) as recorder:
     files = iter(zip(snakemake.input.validation, snakemake.input.selected, strict=True))
     curves = {}
     for name, keys in snakemake.params.methods.items():
-        settings = MethodSettings(**keys)
-        method = create_method(name, settings)
+        settings = method_settings(name, keys)
+        method = create_method(settings)
         curves[settings.title] = []
         for group in snakemake.params.groups:
             validation_file, selected_file = next(files)

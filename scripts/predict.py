@@ -1,20 +1,22 @@
 """Predict one tested ear by the selected epoch."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
 
+from otosynth.calibration import uncertainty
 from otosynth.classmap import class_map_from_microct
 from otosynth.configuration.classmap import ClassMapSettings
-from otosynth.configuration.methods import MethodSettings, TrainingSettings
-from otosynth.inference import predict_volume
+from otosynth.configuration.methods import method_settings
+from otosynth.configuration.training import TrainingSettings
+from otosynth.inference import Ear, Predictor
 from otosynth.jobs import job
 from otosynth.methods import create_method
 from otosynth.normalisation import Normalisation
 from otosynth.pairs import from_side
+from otosynth.seeds import derive_seed
 from otosynth.training.arithmetic import resolve_arithmetic
-from otosynth.training.checkpoints import load_trained, precision_of
+from otosynth.training.checkpoints import load_trained, precision_of, selected_checkpoint
 from otosynth.volumes.arrays import spacing_zyx
 from otosynth.volumes.grids import image_like
 from otosynth.volumes.mapping import map_voxels
@@ -22,39 +24,40 @@ from otosynth.volumes.reading import read_volume
 from otosynth.volumes.writing import write_volume
 
 with job(snakemake):
-    name, specimen = snakemake.wildcards.method, snakemake.wildcards.specimen
-    mirrored = snakemake.params.mirrored
-    settings = TrainingSettings(**snakemake.params.training)
-    method = create_method(name, MethodSettings(title=name, **snakemake.params.method))
-    selected = json.loads(Path(snakemake.input.selected).read_text())["checkpoint"]
-    checkpoint = Path(snakemake.input.checkpoints) / selected
+    files, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
+    settings = TrainingSettings(**params.training)
+    method = create_method(method_settings(wildcards.method, params.method))
+    checkpoint = selected_checkpoint(Path(files.checkpoints), Path(files.selected))
     arithmetic = resolve_arithmetic(settings.device, precision_of([checkpoint]), settings.threads)
-    networks = load_trained(method, checkpoint, arithmetic)
 
-    reference = read_volume(Path(snakemake.input.ct))
-    ct, mask = (
-        from_side(map_voxels(Path(path)), mirrored)
-        for path in (snakemake.input.ct, snakemake.input.mask)
-    )
-    table = pd.read_csv(snakemake.input.table, sep="\t").query("specimen == @specimen")
-    classmap_settings = ClassMapSettings(**snakemake.params.classmap)
-    prediction = predict_volume(
+    def volume(path):
+        """Map a volume, seen from the working side."""
+        return from_side(map_voxels(Path(path)), params.mirrored)
+
+    ear = Ear(volume(files.ct), volume(files.mask), [volume(path) for path in files.priors])
+    specimen = wildcards.specimen
+    table = pd.read_csv(files.table, sep="\t").query("specimen == @specimen")
+    predictor = Predictor(
         method,
-        networks,
-        ct,
-        mask,
-        list(table[["z", "y", "x"]].itertuples(index=False, name=None)),
-        int(table["size"].iloc[0]),
-        Normalisation.read(Path(snakemake.input.normalisation)),
+        load_trained(method, checkpoint, arithmetic),
+        Normalisation.read(Path(files.normalisation)),
         arithmetic,
+        int(table["size"].iloc[0]),
+        derive_seed(params.seed, "prediction", specimen, wildcards.method, wildcards.seed),
+    )
+    reference = read_volume(Path(files.ct))
+    classmap = ClassMapSettings(**params.classmap)
+    prediction = predictor.predict(
+        ear,
+        list(table[["z", "y", "x"]].itertuples(index=False, name=None)),
         lambda microct, inside: (
-            class_map_from_microct(
-                microct, inside, spacing_zyx(reference), classmap_settings
-            ).labels
+            class_map_from_microct(microct, inside, spacing_zyx(reference), classmap).labels
         ),
     )
-    for volume, path in (
-        (prediction.microct, snakemake.output.microct),
-        (prediction.classmap, snakemake.output.classmap),
-    ):
-        write_volume(image_like(from_side(volume, mirrored), reference), Path(path))
+    volumes = {"microct": prediction.microct, "classmap": prediction.classmap}
+    # Snakemake's named list: `in` would look among the paths.
+    if "uncertainty" in snakemake.output.keys():  # noqa: SIM118
+        volumes["confidence"] = prediction.probabilities.max(axis=0)
+        volumes["uncertainty"] = uncertainty(prediction.probabilities)
+    for name, path in snakemake.output.items():
+        write_volume(image_like(from_side(volumes[name], params.mirrored), reference), Path(path))

@@ -16,6 +16,8 @@ with job(snakemake):
     predicted = {"classmap": read_labels(Path(snakemake.input.classmap))}
     if snakemake.input.microct:
         predicted["microct"] = read_volume(Path(snakemake.input.microct))
+    if snakemake.input.segmented:
+        predicted["segmented"] = read_labels(Path(snakemake.input.segmented))
     truth = {
         "classmap": read_labels(Path(snakemake.input.truth_classmap)),
         "microct": read_volume(Path(snakemake.input.truth_microct)),

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from otosynth.configuration.methods import MethodSettings, TrainingSettings
+from otosynth.configuration.methods import method_settings
+from otosynth.configuration.training import TrainingSettings
 from otosynth.files import write_csv, write_json
 from otosynth.jobs import job
 from otosynth.methods import create_method
@@ -18,12 +19,12 @@ from otosynth.training.checkpoints import checkpoint_name, precision_of
 with job(snakemake):
     name = snakemake.wildcards.method
     settings = TrainingSettings(**snakemake.params.training)
-    method = create_method(name, MethodSettings(title=name, **snakemake.params.method))
+    method = create_method(method_settings(name, snakemake.params.method))
     checkpoints = sorted(Path(snakemake.input.checkpoints).glob("epoch-*.safetensors"))
     arithmetic = resolve_arithmetic(settings.device, precision_of(checkpoints), settings.threads)
     reader = PatchReader(
         pd.read_csv(snakemake.input.table, sep="\t"),
-        open_pairs(snakemake.input.pairs, snakemake.params.mirrored),
+        open_pairs(snakemake.input.pairs, snakemake.params.mirrored, snakemake.input.priors),
         Normalisation.read(Path(snakemake.input.normalisation)),
         arithmetic,
     )

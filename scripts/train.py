@@ -3,10 +3,11 @@
 import logging
 from pathlib import Path
 
-from otosynth.configuration.methods import TrainingSettings
+from otosynth.configuration.training import TrainingSettings
 from otosynth.jobs import job
 from otosynth.locks import locked
 from otosynth.pairs import pair_folders
+from otosynth.training.checkpoints import selected_checkpoint
 from otosynth.training.state import clean_state_folder
 from otosynth.training.task import TrainingTask, publish, train_task
 from otosynth.training.team import Team
@@ -16,6 +17,11 @@ with job(snakemake) as recorder:
     # How often the state is saved changes no result, so it is no parameter of the rule.
     state_minutes = TrainingSettings(**snakemake.config["training"]).state_minutes
     folders = pair_folders(files.pairs, params.mirrored)
+    required = {}
+    for block, settings in params.required.items():
+        folder, selected = (Path(f) for f in files.required if f"/{block}/" in f)
+        checkpoint = selected_checkpoint(folder, selected)
+        required[block] = {"settings": dict(settings), "checkpoint": str(checkpoint)}
     task = TrainingTask(
         method=wildcards.method,
         group=wildcards.group,
@@ -29,6 +35,8 @@ with job(snakemake) as recorder:
         validation_table=files.validation,
         normalisation=files.normalisation,
         code=dict(params.code),
+        priors=tuple(files.priors),
+        required=required,
         fold={
             split: {name: recorder.digest_of_folder(folders[name]) for name in specimens}
             for split, specimens in params.fold.items()

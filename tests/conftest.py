@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from otosynth.configuration.methods import LossWeights, MethodSettings
+from otosynth.configuration.methods import method_settings
+from otosynth.configuration.methods.base import MethodSettings
+from otosynth.configuration.methods.gan import LossWeights
 from otosynth.normalisation import Normalisation, Window
 from otosynth.pairs import Pair
 
@@ -59,12 +61,12 @@ def tiny_settings():
             "width": 4,
             "residual_blocks": 1,
             "discriminator_blocks": 2,
-            "loss_weights": WEIGHTS[method],
+            "loss_weights": WEIGHTS[method].model_dump(),
             "epochs": 4,
             "constant_epochs": 2,
             "steps_per_epoch": 3,
             "checkpoint_every": 2,
         }
-        return MethodSettings(**(keys | changes))
+        return method_settings(method, keys | changes)
 
     return make

@@ -35,7 +35,10 @@ def test_a_perfect_prediction_scores_perfectly(truth):
     for name in ("air", "soft", "bone"):
         assert value(table, **{"class": name, "metric": "dice"}) == 1
         assert value(table, **{"class": name, "metric": "hd95_mm"}) == 0
+        assert value(table, **{"class": name, "metric": "pixel_accuracy"}) == 1
     assert value(table, metric="perceptual_error") == 0
+    assert value(table, metric="ssim_local") == pytest.approx(1)
+    assert value(table, metric="psnr_local_db") == np.inf
 
 
 def test_a_coarser_prediction_is_scored_on_both_grids(truth):
@@ -46,6 +49,34 @@ def test_a_coarser_prediction_is_scored_on_both_grids(truth):
     brought = value(table, grid="microct", **{"class": "soft", "metric": "dice"})
     assert exact == 1
     assert 0.85 < brought < 1, "steps of the coarse grid cost something, a shift would cost more"
+
+
+def test_local_scores_see_the_voxel_size_of_each_grid(truth):
+    reduce = {"classmap": downsample_labels, "microct": downsample, "mask": downsample_mask}
+    own = {name: how(truth[name], 2) for name, how in reduce.items()}
+    synthetic = own["microct"] * 0.5
+    table = score({"classmap": own["classmap"], "microct": synthetic}, truth, own, (0.0, 1.0))
+    fine, coarse = (value(table, grid=g, metric="psnr_local_db") for g in ("microct", "own"))
+    # The same region in mm, so the same error but for the steps of the coarse grid.
+    assert fine == pytest.approx(coarse, abs=0.5)
+
+
+def test_what_a_segmentor_says_of_the_synthetic_micro_ct_is_scored_beside(truth):
+    reduce = {"classmap": downsample_labels, "microct": downsample, "mask": downsample_mask}
+    own = {name: how(truth[name], 2) for name, how in reduce.items()}
+    predicted = {name: own[name] for name in ("classmap", "microct")}
+    without = score(predicted, truth, own, (0.0, 1.0))
+    # All soft on the coarse grid: brought to the micro-CT grid, and scored there only.
+    table = score(predicted | {"segmented": own["classmap"] * 0 + 1}, truth, own, (0.0, 1.0))
+    added = table[~table["metric"].isin(without["metric"])]
+    assert set(added["grid"]) == {"microct"}
+    assert len(added) == 10
+    assert value(added, **{"class": "bone", "metric": "perceptibility_dice"}) == 0
+    soft = value(added, **{"class": "soft", "metric": "perceptibility_dice"})
+    assert 0 < soft < 1
+    assert value(added, metric="s_score", **{"class": ""}) == pytest.approx(soft / 3)
+    kept = table[table["metric"].isin(without["metric"])]
+    assert kept.to_csv(index=False) == without.to_csv(index=False)
 
 
 def test_an_atlas_vote_has_no_micro_ct_to_score(truth):

@@ -6,15 +6,19 @@ import numpy as np
 import pytest
 import torch
 from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance
+from scipy.ndimage import distance_transform_edt
 from skimage.metrics import structural_similarity
 
 from otosynth.metrics import (
     dice,
+    local_region,
     mean_absolute_error,
     perceptual_error,
+    pixel_accuracy,
     psnr,
     score_class_map,
     score_microct,
+    score_segmentation_of_synthetic,
     ssim,
     surface_distances,
 )
@@ -157,7 +161,121 @@ def test_tables_are_long():
     assert sorted(set(labels["metric"])) == ["assd_mm", "dice", "hd95_mm"]
     assert len(labels) == 9
     grey = np.random.default_rng(14).random(ALL.shape)
-    microct = score_microct(grey, grey * 0.9, ALL, (0, 1))
-    assert list(microct.columns) == ["metric", "value"]
-    assert list(microct["metric"]) == ["perceptual_error", "psnr_db", "ssim", "mean_absolute_error"]
+    microct = score_microct(grey, grey * 0.9, box(5, 9), ALL, (0, 1), SPACING_MM)
+    assert list(microct.columns) == ["class", "metric", "value"]
+    assert list(microct["metric"]) == [
+        "perceptual_error", "psnr_db", "ssim", "mean_absolute_error", "psnr_local_db",
+        "ssim_local", *["pixel_accuracy"] * 3,
+    ]  # fmt: skip
+    assert list(microct["class"]) == [""] * 6 + ["air", "soft", "bone"]
     assert microct["value"].iloc[0] == pytest.approx(0.1, abs=0.001)
+
+
+def test_pixel_accuracy_counts_voxels_within_16_grey_levels():
+    truth = np.array([[[100, 100, 100, 100, 300, 0]]], np.int16)
+    synthetic = np.array([[[116, 117, 84, 83, 245, 99]]], np.float32)
+    classmap = np.array([[[SOFT, SOFT, SOFT, BONE, BONE, AIR]]])
+    mask = np.array([[[True, True, True, True, True, False]]])
+    scores = pixel_accuracy(truth, synthetic, classmap, mask, (0, 255))
+    # 300 is beyond the window's end, so that 245 is 10 levels away.
+    assert scores == pytest.approx({"air": math.nan, "soft": 2 / 3, "bone": 1 / 2}, nan_ok=True)
+    # A window ten times as wide: 16 of its grey levels are 160.
+    assert pixel_accuracy(truth, synthetic, classmap, mask, (0, 2550))["bone"] == 1
+
+
+def test_local_region_is_half_a_millimetre_round_the_soft_tissue_on_any_grid():
+    classmap = np.full(ALL.shape, BONE, np.uint8)
+    classmap[10, 10, 10] = SOFT
+    z, y, x = np.indices(ALL.shape)
+    offsets_mm = [(index - 10) * step for index, step in zip((z, y, x), SPACING_MM, strict=True)]
+    expected = sum(offset**2 for offset in offsets_mm) <= 0.25 + 1e-9
+    assert np.array_equal(local_region(classmap, ALL, SPACING_MM), expected)
+    mask = ALL.copy()
+    mask[:, :, 12:] = False
+    assert np.array_equal(local_region(classmap, mask, SPACING_MM), expected & mask)
+    # Soft tissue outside the mask is as unknown as all else there.
+    mask[:, :, 10:] = False
+    assert not local_region(classmap, mask, SPACING_MM).any()
+
+
+def test_local_region_forgives_the_single_precision_of_a_header():
+    classmap = np.full(ALL.shape, BONE, np.uint8)
+    classmap[10, 10, 10] = SOFT
+    stored = float(np.float32(0.1))
+    assert 5 * stored > 0.5
+    region = local_region(classmap, ALL, (stored, stored, stored))
+    assert np.array_equal(region, local_region(classmap, ALL, (0.1, 0.1, 0.1)))
+    assert region[10, 10, 15]
+    assert not region[10, 10, 16]
+
+
+@pytest.mark.parametrize("slices", [1, 3, 7, 20])
+def test_local_region_does_not_depend_on_the_slabs(monkeypatch, slices):
+    random = np.random.default_rng(15)
+    classmap = np.where(random.random(ALL.shape) < 0.002, SOFT, BONE).astype(np.uint8)
+    distance = distance_transform_edt(classmap != SOFT, sampling=SPACING_MM)
+    monkeypatch.setattr("otosynth.metrics.SLAB_SLICES", slices)
+    assert np.array_equal(local_region(classmap, ALL, SPACING_MM), distance <= 0.5 + 1e-9)
+
+
+def test_local_scores_look_round_the_soft_tissue_only():
+    random = np.random.default_rng(16)
+    truth = random.random(ALL.shape)
+    classmap = np.full(ALL.shape, BONE, np.uint8)
+    classmap[2:6] = SOFT
+    # 0.5 mm at 0.3 mm a slice is one slice, and windows of SSIM reach three more.
+    synthetic = truth.copy()
+    synthetic[15:] = 0
+    scores = scores_by_name(score_microct(truth, synthetic, classmap, ALL, (0, 1), SPACING_MM))
+    assert scores["", "psnr_local_db"] == math.inf
+    assert scores["", "ssim_local"] == pytest.approx(1)
+    assert scores["", "ssim"] < 0.9
+    synthetic = truth.copy()
+    synthetic[:9] = 0
+    scores = scores_by_name(score_microct(truth, synthetic, classmap, ALL, (0, 1), SPACING_MM))
+    region = local_region(classmap, ALL, SPACING_MM)
+    assert scores["", "psnr_local_db"] == psnr(truth, synthetic, (0, 1), region)
+    assert scores["", "psnr_local_db"] < scores["", "psnr_db"]
+    assert scores["", "ssim_local"] < scores["", "ssim"]
+
+
+def test_local_scores_are_those_of_the_whole_where_soft_tissue_is_everywhere():
+    random = np.random.default_rng(17)
+    truth = random.random(ALL.shape)
+    synthetic = truth + random.normal(0, 0.1, ALL.shape)
+    soft = np.full(ALL.shape, SOFT, np.uint8)
+    scores = scores_by_name(score_microct(truth, synthetic, soft, ALL, (0, 1), SPACING_MM))
+    assert scores["", "psnr_local_db"] == scores["", "psnr_db"]
+    assert scores["", "ssim_local"] == scores["", "ssim"] == ssim(truth, synthetic, (0, 1), ALL)
+
+
+def test_without_soft_tissue_there_are_no_local_scores():
+    grey = np.random.default_rng(18).random(ALL.shape)
+    bone = np.full(ALL.shape, BONE, np.uint8)
+    scores = scores_by_name(score_microct(grey, grey * 0.9, bone, ALL, (0, 1), SPACING_MM))
+    assert math.isnan(scores["", "psnr_local_db"])
+    assert math.isnan(scores["", "ssim_local"])
+    assert math.isnan(scores["soft", "pixel_accuracy"])
+
+
+def test_perceptibility_is_the_score_of_the_segmented_synthetic_micro_ct():
+    truth, segmented = box(5, 9), box(6, 9)
+    scores = scores_by_name(score_segmentation_of_synthetic(truth, segmented, ALL, SPACING_MM))
+    of_map = scores_by_name(score_class_map(truth, segmented, ALL, SPACING_MM))
+    for (name, metric), value in of_map.items():
+        assert scores[name, f"perceptibility_{metric}"] == pytest.approx(value, nan_ok=True)
+    assert len(scores) == len(of_map) + 1
+    # Air is in neither map, so it has no part in the mean.
+    mean = (of_map["soft", "dice"] + of_map["bone", "dice"]) / 2
+    assert scores["", "s_score"] == pytest.approx(mean)
+
+
+def test_a_class_that_the_segmentor_misses_counts_in_the_s_score():
+    scores = scores_by_name(
+        score_segmentation_of_synthetic(box(5, 9), box(5, 9, SOFT), ALL, SPACING_MM)
+    )
+    assert scores["bone", "perceptibility_dice"] == 0
+    assert scores["", "s_score"] == pytest.approx(scores["soft", "perceptibility_dice"] / 2)
+    nothing = np.zeros(ALL.shape, bool)
+    empty = score_segmentation_of_synthetic(box(5, 9), box(5, 9), nothing, SPACING_MM)
+    assert empty["value"].isna().all()

@@ -20,7 +20,7 @@ def reader(pairs, normalisation):
 
 @pytest.fixture
 def checkpoints(tmp_path, tiny_settings):
-    method = create_method("multi_task", tiny_settings("multi_task"))
+    method = create_method(tiny_settings("multi_task"))
     for epoch in (5, 10):
         networks = method.build_networks(epoch)
         facts = {"epoch": epoch, "precision": "float32"}
@@ -46,7 +46,7 @@ def test_no_checkpoint_a_damaged_and_a_foreign_one_are_refused(reader, checkpoin
     method, files = checkpoints
     with pytest.raises(InputError, match="no checkpoint"):
         validation_table(method, [], reader)
-    foreign = create_method("multi_task", tiny_settings("multi_task", width=8))
+    foreign = create_method(tiny_settings("multi_task", width=8))
     with pytest.raises(InputError, match="does not fit the configured networks"):
         validation_table(foreign, files, reader)
     files[0].write_bytes(files[0].read_bytes()[:100])

@@ -3,14 +3,17 @@
 ``make docs`` writes them; a test fails when a page no longer says what the code does.
 """
 
-from collections.abc import Iterator
+import pkgutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from otosynth.configuration import methods
+from otosynth.configuration.methods import SHARED_MODULES, settings_class
 from otosynth.configuration.study import Study
 
 PAGE = Path("docs/configuration.md")
@@ -23,19 +26,41 @@ changes. An unknown key, a wrong type or an impossible value is refused before a
 [reruns.tsv](reruns.tsv) says for each key which rules a change of it runs again; a test
 dry-runs each of its rows.
 
-| key | type | meaning |
-|---|---|---|
 """
+OWN = """
+## What each method has of its own
+
+Every block has the keys `methods.<name>.*` above; these are its method's own.
+
+"""
+TABLE = "| key | type | meaning |\n|---|---|---|\n"
 
 
 def configuration_page() -> str:
     """Return the configuration's reference as Markdown: key, type and meaning of every field."""
+    of_all = dict(fields_of(Study))
+    own = {
+        f"methods.{name}.{key}": field
+        for name in method_names()
+        for key, field in fields_of(settings_class(name))
+        if f"methods.<name>.{key}" not in of_all
+    }
+    return HEAD + _table(of_all) + OWN + _table(own)
+
+
+def method_names() -> list[str]:
+    """Return the names of all methods."""
+    found = (module.name for module in pkgutil.iter_modules(methods.__path__))
+    return sorted(name for name in found if name not in SHARED_MODULES)
+
+
+def _table(fields: Mapping[str, FieldInfo]) -> str:
     rows = [
         f"| `{key}` | {_type_name(field)} | {field.description} |"
-        for key, field in fields_of(Study)
+        for key, field in fields.items()
         if field.description
     ]
-    return HEAD + "\n".join(rows) + "\n"
+    return TABLE + "\n".join(rows) + "\n"
 
 
 def fields_of(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
@@ -46,6 +71,8 @@ def fields_of(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str,
         inner, step = field.annotation, "."
         if get_origin(inner) is dict:
             inner, step = get_args(inner)[1], ".<name>."
+        if get_origin(inner) is Annotated:
+            inner = get_args(inner)[0]
         if isinstance(inner, type) and issubclass(inner, BaseModel):
             yield from fields_of(inner, key + step)
 
@@ -71,4 +98,4 @@ def _name_of(annotation: Any) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(configuration_page())
+    PAGE.write_text(configuration_page(), encoding="utf-8")

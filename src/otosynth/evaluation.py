@@ -5,7 +5,11 @@ from collections.abc import Mapping
 import pandas as pd
 import SimpleITK as sitk
 
-from otosynth.metrics import score_class_map, score_microct
+from otosynth.metrics import (
+    score_class_map,
+    score_microct,
+    score_segmentation_of_synthetic,
+)
 from otosynth.volumes.arrays import array_of, spacing_zyx
 from otosynth.volumes.grids import onto_grid
 
@@ -21,7 +25,9 @@ def score(
     Parameters
     ----------
     predicted
-        ``classmap`` and, where the method gives one, ``microct``.
+        ``classmap`` and, where the method gives one, ``microct``; optionally ``segmented``, the
+        classes that a segmentor trained on real micro-CT gives the synthetic one. Its scores
+        are on the micro-CT grid only.
     truth
         ``classmap``, ``microct`` and ``mask`` on the micro-CT grid.
     own_grid
@@ -32,13 +38,16 @@ def score(
     Returns
     -------
     DataFrame
-        Long: grid (microct or own), class, metric, value; class is empty for the micro-CT's.
+        Long: grid (microct or own), class, metric, value; class is empty for scores of
+        all classes together.
     """
     brought = {
-        name: onto_grid(image, truth[name], interpolate=name == "microct")
+        name: onto_grid(image, truth["mask"], interpolate=name == "microct")
         for name, image in predicted.items()
     }
     tables = [_score_on_grid(brought, truth, window).assign(grid="microct")]
+    if "segmented" in brought:
+        tables.append(_score_segmented(brought, truth).assign(grid="microct"))
     if own_grid:
         tables.append(_score_on_grid(predicted, own_grid, window).assign(grid="own"))
     return pd.concat(tables)[["grid", "class", "metric", "value"]]
@@ -49,10 +58,21 @@ def _score_on_grid(
     truth: Mapping[str, sitk.Image],
     window: tuple[float, float],
 ) -> pd.DataFrame:
-    mask = array_of(truth["mask"]) > 0
-    classes = array_of(truth["classmap"]), array_of(predicted["classmap"])
-    scores = score_class_map(*classes, mask, spacing_zyx(truth["mask"]))
+    mask, spacing_mm = array_of(truth["mask"]) > 0, spacing_zyx(truth["mask"])
+    classmap = array_of(truth["classmap"])
+    scores = score_class_map(classmap, array_of(predicted["classmap"]), mask, spacing_mm)
     if "microct" not in predicted:
         return scores
     volumes = array_of(truth["microct"]), array_of(predicted["microct"])
-    return pd.concat([scores, score_microct(*volumes, mask, window).assign(**{"class": ""})])
+    return pd.concat([scores, score_microct(*volumes, classmap, mask, window, spacing_mm)])
+
+
+def _score_segmented(
+    predicted: Mapping[str, sitk.Image], truth: Mapping[str, sitk.Image]
+) -> pd.DataFrame:
+    return score_segmentation_of_synthetic(
+        array_of(truth["classmap"]),
+        array_of(predicted["segmented"]),
+        array_of(truth["mask"]) > 0,
+        spacing_zyx(truth["mask"]),
+    )

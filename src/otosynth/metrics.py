@@ -9,11 +9,21 @@ import pandas as pd
 from scipy import ndimage
 from skimage.metrics import structural_similarity
 
-from otosynth.tissues import CLASSES
+from otosynth.tissues import CLASSES, SOFT
 
 # Least micro-CT value (of 1) that Eq. 8 divides by, one step of an 8-bit image; method.md 8.
 FLOOR = 1 / 255
 HAUSDORFF_PERCENTILE = 95
+# A voxel is right when it is this near to the truth (Guo 2021, Table I).
+GREY_LEVELS_AT_MOST, GREY_LEVELS = 16, 255
+# How far round the soft tissue the local scores look; method.md 8.
+LOCAL_MARGIN_MM = 0.5
+# NIfTI headers keep voxel sizes in single precision: five voxels of 0.1 mm are 0.5 mm too.
+SPACING_ROUNDING = 1e-6
+# The distance transform needs some 50 bytes a voxel, so it sees this many slices at once.
+SLAB_SLICES = 64
+# So that a distance of just the radius counts, however it was rounded.
+ROUNDING = 1e-6
 
 Window = tuple[float, float]
 Spacing = tuple[float, float, float]
@@ -45,8 +55,45 @@ def score_class_map(
     return pd.DataFrame(rows, columns=["class", "metric", "value"])
 
 
+def score_segmentation_of_synthetic(
+    truth_classmap: np.ndarray, segmented: np.ndarray, mask: np.ndarray, spacing_mm: Spacing
+) -> pd.DataFrame:
+    """Score what a segmentor trained on real micro-CT sees in a synthetic one.
+
+    Perceptibility is the score of each class (Wu 2023, 4.1); the S-score is the mean Dice over
+    the classes (Zhang 2018, 5.2). A class absent from both maps has no Dice and is not in the mean.
+
+    Parameters
+    ----------
+    truth_classmap
+        True class numbers of :mod:`otosynth.tissues`.
+    segmented
+        Class numbers that the segmentor gives the synthetic micro-CT.
+    mask
+        True where the score looks.
+    spacing_mm
+        Voxel size z, y, x in mm.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Long: columns class, metric (perceptibility_dice, perceptibility_assd_mm,
+        perceptibility_hd95_mm; s_score with an empty class), value.
+    """
+    scores = score_class_map(truth_classmap, segmented, mask, spacing_mm)
+    s_score = scores.loc[scores["metric"] == "dice", "value"].mean()
+    scores["metric"] = "perceptibility_" + scores["metric"]
+    scores.loc[len(scores)] = ["", "s_score", s_score]
+    return scores
+
+
 def score_microct(
-    truth: np.ndarray, synthetic: np.ndarray, mask: np.ndarray, window: Window
+    truth: np.ndarray,
+    synthetic: np.ndarray,
+    classmap: np.ndarray,
+    mask: np.ndarray,
+    window: Window,
+    spacing_mm: Spacing,
 ) -> pd.DataFrame:
     """Score a synthetic micro-CT against the true one.
 
@@ -54,23 +101,37 @@ def score_microct(
     ----------
     truth, synthetic
         Intensities in the micro-CT's own unit.
+    classmap
+        True class numbers of :mod:`otosynth.tissues`.
     mask
         True where the score looks.
     window
         Micro-CT intensities that mean 0 and 1, for the scores on a relative scale.
+    spacing_mm
+        Voxel size z, y, x in mm.
 
     Returns
     -------
     pandas.DataFrame
-        Long: columns metric (perceptual_error, psnr_db, ssim, mean_absolute_error), value.
+        Long: columns class, metric, value. With an empty class: perceptual_error, psnr_db, ssim,
+        mean_absolute_error, and psnr_local_db and ssim_local, which look at
+        :func:`local_region` (NaN where it is empty). For each class: pixel_accuracy.
     """
-    rows = [
-        ("perceptual_error", perceptual_error(truth, synthetic, window, mask)),
-        ("psnr_db", psnr(truth, synthetic, window, mask)),
-        ("ssim", ssim(truth, synthetic, window, mask)),
-        ("mean_absolute_error", mean_absolute_error(truth, synthetic, mask)),
-    ]
-    return pd.DataFrame(rows, columns=["metric", "value"])
+    region = local_region(classmap, mask, spacing_mm)
+    somewhere = bool(region.any())
+    similarity = _similarity(truth, synthetic, window, mask)
+    values = {
+        "perceptual_error": perceptual_error(truth, synthetic, window, mask),
+        "psnr_db": psnr(truth, synthetic, window, mask),
+        "ssim": _mean(similarity, mask),
+        "mean_absolute_error": mean_absolute_error(truth, synthetic, mask),
+        "psnr_local_db": psnr(truth, synthetic, window, region) if somewhere else float("nan"),
+        "ssim_local": _mean(similarity, region) if somewhere else float("nan"),
+    }
+    accuracy = pixel_accuracy(truth, synthetic, classmap, mask, window)
+    rows = [("", metric, value) for metric, value in values.items()]
+    rows += [(name, "pixel_accuracy", value) for name, value in accuracy.items()]
+    return pd.DataFrame(rows, columns=["class", "metric", "value"])
 
 
 def dice(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> dict[str, float]:
@@ -112,16 +173,65 @@ def ssim(microct: np.ndarray, synthetic: np.ndarray, window: Window, mask: np.nd
 
     Outside the mask both volumes are set to 0, so that what lies there does not differ.
     """
-    y = np.where(mask, _scaled(microct, window), 0)
-    predicted = np.where(mask, _scaled(synthetic, window), 0)
-    _, similarity = structural_similarity(y, predicted, data_range=1.0, full=True)
-    return float(np.mean(similarity[mask], dtype=np.float64))
+    return _mean(_similarity(microct, synthetic, window, mask), mask)
 
 
 def mean_absolute_error(microct: np.ndarray, synthetic: np.ndarray, mask: np.ndarray) -> float:
     """Mean of |y - G(x)| inside the mask, in the micro-CT's own unit."""
     difference = microct[mask].astype(np.float64) - synthetic[mask]
     return float(np.mean(np.abs(difference)))
+
+
+def pixel_accuracy(
+    truth: np.ndarray,
+    synthetic: np.ndarray,
+    classmap: np.ndarray,
+    mask: np.ndarray,
+    window: Window,
+) -> dict[str, float]:
+    """Share of each class's voxels within 16 of 255 grey levels of the truth (Guo 2021, Table I).
+
+    Black and white are the ends of the micro-CT window, to which both volumes are clipped; grey
+    levels are not rounded. NaN where the true class map has no such voxel inside the mask.
+
+    Parameters
+    ----------
+    truth, synthetic
+        Intensities in the micro-CT's own unit.
+    classmap
+        True class numbers of :mod:`otosynth.tissues`.
+    window
+        Micro-CT intensities of grey level 0 and 255.
+    """
+    low, high = window
+    y, predicted = (np.clip(v[mask].astype(np.float32), low, high) for v in (truth, synthetic))
+    right = np.abs(y - predicted) <= GREY_LEVELS_AT_MOST * (high - low) / GREY_LEVELS
+    classes = classmap[mask]
+    shares = {}
+    for number, name in enumerate(CLASSES):
+        of_class = right[classes == number]
+        shares[name] = float(np.mean(of_class)) if of_class.size else float("nan")
+    return shares
+
+
+def local_region(classmap: np.ndarray, mask: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
+    """Voxels inside the mask at most 0.5 mm from true soft tissue inside it, as booleans.
+
+    The counterpart of the box round the tumour of local SSIM and PSNR (Wu 2023, 4.1), which
+    would here be the whole ear.
+
+    Parameters
+    ----------
+    classmap
+        True class numbers of :mod:`otosynth.tissues`.
+    mask
+        True where the score looks.
+    spacing_mm
+        Voxel size z, y, x in mm.
+    """
+    region = _dilated((classmap == SOFT) & mask, LOCAL_MARGIN_MM, spacing_mm)
+    region &= mask
+    return region
 
 
 def surface_distances(
@@ -164,6 +274,37 @@ def _scaled(volume: np.ndarray, window: Window) -> np.ndarray:
     """Scale intensities so that the window is [0, 1], and clip, in single precision."""
     low, high = window
     return np.clip((volume.astype(np.float32) - low) / (high - low), 0, 1)
+
+
+def _similarity(
+    microct: np.ndarray, synthetic: np.ndarray, window: Window, mask: np.ndarray
+) -> np.ndarray:
+    """Structural similarity of every voxel, both volumes set to 0 outside the mask."""
+    y = np.where(mask, _scaled(microct, window), 0)
+    predicted = np.where(mask, _scaled(synthetic, window), 0)
+    _, similarity = structural_similarity(y, predicted, data_range=1.0, full=True)
+    return similarity
+
+
+def _mean(values: np.ndarray, mask: np.ndarray) -> float:
+    return float(np.mean(values[mask], dtype=np.float64))
+
+
+def _dilated(inside: np.ndarray, radius_mm: float, spacing_mm: Spacing) -> np.ndarray:
+    """Voxels whose centre is at most a radius in mm from that of a voxel inside."""
+    radius_mm *= 1 + SPACING_ROUNDING
+    # Slices further away than this are further away than the radius.
+    reach = int(radius_mm / spacing_mm[0]) + 1
+    near = np.zeros_like(inside)
+    for first in range(0, len(inside), SLAB_SLICES):
+        start = max(first - reach, 0)
+        slab = inside[start : first + SLAB_SLICES + reach]
+        # Without a voxel inside, the transform has no distances to give.
+        if slab.any():
+            distance = ndimage.distance_transform_edt(~slab, sampling=spacing_mm)
+            own = slice(first - start, first - start + SLAB_SLICES)
+            near[first : first + SLAB_SLICES] = distance[own] <= radius_mm * (1 + ROUNDING)
+    return near
 
 
 def _surface(inside: np.ndarray, mask: np.ndarray) -> np.ndarray:

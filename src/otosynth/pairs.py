@@ -16,17 +16,19 @@ class Pair:
     """Voxels of one specimen (z, y, x), mapped from disk and seen from the working side.
 
     ``ct`` in HU, ``microct`` in the scanner's own unit, ``mask`` 1 where both fields of view
-    cover, ``classmap`` with air 0, soft tissue 1, bone 2.
+    cover, ``classmap`` with air 0, soft tissue 1, bone 2. ``prior`` is what the group's training
+    ears say of this one (see :mod:`otosynth.priors`), for a method that has a prior.
     """
 
     ct: np.ndarray
     microct: np.ndarray
     mask: np.ndarray
     classmap: np.ndarray
+    prior: tuple[np.ndarray, ...] = ()
 
 
-def open_pair(folder: Path, mirrored: bool) -> Pair:
-    """Map the pair in ``folder`` (ct.nii, microct.nii, mask.nii, classmap.nii).
+def open_pair(folder: Path, mirrored: bool, prior: Iterable[Path] = ()) -> Pair:
+    """Map the pair in ``folder`` (ct.nii, microct.nii, mask.nii, classmap.nii) and its prior.
 
     Parameters
     ----------
@@ -41,10 +43,16 @@ def open_pair(folder: Path, mirrored: bool) -> Pair:
     InputError
         If a file is missing, compressed or not a volume.
     """
-    return Pair(*(from_side(map_voxels(folder / f"{name}.nii"), mirrored) for name in VOLUMES))
+    ct, microct, mask, classmap, *of_others = (
+        from_side(map_voxels(path), mirrored)
+        for path in (*(folder / f"{name}.nii" for name in VOLUMES), *prior)
+    )
+    return Pair(ct, microct, mask, classmap, tuple(of_others))
 
 
-def open_pairs(files: Iterable[str], mirrored: Mapping[str, bool]) -> dict[str, Pair]:
+def open_pairs(
+    files: Iterable[str], mirrored: Mapping[str, bool], priors: Iterable[str] = ()
+) -> dict[str, Pair]:
     """Map the pairs that some volume files belong to, by specimen.
 
     Parameters
@@ -53,6 +61,8 @@ def open_pairs(files: Iterable[str], mirrored: Mapping[str, bool]) -> dict[str, 
         Paths ``.../<specimen>/<volume>.nii`` or ``.../<specimen>/x<factor>/<volume>.nii``.
     mirrored
         Which specimens are of the other side; tells the specimens' names.
+    priors
+        Paths ``.../<specimen>/<file>.nii`` of their priors, each ear's in the order of channels.
 
     Raises
     ------
@@ -60,7 +70,11 @@ def open_pairs(files: Iterable[str], mirrored: Mapping[str, bool]) -> dict[str, 
         As ``open_pair``.
     """
     folders = pair_folders(files, mirrored)
-    return {name: open_pair(folders[name], is_mirrored) for name, is_mirrored in mirrored.items()}
+    paths = [Path(file) for file in priors]
+    return {
+        name: open_pair(folders[name], is_mirrored, [p for p in paths if p.parent.name == name])
+        for name, is_mirrored in mirrored.items()
+    }
 
 
 def pair_folders(files: Iterable[str], specimens: Collection[str]) -> dict[str, Path]:

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 
 from otosynth.errors import InputError
-from otosynth.methods.base import Method
+from otosynth.methods.base import Method, Networks
 from otosynth.training.batches import PatchReader
 from otosynth.training.checkpoints import checkpoint_epoch, load_trained
 
@@ -42,15 +42,14 @@ def validation_table(
     rows = []
     for path in sorted(checkpoints):
         networks = load_trained(method, path, reader.arithmetic)
-        losses = _mean_losses(method, networks, reader)
+        losses = mean_losses(method, networks, reader)
         score = method.validation_score(losses)
         rows.append({"epoch": checkpoint_epoch(path), **losses, "score": score})
     return pd.DataFrame(rows)
 
 
-def _mean_losses(
-    method: Method, networks: dict[str, torch.nn.Module], reader: PatchReader
-) -> dict[str, float]:
+def mean_losses(method: Method, networks: Networks, reader: PatchReader) -> dict[str, float]:
+    """Return the mean of each validation loss over a reader's patches."""
     sums: dict[str, float] = {}
     with torch.inference_mode(), reader.arithmetic.autocast():
         for index in range(len(reader)):

@@ -82,7 +82,13 @@ def write_with_digest(table: pd.DataFrame, path: str, digest: str) -> None:
     write_csv(table.assign(**{CSV_COLUMN: digest}), path)
 
 
-def write_table(table: pd.DataFrame, label: str, files: Sequence[str], digest: str) -> None:
+def write_table(
+    table: pd.DataFrame,
+    label: str,
+    files: Sequence[str],
+    digest: str,
+    notes: Sequence[str] = (),
+) -> None:
     """Write a table as CSV and as Markdown, with a line that says what the data are.
 
     Parameters
@@ -90,6 +96,8 @@ def write_table(table: pd.DataFrame, label: str, files: Sequence[str], digest: s
     digest
         What the table is made from (:func:`otosynth.provenance.records.decisions_digest`); both
         files carry it.
+    notes
+        Further sentences below the Markdown table.
     """
     csv, markdown = files
     write_with_digest(table, csv, digest)
@@ -99,7 +107,9 @@ def write_table(table: pd.DataFrame, label: str, files: Sequence[str], digest: s
     note = f"Data: {label}."
     if any("ublished" in str(column) for column in table.columns):
         note += f" {PUBLISHED_NOTE}"
-    write_bytes(Path(markdown), "\n".join([*lines, "", note, "", LINE.format(digest), ""]).encode())
+    paragraphs = [part for text in (note, *notes) for part in ("", text)]
+    page = [*lines, *paragraphs, "", LINE.format(digest), ""]
+    write_bytes(Path(markdown), "\n".join(page).encode())
 
 
 def rows_from_json(

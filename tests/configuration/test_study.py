@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from otosynth.configuration.methods import settings_class
 from otosynth.configuration.study import Study, load_study
 from otosynth.configuration.tables import check_raw_files, study_groups, study_specimens
 from otosynth.documentation import PAGE, configuration_page, fields_of
@@ -35,12 +36,14 @@ def test_the_default_configuration_states_every_key():
 
     stated = keys(DEFAULT)
     for method in DEFAULT["methods"]:
-        expected = {key.replace("<name>", method) for key, _ in fields_of(Study)}
+        own = {f"methods.{method}.{key}" for key, _ in fields_of(settings_class(method))}
+        expected = {key.replace("<name>", method) for key, _ in fields_of(Study)} | own
         assert expected <= stated | {f"methods.{method}"}
 
 
 @pytest.mark.parametrize(
-    "section", ["phantom", "registration", "classmap", "normalisation", "atlas", "figures"]
+    "section",
+    ["phantom", "registration", "classmap", "normalisation", "atlas", "statistics", "figures"],
 )
 def test_the_default_configuration_and_the_definition_agree(section):
     assert getattr(load_study(DEFAULT), section) == Study.model_fields[section].default
@@ -65,10 +68,11 @@ def test_thesis_overlay_keeps_the_published_values():
         assert method.steps_per_epoch is None
         assert method.checkpoint_every == 5
     assert (single.factor, multi.factor) == (1, 2)
-    assert single.loss_weights.model_dump() == {
+    left_for_later = {"hausdorff": 0, "centreline": 0}
+    assert single.loss_weights.model_dump() == left_for_later | {
         "adversarial": 1, "weighted_l1": 5, "perception": 10, "dice": 0,
     }  # fmt: skip
-    assert multi.loss_weights.model_dump() == {
+    assert multi.loss_weights.model_dump() == left_for_later | {
         "adversarial": 1, "weighted_l1": 5, "perception": 5, "dice": 10,
     }  # fmt: skip
 
@@ -88,7 +92,40 @@ def test_thesis_overlay_keeps_the_published_values():
         ({"methods": {"single_task": {"loss_weights": {"dice": 1}}}}, "dice must be 0"),
         ({"methods": {"multi_task": {"constant_epochs": 99}}}, "constant_epochs must not exceed"),
         ({"methods": {"base": {"title": "x", "loss_weights": {}}}}, "no method 'base'"),
-        ({"patches": {"size": 12, "overlap": 4}}, "patches.size must be at least 16 for the 3"),
+        ({"patches": {"size": 12, "overlap": 4}}, "patches.size must be at least 16 and a mult"),
+        ({"methods": {"tiss_net": {"title": "T"}}}, "needs a block methods.microct_segmentor"),
+        ({"methods": {"multi_task": 3}}, "methods.multi_task: .* must be a section"),
+        ({"methods": {"m": {"title": "M", "module": "multi"}}}, "no method 'multi'"),
+        (
+            {
+                "methods": {
+                    "m": {
+                        "module": "multi_task",
+                        "weights_of": "multi",
+                        "title": "M",
+                        "loss_weights": {},
+                    }
+                }
+            },
+            "there is no trained block 'multi'",
+        ),
+        (
+            {
+                "methods": {
+                    "m": {
+                        "module": "multi_task",
+                        "weights_of": "multi_task",
+                        "title": "M",
+                        "width": 8,
+                        "loss_weights": {},
+                    }
+                }
+            },
+            "it must have the same .*width",
+        ),
+        ({"methods": {"dyn_unet": {"title": "D", "prediction": {"samples": 3}}}}, "no dropout"),
+        ({"statistics": {"reference": "nnunet"}}, "statistics.reference must be one of atlas, si"),
+        ({"atlas": {"fusions": []}}, "atlas.fusions"),
         ({"methods": {"multi_task": {"adam_betas": [0.5, 1.0]}}}, "adam_betas must be two"),
         ({"groups": {"leave_out": 2}}, "exactly one of groups.table and groups.leave_out"),
     ],

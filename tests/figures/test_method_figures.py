@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from otosynth.configuration.methods import LossWeights, MethodSettings
 from otosynth.figures.dice import draw_dice
 from otosynth.figures.framework import draw_framework
 from otosynth.figures.monitor import MonitorRow, draw_monitor
@@ -54,17 +53,17 @@ def test_the_plan_of_a_discriminator_ends_with_its_verdicts():
     ],
 )
 def test_frameworks_are_readable(name, changes, tiny_settings, label, assert_readable):
-    method = create_method(name, tiny_settings(name, **changes))
+    method = create_method(tiny_settings(name, **changes))
     size = 96
     assert_readable(draw_framework(method, name, "A method", size, label))
 
 
 def test_frameworks_say_what_is_configured(tiny_settings, label):
-    method = create_method("multi_task", tiny_settings("multi_task", dropout=0.3, norm="layer"))
+    method = create_method(tiny_settings("multi_task", dropout=0.3, norm="layer"))
     written = written_in(draw_framework(method, "multi_task", "Multi-task", 32, label))
     for expected in ("10 * Dice", "5 * perception", "Eq. 6", "dropout 0.3", "layer norm", "4 * 32"):
         assert expected in written
-    single = create_method("single_task", tiny_settings("single_task"))
+    single = create_method(tiny_settings("single_task"))
     written = written_in(draw_framework(single, "single_task", "Single task", 32, label))
     assert "Dice" not in written
     assert "10 * perception" in written
@@ -99,9 +98,9 @@ def test_figure_6_is_readable_for_any_number_of_methods_and_groups(
     assert_readable(draw_validation(curves, label))
 
 
-def test_the_parts_of_a_score_sum_to_it():
-    weights = LossWeights(weighted_l1=5, perception=7, dice=10)
-    method = create_method("multi_task", MethodSettings(title="m", width=4, loss_weights=weights))
+def test_the_parts_of_a_score_sum_to_it(tiny_settings):
+    weights = {"weighted_l1": 5, "perception": 7, "dice": 10}
+    method = create_method(tiny_settings("multi_task", loss_weights=weights))
     table = pd.DataFrame(
         {
             "epoch": [1, 2],

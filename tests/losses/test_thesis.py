@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from otosynth.losses import adversarial_loss, dice_loss, perception_loss, weighted_l1_loss
+from otosynth.losses.thesis import adversarial_loss, dice_loss, perception_loss, weighted_l1_loss
 
 
 def one_hot(classes: torch.Tensor) -> torch.Tensor:

@@ -1,12 +1,17 @@
 """Patches as the networks see them."""
 
+from dataclasses import replace
+from itertools import product
+
 import numpy as np
 import pytest
 
+from otosynth.errors import InputError
+from otosynth.methods.base import UnpairedBatch
 from otosynth.pairs import Pair, from_side
 from otosynth.patches import patch_table
 from otosynth.training.arithmetic import resolve_arithmetic
-from otosynth.training.batches import PatchReader
+from otosynth.training.batches import PatchReader, TrainingPatches
 
 
 @pytest.fixture
@@ -36,3 +41,76 @@ def test_a_mirrored_ear_is_read_backwards_along_x(normalisation, pairs):
     mirrored = PatchReader(table, {"E1": flipped}, normalisation, arithmetic).read(0)
     np.testing.assert_array_equal(mirrored.ct, plain.ct.flip(-1))
     np.testing.assert_array_equal(mirrored.classes, plain.classes.flip(-1))
+
+
+def ear_of(patch, pairs, volume, normalise):
+    """Find the ear that a patch was cut from, by its voxels."""
+    size = patch.shape[-1]
+    found = [
+        name for name, pair in pairs.items()
+        if any(
+            np.allclose(patch, normalise(getattr(pair, volume)[at]), atol=1e-6)
+            for at in product([slice(0, size), slice(size, 2 * size)], repeat=3)
+        )
+    ]  # fmt: skip
+    assert len(found) == 1
+    return found[0]
+
+
+def test_unpaired_ct_and_micro_ct_are_of_different_ears(reader, pairs, normalisation):
+    patches = TrainingPatches(reader, paired=False, augmentation="none")
+    partners = set()
+    for seed in range(20):
+        batch = patches.read(seed % len(reader), seed)
+        assert isinstance(batch, UnpairedBatch)
+        ct_ear = ear_of(batch.ct[0, 0].numpy(), pairs, "ct", normalisation.ct.normalise)
+        microct = batch.microct[0, 0].numpy()
+        microct_ear = ear_of(microct, pairs, "microct", normalisation.microct.normalise)
+        assert ct_ear != microct_ear
+        partners.add(microct.tobytes())
+        # Each image comes with its own mask and classes.
+        own = reader.read(seed % len(reader))
+        np.testing.assert_array_equal(batch.classes, own.classes)
+        np.testing.assert_array_equal(batch.microct_classes.sum(1), batch.microct_mask[:, 0])
+    assert len(partners) > 5
+
+
+def test_a_patch_meets_other_partners_by_another_seed_and_the_same_by_the_same(reader):
+    patches = TrainingPatches(reader, paired=False, augmentation="none")
+    drawn = [patches.partner(3, np.random.default_rng(seed)) for seed in (1, 1, 2, 3, 4)]
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn)) > 1
+
+
+def test_without_pairs_one_training_ear_is_refused(reader, pairs):
+    table = reader.table[reader.table["specimen"] == "E1"]
+    with pytest.raises(InputError, match="needs two training specimens"):
+        TrainingPatches(replace(reader, table=table), paired=False, augmentation="none")
+
+
+def test_flips_mirror_all_of_a_patch_alike(reader):
+    plain = reader.read(4)
+    patches = TrainingPatches(reader, paired=True, augmentation="flips")
+    seen = set()
+    for seed in range(12):
+        batch = patches.read(4, seed)
+        axes = [
+            axes for axes in ([], [2], [3], [4], [2, 3], [2, 4], [3, 4], [2, 3, 4])
+            if np.array_equal(plain.ct.flip(axes), batch.ct)
+        ]  # fmt: skip
+        for name in ("microct", "mask", "classes"):
+            flipped = getattr(plain, name).flip(axes[0])
+            np.testing.assert_array_equal(flipped, getattr(batch, name))
+        seen.add(tuple(axes[0]))
+    assert len(seen) > 3
+
+
+def test_a_prior_is_cut_with_its_patch(pairs, normalisation):
+    arithmetic = resolve_arithmetic("cpu", "float32", 1)
+    with_prior = {"E1": replace(pairs["E1"], prior=(pairs["E2"].microct,))}
+    table = patch_table(with_prior, 20, 0)
+    batch = PatchReader(table, with_prior, normalisation, arithmetic).read(3)
+    row = table.iloc[3]
+    at = tuple(slice(row[a], row[a] + 20) for a in "zyx")
+    expected = normalisation.microct.normalise(pairs["E2"].microct[at])
+    np.testing.assert_array_equal(batch.prior[0, 0], expected)

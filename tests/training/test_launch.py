@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
-from otosynth.configuration.methods import MethodSettings
+from otosynth.configuration.methods import method_settings
 from otosynth.errors import Stopped
 from otosynth.methods import create_method
 from otosynth.methods.base import Batch
@@ -104,10 +104,10 @@ def test_an_early_warning_saves_the_state_and_training_goes_on(make_task, tmp_pa
     with start(task, tmp_path / "warned") as process:
         while not (tmp_path / "warned/tensorboard").exists():
             time.sleep(0.01)
-        time.sleep(0.5)
         process.send_signal(signal.SIGURG)
-        time.sleep(0.5)
-        saved = states(tmp_path / "warned")
+        while not (saved := states(tmp_path / "warned")):
+            assert process.poll() is None, "it ended without a state"
+            time.sleep(0.01)
         assert process.wait() == 0
         process.stderr.read()
     assert len(saved) == 1
@@ -129,11 +129,12 @@ def test_two_processes_step_as_one_with_a_batch_of_two(make_task, tmp_path):
         arithmetic,
     )
     seed = derive_seed(task.study_seed, "training", "A", "multi_task", 1)
-    method = create_method("multi_task", MethodSettings(title="", **task.settings))
+    method = create_method(method_settings("multi_task", task.settings))
     job = Job("one", seed, tmp_path / "one", 10)
-    alone = Trainer(method, reader, reader.read(0), arithmetic, job)
+    alone = Trainer(method, reader, reader, arithmetic, job)
     first, second = (reader.read(int(row)) for row in patch_order(len(reader), 2, seed, 0))
-    losses = alone._step(Batch(*map(torch.cat, zip(parts(first), parts(second), strict=True))))
+    both = Batch(*map(torch.cat, zip(parts(first), parts(second), strict=True)))
+    losses = alone._step(both, epoch=0)
 
     history = history_of(tmp_path / "team").iloc[0]
     for name, loss in losses.items():

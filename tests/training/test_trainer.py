@@ -11,7 +11,8 @@ import torch
 from otosynth.errors import InputError
 from otosynth.files import write_csv
 from otosynth.methods import create_method
-from otosynth.patches import fullest_patch, patch_table
+from otosynth.patches import patch_table
+from otosynth.selection import validation_table
 from otosynth.training.arithmetic import resolve_arithmetic
 from otosynth.training.batches import PatchReader
 from otosynth.training.state import load_state
@@ -23,14 +24,17 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:tensorboar
 
 @pytest.fixture
 def make_trainer(pairs, normalisation, tiny_settings, tmp_path):
-    def make(method="multi_task", folder="state", precision="float32", minutes=10.0, **changes):
+    def make(
+        method="multi_task", folder="state", precision="float32", minutes=10.0,
+        petaflop=None, patience=None, **changes,
+    ):  # fmt: skip
         arithmetic = resolve_arithmetic("cpu", precision, threads=1)
         table = patch_table(pairs, 16, 4)
         reader = PatchReader(table, pairs, normalisation, arithmetic)
-        job = Job(f"{method}, group A, seed 1", 7, tmp_path / folder, minutes)
+        title = f"{method}, group A, seed 1"
+        job = Job(title, 7, tmp_path / folder, minutes, {}, petaflop, patience)
         settings = tiny_settings(method, **changes)
-        example = reader.read(fullest_patch(table))
-        return Trainer(create_method(method, settings), reader, example, arithmetic, job)
+        return Trainer(create_method(settings), reader, reader, arithmetic, job)
 
     return make
 
@@ -69,11 +73,11 @@ def test_a_stopped_training_continues_to_the_same_bytes(
     stopped = make_trainer(folder="stopped", precision=precision, minutes=1e-9)
     step, steps_done = stopped._step, []
 
-    def stop_after_five(batch):
+    def stop_after_five(batch, epoch):
         if len(steps_done) == 5:
             raise KeyboardInterrupt
         steps_done.append(batch)
-        return step(batch)
+        return step(batch, epoch)
 
     monkeypatch.setattr(stopped, "_step", stop_after_five)
     with pytest.raises(KeyboardInterrupt):
@@ -109,7 +113,7 @@ def test_going_on_in_another_precision_is_refused(make_trainer):
 
 def test_a_loss_that_is_not_a_number_is_refused(make_trainer, monkeypatch):
     trainer = make_trainer()
-    monkeypatch.setattr(trainer, "_step", lambda batch: {"dice": torch.tensor(float("nan"))})
+    monkeypatch.setattr(trainer, "_step", lambda batch, epoch: {"dice": torch.tensor(float("nan"))})
     with pytest.raises(InputError, match="the loss dice is nan in epoch 1"):
         trainer.train()
 
@@ -130,7 +134,7 @@ def test_a_player_s_step_changes_its_own_network_only(make_trainer, learner, mon
     for player, optimiser in trainer.optimisers.items():
         if player != learner:
             monkeypatch.setattr(optimiser, "step", lambda: None)
-    trainer._step(trainer.reader.read(0))
+    trainer._step(trainer.reader.read(0), epoch=0)
     for name, network in trainer.networks.items():
         pairs = zip(before[name], network.parameters(), strict=True)
         changed = np.mean([not torch.equal(a, b) for a, b in pairs])
@@ -139,12 +143,13 @@ def test_a_player_s_step_changes_its_own_network_only(make_trainer, learner, mon
 
 def test_the_discriminator_s_loss_gives_the_generator_no_gradient(make_trainer):
     trainer = make_trainer()
-    trainer._step(trainer.reader.read(0))
+    trainer._step(trainer.reader.read(0), epoch=0)
     gradients = [p.grad.clone() for p in trainer.networks["generator"].parameters()]
     batch = trainer.reader.read(1)
     trainer._train_only(("discriminator",))
     generated = trainer.method.generate(trainer.networks, batch)
-    losses = trainer.method.losses("discriminator", trainer.networks, batch, generated)
+    wanted = {"discriminator"}
+    losses = trainer.method.losses("discriminator", wanted, trainer.networks, batch, generated)
     losses["discriminator"].backward()
     after = [p.grad for p in trainer.networks["generator"].parameters()]
     assert all(torch.equal(a, b) for a, b in zip(gradients, after, strict=True))
@@ -153,3 +158,39 @@ def test_the_discriminator_s_loss_gives_the_generator_no_gradient(make_trainer):
 def test_duration_reads_as_a_person_says_it():
     assert duration(59) == "59 s"
     assert duration(3600) == "1 h 0 min"
+
+
+def test_a_budget_of_operations_decides_the_steps(make_trainer):
+    small, large = (make_trainer(width=width, petaflop=1e-4) for width in (4, 8))
+    assert small.steps > 2 * large.steps >= 2
+    twice = make_trainer(petaflop=2e-4)
+    assert abs(twice.steps - 2 * small.steps) <= 1
+    assert make_trainer(petaflop=1e-12).steps == 1
+    assert make_trainer().steps == 3
+
+
+def test_counting_operations_changes_no_result(make_trainer, tmp_path):
+    counted = make_trainer(folder="counted", petaflop=1e-5)
+    counted.train()
+    make_trainer(folder="plain", steps_per_epoch=counted.steps).train()
+    assert digests(tmp_path / "counted/checkpoints") == digests(tmp_path / "plain/checkpoints")
+
+
+def test_a_training_ends_on_its_plateau(make_trainer, monkeypatch, tmp_path):
+    trainer = make_trainer(patience=2, epochs=12)
+    scores = iter([3.0, 2.0, 2.5, 2.0, 9.0, 9.0])
+    monkeypatch.setattr(trainer, "_validation_score", lambda: next(scores))
+    history = trainer.train()
+    # Checkpoints are at every second epoch; the lowest is the second, and two more bring nothing.
+    assert history["epoch"].max() == 8
+    assert history["validation_score"].dropna().tolist() == [3.0, 2.0, 2.5, 2.0]
+    assert len(list((tmp_path / "state/checkpoints").iterdir())) == 4
+
+
+def test_the_plateau_is_of_the_score_that_selects_the_epoch(make_trainer, tmp_path):
+    trainer = make_trainer(patience=9)
+    history = trainer.train()
+    table = validation_table(
+        trainer.method, sorted((tmp_path / "state/checkpoints").iterdir()), trainer.validation
+    )
+    assert history["validation_score"].dropna().tolist() == table["score"].tolist()

@@ -25,6 +25,7 @@ NAME_THE_STUDY = {
     "groups.leave_out",
     "groups.validation",
     "training.seeds",
+    "methods.<name>.weights_of",
 }
 
 

@@ -17,6 +17,7 @@ from otosynth.audit.replay import replay
 from otosynth.audit.selection import Selection, select_cell, select_element
 from otosynth.audit.trace import Tracer
 from otosynth.audit.verify import verify
+from otosynth.configuration.atlas import AtlasSettings
 from otosynth.errors import InputError
 from otosynth.provenance.places import Places
 from otosynth.provenance.tree import RecordTree, Root, read_sealed
@@ -155,7 +156,8 @@ def _selection(places: Places, root: Root, name: str, element: list[str]) -> Sel
     """Return which number of a result is asked about."""
     configuration = root["configuration"]
     titles = {keys["title"]: method for method, keys in configuration["methods"].items()}
-    titles[configuration["atlas"]["title"]] = "atlas"
+    atlas = AtlasSettings(**configuration["atlas"])
+    titles |= {atlas.title_of(fusion): name for name, fusion in atlas.methods().items()}
     if not name.endswith(".csv"):
         return select_element(Path(name).stem, element, titles)
     if len(element) != 2:

@@ -8,7 +8,10 @@ from otosynth.provenance.tree import Record, RecordTree
 
 # Rules whose results a network's prediction was learned or chosen by.
 LEARNED = ("train", "select_epoch", "compute_normalisation")
-PREDICTIONS = ("predict", "vote_atlases")
+PREDICTIONS = (
+    "predict", "predict_classes", "predict_samples", "segment_synthetic", "vote_atlases",
+)  # fmt: skip
+PRIOR = "make_prior"
 # Rules that make an ear's pair, with the outputs that show something of the ear. Masks do not: they
 # say where both scans see it, and two ears may have the same.
 PAIRS = ("register_pair", "make_class_map", "downsample_pair")
@@ -46,6 +49,11 @@ def find_leaks(tree: RecordTree) -> tuple[list[Leak], int]:
         ear = Ear.of(tree, tree.records[job]["wildcards"]["specimen"])
         leaks += [Leak(job, ear.name, job, why) for why in _read_directly(tree.records[job], ear)]
         ancestors = tree.with_ancestors([job])
+        for name in sorted(ancestors):
+            if _is_prior_of(tree.records[name], ear):
+                leaks += [
+                    Leak(job, ear.name, name, w) for w in _read_directly(tree.records[name], ear)
+                ]
         learned = [name for name in ancestors if tree.records[name]["rule"] in LEARNED]
         for name in sorted(tree.with_ancestors(learned)):
             whys = _read_in_learning(tree.records[name], ear)
@@ -81,6 +89,11 @@ class Ear:
             if record["rule"] == "register_pair" and record["wildcards"]["specimen"] == name:
                 scans = {role: _hashes(record, record["roles"][role]) for role in ("ct", "microct")}
         return cls(name, pair, scans)
+
+
+def _is_prior_of(record: Record, ear: Ear) -> bool:
+    """Return whether a job made an ear's prior: it may know of the ear what a prediction may."""
+    return record["rule"] == PRIOR and record["wildcards"]["specimen"] == ear.name
 
 
 def _hashes(record: Record, names: Iterable[str]) -> set[str]:

@@ -31,7 +31,8 @@ ABSOLUTE_TOLERANCE = 1e-6
 # What reading a missing or damaged volume or JSON file raises.
 UNREADABLE = (*NIBABEL_ERRORS, EOFError, ValueError, KeyError)
 SSIM_EDGE, SSIM_K1, SSIM_K2 = 7, 0.01, 0.03
-STEP_OF_8_BITS = 1 / 255
+STEP_OF_8_BITS, NEAR_GREY_LEVELS = 1 / 255, 16
+LOCAL_MM = 0.5
 KEYS = ["specimen", "method", "seed", "grid", "class", "metric"]
 
 
@@ -136,7 +137,8 @@ def scores_of(
         Names of the files that its scores were computed from, by their roles.
     """
     files = {role: [places.path_of(name) for name in names] for role, names in roles.items()}
-    predicted = {name: _read(files[name][0]) for name in ("classmap", "microct") if files[name]}
+    stored = ("classmap", "microct", "segmented")
+    predicted = {name: _read(files[name][0]) for name in stored if files[name]}
     truth = {name: _read(files[f"truth_{name}"][0]) for name in ("classmap", "microct")}
     truth["mask"] = _read(files["mask"][0])
     own = {path.stem: _read(path) for path in files["own_grid"]}
@@ -153,10 +155,16 @@ def scores_of(
         for name, metric, value in _class_scores(volumes["classmap"], target["classmap"], mask):
             yield grid, name, metric, value
         if "microct" in volumes:
-            for metric, value in _microct_scores(
-                volumes["microct"].voxels, target["microct"].voxels, mask, low, high
-            ).items():
-                yield grid, "", metric, value
+            for name, metric, value in _microct_scores(volumes["microct"], target, low, high):
+                yield grid, name, metric, value
+    if "segmented" in brought:
+        mask = truth["mask"].voxels > 0
+        seen = list(_class_scores(brought["segmented"], truth["classmap"], mask))
+        for name, metric, value in seen:
+            yield "microct", name, f"perceptibility_{metric}", value
+        overlaps = [value for _, metric, value in seen if metric == "dice"]
+        known = [value for value in overlaps if np.isfinite(value)]
+        yield "microct", "", "s_score", float(np.mean(known)) if known else np.nan
 
 
 def _read(path: Path) -> Volume:
@@ -212,23 +220,47 @@ def _edge_points(labels: np.ndarray, number: int) -> np.ndarray:
 
 
 def _microct_scores(
-    synthetic: np.ndarray, truth: np.ndarray, mask: np.ndarray, low: float, high: float
-) -> dict[str, float]:
-    y, g = (
-        np.clip((volume.astype(np.float64) - low) / (high - low), 0, 1)
-        for volume in (truth, synthetic)
+    synthetic: Volume, truth: Mapping[str, Volume], low: float, high: float
+) -> Iterator[tuple[str, str, float]]:
+    mask, classes = truth["mask"].voxels > 0, truth["classmap"].voxels
+    real, fake = (v.voxels.astype(np.float64) for v in (truth["microct"], synthetic))
+    y, g = (np.clip((volume - low) / (high - low), 0, 1) for volume in (real, fake))
+    error = np.abs(y - g)
+    yield "", "perceptual_error", float((error[mask] / np.maximum(y[mask], STEP_OF_8_BITS)).mean())
+    yield "", "mean_absolute_error", float(np.abs(real - fake)[mask].mean())
+    similarity = _ssim(y * mask, g * mask)
+    near = _near_soft_tissue(truth["classmap"], mask)
+    for suffix, region in (("", mask), ("_local", near)):
+        known = bool(region.any())
+        psnr = peak_signal_noise_ratio(y[region], g[region], data_range=1) if known else np.nan
+        yield "", f"psnr{suffix}_db", float(psnr)
+        yield "", f"ssim{suffix}", float(similarity[region].mean()) if known else np.nan
+    right = error <= NEAR_GREY_LEVELS * STEP_OF_8_BITS
+    for number, name in enumerate(CLASSES):
+        of_class = right[mask & (classes == number)]
+        yield name, "pixel_accuracy", float(of_class.mean()) if of_class.size else np.nan
+
+
+def _near_soft_tissue(classmap: Volume, mask: np.ndarray) -> np.ndarray:
+    """Voxels inside the mask within half a millimetre of soft tissue, by a k-d tree."""
+    soft = (classmap.voxels == CLASSES.index("soft")) & mask
+    if not soft.any():
+        return soft
+    spacing_mm = classmap.spacing_mm
+    reach = np.ceil(LOCAL_MM / spacing_mm).astype(int)
+    candidates = ndimage.maximum_filter(soft, tuple(2 * reach + 1)) & mask & ~soft
+    surface = KDTree(np.argwhere(soft & ~ndimage.binary_erosion(soft)) * spacing_mm)
+    # Beyond the bound a distance is infinite; the slack is for how a header's spacing is rounded.
+    bound_mm = LOCAL_MM * (1 + 1e-6)
+    distance_mm, _ = surface.query(
+        np.argwhere(candidates) * spacing_mm, distance_upper_bound=bound_mm
     )
-    error = np.abs(y - g)[mask]
-    difference = truth[mask].astype(np.float64) - synthetic[mask].astype(np.float64)
-    return {
-        "perceptual_error": float((error / np.maximum(y[mask], STEP_OF_8_BITS)).mean()),
-        "psnr_db": float(peak_signal_noise_ratio(y[mask], g[mask], data_range=1)),
-        "ssim": _ssim(y * mask, g * mask, mask),
-        "mean_absolute_error": float(np.abs(difference).mean()),
-    }
+    near = soft.copy()
+    near[candidates] = np.isfinite(distance_mm)
+    return near
 
 
-def _ssim(y: np.ndarray, g: np.ndarray, mask: np.ndarray) -> float:
+def _ssim(y: np.ndarray, g: np.ndarray) -> np.ndarray:
     """Structural similarity (Wang 2004) of cubic windows, by running sums."""
     mean_y, mean_g = _box_mean(y), _box_mean(g)
     # Of a sample, not of a population.
@@ -237,10 +269,10 @@ def _ssim(y: np.ndarray, g: np.ndarray, mask: np.ndarray) -> float:
     variance_g = correction * (_box_mean(g * g) - mean_g**2)
     covariance = correction * (_box_mean(y * g) - mean_y * mean_g)
     c1, c2 = SSIM_K1**2, SSIM_K2**2
-    similarity = ((2 * mean_y * mean_g + c1) * (2 * covariance + c2)) / (
+    similarity: np.ndarray = ((2 * mean_y * mean_g + c1) * (2 * covariance + c2)) / (
         (mean_y**2 + mean_g**2 + c1) * (variance_y + variance_g + c2)
     )
-    return float(similarity[mask].mean())
+    return similarity
 
 
 def _box_mean(volume: np.ndarray) -> np.ndarray:

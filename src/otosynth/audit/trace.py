@@ -27,10 +27,17 @@ STEPS = {
     "train": "checkpoints of the fold's training",
     "select_epoch": "choice of the epoch",
     "predict": "prediction",
+    "predict_classes": "prediction",
+    "predict_samples": "prediction by samples with dropout on",
+    "segment_synthetic": "classes that a segmentor sees in the prediction",
+    "make_prior": "prior of the registered training ears",
     "vote_atlases": "atlas vote",
     "score_prediction": "score",
     "gather_scores": "all scores",
 }
+
+# Steps that read one of all checkpoints: the selected one.
+READS_CHECKPOINTS = ("predict", "predict_classes", "predict_samples", "segment_synthetic")
 
 
 @dataclass
@@ -148,7 +155,7 @@ class Tracer:
 
     def _is_read(self, record: Record, name: str) -> bool:
         """Of all checkpoints of a training, a prediction reads the selected one."""
-        if record["rule"] != "predict" or not name.endswith(".safetensors"):
+        if record["rule"] not in READS_CHECKPOINTS or not name.endswith(".safetensors"):
             return True
         [selected] = [n for n in record["inputs"] if n.endswith("selected.json")]
         return Path(name).name == self._json(selected).get("checkpoint")

@@ -2,9 +2,23 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from otosynth.configuration.base import Section
+
+Fusion = Literal["majority", "locally_weighted", "staple"]
+
+# What a fused vote is called among the methods, and what is added to the atlas's title.
+METHODS: dict[Fusion, str] = {
+    "majority": "atlas",
+    "locally_weighted": "atlas_weighted",
+    "staple": "atlas_staple",
+}
+SUFFIXES: dict[Fusion, str] = {
+    "majority": "",
+    "locally_weighted": ", locally weighted",
+    "staple": ", STAPLE",
+}
 
 
 class AtlasSettings(Section):
@@ -50,3 +64,32 @@ class AtlasSettings(Section):
         lt=1,
         description="Smallest fraction of the target that an atlas must cover, 0 to 1.",
     )
+    fusions: tuple[Fusion, ...] = Field(
+        ("majority",),
+        min_length=1,
+        description="Rules by which the carried class maps are fused, each evaluated by itself: "
+        "`majority` voting, `locally_weighted` voting by the similarity of the CTs "
+        "(Artaechevarria 2009), or `staple` (Warfield 2004).",
+    )
+    similarity_radius_mm: float = Field(
+        1.0,
+        gt=0,
+        description="Half the edge of the window in which `locally_weighted` compares the CTs, "
+        "in mm.",
+    )
+
+    @field_validator("fusions")
+    @classmethod
+    def fusions_differ(cls, fusions: tuple[Fusion, ...]) -> tuple[Fusion, ...]:
+        """Refuse a rule that is named twice."""
+        if len(set(fusions)) != len(fusions):
+            raise ValueError("fusions must not name a rule twice")
+        return fusions
+
+    def methods(self) -> dict[str, Fusion]:
+        """Return the names that the fused votes have in tables, with their fusions."""
+        return {METHODS[fusion]: fusion for fusion in self.fusions}
+
+    def title_of(self, fusion: Fusion) -> str:
+        """Return the name of a fused vote in figures and tables."""
+        return self.title + SUFFIXES[fusion]

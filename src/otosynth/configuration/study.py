@@ -1,25 +1,36 @@
 """The whole configuration of a study, and how it is validated."""
 
-import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from otosynth.configuration.atlas import AtlasSettings
 from otosynth.configuration.base import Section
 from otosynth.configuration.classmap import ClassMapSettings
 from otosynth.configuration.data import DataSettings, GroupSettings
 from otosynth.configuration.figures import FigureSettings
-from otosynth.configuration.methods import MethodSettings, TrainingSettings
+from otosynth.configuration.methods import settings_of, with_module
+from otosynth.configuration.methods.base import MethodSettings
 from otosynth.configuration.patches import NormalisationSettings, PatchSettings
 from otosynth.configuration.phantom import PhantomSettings
 from otosynth.configuration.registration import RegistrationSettings
+from otosynth.configuration.statistics import StatisticsSettings
+from otosynth.configuration.training import TrainingSettings
 from otosynth.errors import InputError
 
-# Modules beside the methods that are no method themselves.
-SHARED_MODULES = ("base", "conditional_gan")
+# A block of the section `methods`, with the keys of its own method.
+MethodBlock = Annotated[SerializeAsAny[MethodSettings], BeforeValidator(settings_of)]
+# What a block that borrows another's networks says for itself.
+BORROWER_KEYS = {"title", "weights_of", "prediction"}
 
 
 class Study(Section):
@@ -45,41 +56,85 @@ class Study(Section):
     normalisation: NormalisationSettings = NormalisationSettings()
     patches: PatchSettings = PatchSettings()
     training: TrainingSettings = TrainingSettings()
-    methods: dict[str, MethodSettings] = Field(
-        min_length=1, description="The trained methods; each name is a module in otosynth.methods."
+    methods: dict[str, MethodBlock] = Field(
+        min_length=1,
+        description="The trained methods. A block's name is a module in otosynth.methods, or its "
+        "key `module` names one.",
     )
     atlas: AtlasSettings = AtlasSettings()
+    statistics: StatisticsSettings = StatisticsSettings()
     figures: FigureSettings = FigureSettings()
 
-    @field_validator("methods")
+    @field_validator("methods", mode="before")
     @classmethod
-    def methods_exist(cls, methods: dict[str, MethodSettings]) -> dict[str, MethodSettings]:
-        """Refuse a method without a module of its name."""
-        for name in methods:
-            known = name.isidentifier() and importlib.util.find_spec(f"otosynth.methods.{name}")
-            if not known or name in SHARED_MODULES:
-                raise ValueError(f"there is no method '{name}' (no file methods/{name}.py)")
-        return methods
+    def methods_are_known(cls, blocks: Any) -> Any:
+        """Name the module of every block; a block that is null is left out.
+
+        So an overlay can drop a method of config.yaml.
+        """
+        if not isinstance(blocks, Mapping):
+            return blocks
+        return {
+            name: with_module(name, block) if isinstance(block, Mapping) else block
+            for name, block in blocks.items()
+            if block is not None
+        }
 
     @model_validator(mode="after")
-    def single_task_has_no_dice(self) -> "Study":
-        """Refuse a Dice loss for single_task, whose network gives no class map (Eq. 5)."""
-        single = self.methods.get("single_task")
-        if single is not None and single.loss_weights.dice > 0:
+    def blocks_name_each_other(self) -> "Study":
+        """Refuse a block whose networks another block needs and that is not there or not fit."""
+        for name, method in self.methods.items():
+            for needed in method.requires:
+                if needed not in self.methods:
+                    raise ValueError(f"methods.{name} needs a block methods.{needed}")
+            if method.weights_of is not None:
+                self._check_weights(name, method, method.weights_of)
+        return self
+
+    def _check_weights(self, name: str, method: MethodSettings, source: str) -> None:
+        lender = self.methods.get(source)
+        if lender is None or lender.weights_of is not None:
+            raise ValueError(f"methods.{name}.weights_of: there is no trained block '{source}'")
+        differing = sorted(
+            key for key, value in method.model_dump(exclude=BORROWER_KEYS).items()
+            if lender.model_dump().get(key) != value
+        )  # fmt: skip
+        if differing:
             raise ValueError(
-                "methods.single_task.loss_weights.dice must be 0: single_task gives no class map"
+                f"methods.{name} predicts with the networks of {source}, so it must have the same "
+                f"{', '.join(differing)}"
+            )
+
+    @model_validator(mode="after")
+    def reference_is_tested(self) -> "Study":
+        """Refuse a reference that no table has."""
+        reference = self.statistics.reference
+        tested = [*self.atlas.methods(), *(n for n, m in self.methods.items() if m.tested)]
+        if reference is not None and reference not in tested:
+            raise ValueError(
+                f"statistics.reference must be one of {', '.join(tested)}, not {reference}"
             )
         return self
 
     @model_validator(mode="after")
-    def patches_suit_the_discriminator(self) -> "Study":
-        """Refuse patches that D would halve to a single voxel, which has no instance norm."""
+    def samples_have_dropout(self) -> "Study":
+        """Refuse samples with dropout on of networks that have none."""
         for name, method in self.methods.items():
-            smallest = 2 ** (method.discriminator_blocks + 1)
-            if self.patches.size < smallest:
+            if method.prediction.samples and not getattr(method, "dropout", 0):
                 raise ValueError(
-                    f"patches.size must be at least {smallest} for the "
-                    f"{method.discriminator_blocks} discriminator_blocks of methods.{name}"
+                    f"methods.{name}.prediction.samples must be 0: its networks have no dropout"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def patches_suit_the_networks(self) -> "Study":
+        """Refuse patches that a network would halve to nothing."""
+        for name, method in self.methods.items():
+            smallest = method.smallest_patch
+            if self.patches.size < smallest or self.patches.size % method.patch_multiple:
+                raise ValueError(
+                    f"patches.size must be at least {smallest} and a multiple of "
+                    f"{method.patch_multiple} for methods.{name}"
                 )
         return self
 

@@ -84,7 +84,7 @@ def draw_framework(method: ConditionalGan, name: str, title: str, size: int, lab
     axes.axis("off")
     _draw_generator(axes, generator, size, method.gives_class_map)
     _draw_discriminator(axes, discriminator, size)
-    _draw_losses(axes, method.weights("generator"), TOTAL_EQUATIONS[name])
+    _draw_losses(axes, method.weights("generator", epoch=0), TOTAL_EQUATIONS[name])
     if method.settings.adversarial == "least_squares":
         _text(axes, 0.06, 0.36, "adversarial losses: least squares", colour=GREY)
     return figure

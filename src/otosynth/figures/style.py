@@ -116,10 +116,11 @@ def write_figure(figure: Figure, files: Iterable[str], dpi: int, digest: str) ->
 
 
 def method_colours(methods: Sequence[str]) -> dict[str, str]:
-    """Return a colour for each method: grey for the atlas, then the palette in turn."""
-    trained = [method for method in methods if method != "atlas"]
+    """Return a colour for each method: grey for atlases, then the palette in turn."""
+    atlases = [method for method in methods if method.startswith("atlas")]
+    trained = [method for method in methods if method not in atlases]
     colours = {m: METHOD_COLOURS[k % len(METHOD_COLOURS)] for k, m in enumerate(trained)}
-    return {"atlas": ATLAS_COLOUR} | colours
+    return dict.fromkeys(atlases, ATLAS_COLOUR) | colours
 
 
 def class_patches() -> list[Patch]:

@@ -109,6 +109,12 @@ def _draw_method(rows: np.ndarray, title: str, curves: Sequence[Curve]) -> None:
     _draw_parts(rows[0], first)
     rows[0].set_title(f"{title}, group {first.group}")
     for axes, column in ((rows[1], "score"), (rows[2], "l1")):
+        if column not in first.validation:
+            axes.text(
+                0.5, 0.5, "gives no\nmicro-CT", ha="center", va="center", color=GREY,
+                transform=axes.transAxes,
+            )  # fmt: skip
+            continue
         for number, curve in enumerate(curves):
             _draw_curve(axes, curve, column, METHOD_COLOURS[number % len(METHOD_COLOURS)])
         axes.set_ylim(bottom=0)

@@ -64,3 +64,8 @@ def dice_loss(probabilities: Tensor, classes: Tensor) -> Tensor:
     overlap = (predicted * classes).sum(dim=(2, 3, 4))
     total = predicted.sum(dim=(2, 3, 4)) + classes.sum(dim=(2, 3, 4))
     return 1 - ((2 * overlap + DICE_EPSILON) / (total + DICE_EPSILON)).mean()
+
+
+def masked_l1(microct: Tensor, synthetic: Tensor, mask: Tensor) -> Tensor:
+    """Mean |difference| of two images (batch, 1, z, y, x) inside a mask of that shape."""
+    return ((microct - synthetic).abs() * mask).sum() / mask.sum().clamp(min=1)

@@ -4,14 +4,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from otosynth.configuration.methods import MethodSettings
+    from otosynth.configuration.methods.base import MethodSettings
     from otosynth.methods.base import Method
 
 
-def create_method(name: str, settings: "MethodSettings") -> "Method":
-    """Return the method of this name.
+def create_method(settings: "MethodSettings") -> "Method":
+    """Return the method that some settings are of.
 
     torch is imported with it, not before, so that reading a configuration stays quick.
     """
-    method: Method = importlib.import_module(f"otosynth.methods.{name}").Method(settings)
+    method: Method = importlib.import_module(f"otosynth.methods.{settings.module}").Method(settings)
     return method

@@ -1,42 +1,57 @@
 """What a method is: its networks, its losses, its validation score and its prediction."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from otosynth.configuration.methods import MethodSettings
+from otosynth.configuration.methods.base import MethodSettings
 
 Networks = Mapping[str, nn.Module]
+AIR_LEVEL = -1.0
 
 
 @dataclass(frozen=True)
 class Batch:
     """Patches of pairs, (batch, channel, z, y, x) float32.
 
-    ``ct`` and ``microct`` have one channel in [-1, 1]; ``mask`` one channel, 1 inside; and
-    ``classes`` one channel a class (air, soft, bone), one-hot inside the mask, 0 outside.
+    ``ct`` and ``microct`` have one channel in [-1, 1]; ``mask`` one channel, 1 inside;
+    ``classes`` one channel a class (air, soft, bone), one-hot inside the mask, 0 outside; and
+    ``prior``, for a method that has one, one channel (a mean micro-CT in [-1, 1]) or one a class
+    (their shares of the votes, 0 to 1).
     """
 
     ct: Tensor
     microct: Tensor
     mask: Tensor
     classes: Tensor
+    prior: Tensor | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnpairedBatch(Batch):
+    """A CT patch and a micro-CT patch of two different ears.
+
+    ``mask``, ``classes`` and ``prior`` are the CT's; the micro-CT has its own.
+    """
+
+    microct_mask: Tensor
+    microct_classes: Tensor
 
 
 @dataclass(frozen=True)
 class PatchPrediction:
-    """What a method says of CT patches: micro-CT in [-1, 1] and, where it gives one, classes.
+    """What a method says of CT patches, as far as it says it.
 
-    Both are (batch, z, y, x); ``classes`` is uint8 with air 0, soft tissue 1, bone 2.
+    ``microct`` is (batch, 1, z, y, x) in [-1, 1]; ``probabilities`` has one channel a class (air,
+    soft, bone).
     """
 
-    microct: Tensor
-    classes: Tensor | None
+    microct: Tensor | None
+    probabilities: Tensor | None
 
 
 class Method(ABC):
@@ -49,31 +64,46 @@ class Method(ABC):
         and the closing on the synthetic micro-CT.
     players
         The networks that each optimiser trains, in the order of their steps.
+    required
+        Selected networks of the blocks in ``settings.requires``, by the block's name: frozen, in
+        evaluation mode. Training alone has them.
     """
 
     gives_class_map: ClassVar[bool]
     players: ClassVar[Mapping[str, tuple[str, ...]]]
 
-    def __init__(self, settings: "MethodSettings") -> None:
+    def __init__(self, settings: MethodSettings) -> None:
         self.settings = settings
+        self.required: dict[str, Networks] = {}
 
     @abstractmethod
     def build_networks(self, seed: int) -> dict[str, nn.Module]:
         """Return the networks by name, with weights drawn from ``seed``."""
 
     @abstractmethod
+    def weights(self, player: str, epoch: int) -> dict[str, float]:
+        """Return the weight of each of a player's losses in an epoch (counted from 0).
+
+        Losses that are not named are not computed; a player without any rests in that epoch.
+        """
+
+    @abstractmethod
     def generate(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
-        """Run the generator once for a step; every player's losses share the result."""
+        """Run the generators once for a step; every player's losses share the result."""
 
     @abstractmethod
     def losses(
-        self, player: str, networks: Networks, batch: Batch, generated: dict[str, Tensor]
+        self,
+        player: str,
+        wanted: Collection[str],
+        networks: Networks,
+        batch: Batch,
+        generated: Mapping[str, Tensor],
     ) -> dict[str, Tensor]:
-        """Return a player's unweighted losses by name."""
+        """Return a player's unweighted losses, those that are wanted, by name.
 
-    @abstractmethod
-    def weights(self, player: str) -> dict[str, float]:
-        """Return the weight of each of a player's losses; those of weight 0 are not computed."""
+        What ``generated`` holds carries gradients to the generators; other players detach it.
+        """
 
     @abstractmethod
     def validation_losses(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
@@ -84,8 +114,19 @@ class Method(ABC):
         """Return the number whose lowest value selects the epoch."""
 
     @abstractmethod
-    def predict(self, networks: Networks, ct: Tensor) -> PatchPrediction:
+    def predict(
+        self, networks: Networks, ct: Tensor, prior: Tensor | None = None
+    ) -> PatchPrediction:
         """Predict from CT patches (batch, 1, z, y, x) in [-1, 1]."""
+
+    def look(self, networks: Networks, batch: Batch) -> PatchPrediction:
+        """Return what a person watches of a validation patch while it trains (Fig. 5)."""
+        return self.predict(networks, batch.ct, batch.prior)
+
+
+def air_outside(image: Tensor, mask: Tensor) -> Tensor:
+    """Return an image (batch, channel, z, y, x) in [-1, 1] with air, -1, outside a mask."""
+    return torch.where(mask > 0, image, AIR_LEVEL)
 
 
 def weighted_sum(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:

@@ -1,24 +1,23 @@
 """What single_task and multi_task share: a conditional GAN (thesis III.2 and III.3)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
-from otosynth import losses as terms
-from otosynth.methods.base import Batch, Method, Networks, PatchPrediction
+from otosynth.configuration.methods.gan import GanSettings
+from otosynth.losses import thesis as terms
+from otosynth.methods.base import Batch, Method, Networks, PatchPrediction, air_outside
 from otosynth.networks.discriminator import Discriminator
 from otosynth.networks.generator import Generator, initialise
 from otosynth.seeds import derive_seed
-
-# What x, y and y-hat hold outside the mask when D looks at them: air.
-OUTSIDE = -1.0
 
 
 class ConditionalGan(Method):
     """G maps a CT patch to a micro-CT patch; D judges the pair (CT, micro-CT) of Eq. 1."""
 
+    settings: GanSettings
     players: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "generator": ("generator",),
         "discriminator": ("discriminator",),
@@ -38,17 +37,11 @@ class ConditionalGan(Method):
             initialise(network, derive_seed(seed, "weights", name))
         return networks
 
-    def weights(self, player: str) -> dict[str, float]:
+    def weights(self, player: str, epoch: int) -> dict[str, float]:
         """Return the loss weights: Eq. 5 or 6 for G, the adversarial loss for D."""
         if player == "discriminator":
             return {"discriminator": 1.0}
-        w = self.settings.loss_weights
-        named = {
-            "adversarial": w.adversarial,
-            "weighted_l1": w.weighted_l1,
-            "perception": w.perception,
-            "dice": w.dice,
-        }
+        named: dict[str, float] = self.settings.loss_weights.model_dump()
         return {name: weight for name, weight in named.items() if weight > 0}
 
     def generate(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
@@ -60,18 +53,26 @@ class ConditionalGan(Method):
         return generated
 
     def losses(
-        self, player: str, networks: Networks, batch: Batch, generated: dict[str, Tensor]
+        self,
+        player: str,
+        wanted: Collection[str],
+        networks: Networks,
+        batch: Batch,
+        generated: Mapping[str, Tensor],
     ) -> dict[str, Tensor]:
         """Return the losses of G (Eq. 1 to 4, those with a weight) or of D (Eq. 1)."""
         if player == "discriminator":
             return {"discriminator": self._discriminator_loss(networks, batch, generated)}
-        return self._generator_losses(networks, batch, generated)
+        return self._generator_losses(wanted, networks, batch, generated)
 
     def _generator_losses(
-        self, networks: Networks, batch: Batch, generated: dict[str, Tensor]
+        self,
+        wanted: Collection[str],
+        networks: Networks,
+        batch: Batch,
+        generated: Mapping[str, Tensor],
     ) -> dict[str, Tensor]:
         discriminator = networks["discriminator"]
-        wanted = self.weights("generator")
         losses = {}
         if "adversarial" in wanted:
             verdict = discriminator(_pair(batch.ct, generated["microct"], batch.mask)).float()
@@ -84,10 +85,18 @@ class ConditionalGan(Method):
             losses["perception"] = _perception(discriminator, batch, generated["microct"])
         if "dice" in wanted:
             losses["dice"] = terms.dice_loss(generated["probabilities"], batch.classes)
+        if "hausdorff" in wanted or "centreline" in wanted:
+            # Imported here: it imports MONAI, which a machine that only trains may lack.
+            from otosynth.losses.shape import centreline_loss, hausdorff_loss
+
+            if "hausdorff" in wanted:
+                losses["hausdorff"] = hausdorff_loss(generated["probabilities"], batch.classes)
+            if "centreline" in wanted:
+                losses["centreline"] = centreline_loss(generated["probabilities"], batch.classes)
         return losses
 
     def _discriminator_loss(
-        self, networks: Networks, batch: Batch, generated: dict[str, Tensor]
+        self, networks: Networks, batch: Batch, generated: Mapping[str, Tensor]
     ) -> Tensor:
         discriminator = networks["discriminator"]
         real = discriminator(_pair(batch.ct, batch.microct, batch.mask)).float()
@@ -102,27 +111,27 @@ class ConditionalGan(Method):
         """Return weighted L1, perception, plain L1 and, with a class map, the Dice loss."""
         generated = self.generate(networks, batch)
         microct = generated["microct"]
-        inside = batch.mask.sum().clamp(min=1)
         losses = {
             "weighted_l1": terms.weighted_l1_loss(batch.microct, microct, batch.classes),
             "perception": _perception(networks["discriminator"], batch, microct),
-            "l1": ((batch.microct - microct).abs() * batch.mask).sum() / inside,
+            "l1": terms.masked_l1(batch.microct, microct, batch.mask),
         }
         if self.gives_class_map:
             losses["dice"] = terms.dice_loss(generated["probabilities"], batch.classes)
         return losses
 
-    def predict(self, networks: Networks, ct: Tensor) -> PatchPrediction:
-        """Predict the micro-CT and, with four outputs, the most probable class."""
+    def predict(
+        self, networks: Networks, ct: Tensor, prior: Tensor | None = None
+    ) -> PatchPrediction:
+        """Predict the micro-CT and, with four outputs, the classes."""
         logits = networks["generator"](ct).float()
-        classes = logits[:, 1:].argmax(dim=1).to(torch.uint8) if self.gives_class_map else None
-        return PatchPrediction(torch.tanh(logits[:, 0]), classes)
+        probabilities = torch.softmax(logits[:, 1:], dim=1) if self.gives_class_map else None
+        return PatchPrediction(torch.tanh(logits[:, :1]), probabilities)
 
 
 def _pair(first: Tensor, second: Tensor, mask: Tensor) -> Tensor:
-    """Return the two images as channels, as D sees them: -1 outside the mask."""
-    pair = torch.cat([first, second], dim=1)
-    return torch.where(mask > 0, pair, OUTSIDE)
+    """Return the two images as channels, as D sees them: air outside the mask."""
+    return air_outside(torch.cat([first, second], dim=1), mask)
 
 
 def _perception(network: nn.Module, batch: Batch, microct: Tensor) -> Tensor:

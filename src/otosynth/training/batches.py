@@ -1,17 +1,23 @@
 """Patches from disk to the network: cut, scaled to [-1, 1], classes one-hot inside the mask."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import torch
 
-from otosynth.methods.base import Batch
+from otosynth.errors import InputError
+from otosynth.methods.base import Batch, UnpairedBatch
 from otosynth.normalisation import Normalisation
 from otosynth.pairs import Pair
+from otosynth.priors import prior_channels
 from otosynth.tissues import CLASSES
 from otosynth.training.arithmetic import Arithmetic
+
+SPATIAL_AXES = (2, 3, 4)
 
 
 @dataclass(frozen=True)
@@ -44,13 +50,88 @@ class PatchReader:
         at = tuple(slice(row[axis], row[axis] + row["size"]) for axis in "zyx")
         mask = pair.mask[at] > 0
         classes = np.stack([(pair.classmap[at] == k) & mask for k in range(len(CLASSES))])
+        prior = prior_channels([volume[at] for volume in pair.prior], self.normalisation)
         return Batch(
             ct=self._tensor(self.normalisation.ct.normalise(pair.ct[at])[None]),
             microct=self._tensor(self.normalisation.microct.normalise(pair.microct[at])[None]),
             mask=self._tensor(mask[None]),
             classes=self._tensor(classes),
+            prior=None if prior is None else self._tensor(prior),
         )
 
     def _tensor(self, channels: np.ndarray) -> torch.Tensor:
         patch = torch.from_numpy(np.ascontiguousarray(channels, np.float32))[None]
         return self.arithmetic.place(patch)
+
+
+@dataclass(frozen=True)
+class TrainingPatches:
+    """What a training step sees: a pair's patch, or two ears' patches; mirrored or not.
+
+    Attributes
+    ----------
+    reader
+        The training specimens' patches.
+    paired
+        Whether CT and micro-CT are of the same ear.
+    augmentation
+        ``none``, or ``flips``: mirrored at random along each axis.
+    """
+
+    reader: PatchReader
+    paired: bool
+    augmentation: Literal["none", "flips"]
+
+    def __post_init__(self) -> None:
+        """Refuse an unpaired training on one ear.
+
+        Raises
+        ------
+        InputError
+            If the micro-CT could be of no other ear than the CT.
+        """
+        if not self.paired and len(self._rows_of) < 2:
+            raise InputError(
+                "A method that trains without pairs needs two training specimens in every group; "
+                f"here there is only {', '.join(self._rows_of)}."
+            )
+
+    def read(self, index: int, seed: int) -> Batch:
+        """Return a step's batch: the patch in row ``index``, and what ``seed`` decides."""
+        random = np.random.default_rng(seed)
+        batch = self.reader.read(index)
+        if not self.paired:
+            batch = _unpaired(batch, self.reader.read(self.partner(index, random)))
+        return _flipped(batch, random) if self.augmentation == "flips" else batch
+
+    def partner(self, index: int, random: np.random.Generator) -> int:
+        """Return the row of the micro-CT that accompanies a CT: any of another ear."""
+        own = self.reader.table["specimen"].iloc[index]
+        others = np.concatenate([rows for name, rows in self._rows_of.items() if name != own])
+        return int(random.choice(others))
+
+    @cached_property
+    def _rows_of(self) -> dict[str, np.ndarray]:
+        """The rows of each specimen."""
+        specimens = self.reader.table["specimen"].to_numpy()
+        return {name: np.flatnonzero(specimens == name) for name in dict.fromkeys(specimens)}
+
+
+def _unpaired(ct: Batch, microct: Batch) -> UnpairedBatch:
+    return UnpairedBatch(
+        ct=ct.ct,
+        mask=ct.mask,
+        classes=ct.classes,
+        prior=ct.prior,
+        microct=microct.microct,
+        microct_mask=microct.mask,
+        microct_classes=microct.classes,
+    )
+
+
+def _flipped(batch: Batch, random: np.random.Generator) -> Batch:
+    """Mirror all of a batch along some axes."""
+    axes = [axis for axis in SPATIAL_AXES if random.random() < 0.5]
+    tensors = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    flipped = {n: t if t is None or not axes else t.flip(axes) for n, t in tensors.items()}
+    return type(batch)(**flipped)

@@ -30,6 +30,11 @@ def checkpoint_epoch(path: Path) -> int:
     return int(path.stem.removeprefix("epoch-"))
 
 
+def selected_checkpoint(checkpoints: Path, selected: Path) -> Path:
+    """Return the checkpoint in a folder that the choice of the epoch (``selected.json``) names."""
+    return checkpoints / str(json.loads(selected.read_text(encoding="utf-8"))["checkpoint"])
+
+
 def encode(tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> bytes:
     """Return tensors and facts as the bytes of a safetensors file."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

@@ -22,22 +22,20 @@ def monitor_images(
     Returns
     -------
     dict
-        ``real_A`` (CT), ``fake_B`` (synthetic micro-CT), ``real_B`` (micro-CT), each (y, x) in
-        [-1, 1]; and ``target_class_map`` and, where the method gives one, ``fake_class_map``,
-        (y, x) with air 0, soft tissue 1, bone 2.
+        ``real_A`` (CT), ``real_B`` (micro-CT) and, where the method gives one, ``fake_B``
+        (synthetic micro-CT), each (y, x) in [-1, 1]; and, where it gives one, ``fake_class_map``
+        beside ``target_class_map``, (y, x) with air 0, soft tissue 1, bone 2.
     """
     for network in networks.values():
         network.eval()
     with torch.inference_mode(), arithmetic.autocast():
-        prediction = method.predict(networks, batch.ct)
+        prediction = method.look(networks, batch)
     middle = batch.ct.shape[2] // 2
-    images = {
-        "real_A": batch.ct[0, 0, middle],
-        "fake_B": prediction.microct[0, middle],
-        "real_B": batch.microct[0, 0, middle],
-    }
-    if prediction.classes is not None:
-        images["fake_class_map"] = prediction.classes[0, middle]
+    images = {"real_A": batch.ct[0, 0, middle], "real_B": batch.microct[0, 0, middle]}
+    if prediction.microct is not None:
+        images["fake_B"] = prediction.microct[0, 0, middle]
+    if prediction.probabilities is not None:
+        images["fake_class_map"] = prediction.probabilities[0, :, middle].argmax(dim=0)
         images["target_class_map"] = batch.classes[0, :, middle].argmax(dim=0)
     return {name: image.float().cpu().numpy() for name, image in images.items()}
 

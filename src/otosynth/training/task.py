@@ -4,22 +4,23 @@ import json
 import logging
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from otosynth.configuration.methods import MethodSettings, TrainingSettings
+from otosynth.configuration.methods import method_settings
+from otosynth.configuration.training import TrainingSettings
 from otosynth.files import write_csv, write_json
 from otosynth.methods import create_method
+from otosynth.methods.base import Method
 from otosynth.normalisation import Normalisation
 from otosynth.pairs import open_pairs
-from otosynth.patches import fullest_patch
 from otosynth.seeds import derive_seed
-from otosynth.training.arithmetic import resolve_arithmetic
+from otosynth.training.arithmetic import Arithmetic, resolve_arithmetic
 from otosynth.training.batches import PatchReader
-from otosynth.training.checkpoints import CHECKPOINTS
+from otosynth.training.checkpoints import CHECKPOINTS, load_trained
 from otosynth.training.state import state_folder
 from otosynth.training.team import Team
 from otosynth.training.trainer import Job, Trainer
@@ -51,6 +52,11 @@ class TrainingTask:
     fold
         Split (training, validation) to its specimens, each with the digest of its pair; the
         checkpoints carry it.
+    priors
+        Files of the ears' priors, for a method that has one.
+    required
+        Blocks whose selected networks the training needs, each with the ``settings`` of its block
+        and the ``checkpoint``.
     """
 
     method: str
@@ -66,6 +72,8 @@ class TrainingTask:
     normalisation: str
     code: dict[str, str]
     fold: dict[str, dict[str, str]]
+    priors: tuple[str, ...] = ()
+    required: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -82,7 +90,9 @@ class TrainingTask:
         # How often the state is saved changes no result.
         training = {k: v for k, v in self.training.items() if k not in ("state_minutes", "seeds")}
         decisions = asdict(self) | {"training": training}
-        inputs = (*self.pairs, self.training_table, self.validation_table, self.normalisation)
+        checkpoints = [block["checkpoint"] for block in self.required.values()]
+        tables = (self.training_table, self.validation_table, self.normalisation)
+        inputs = (*self.pairs, *self.priors, *tables, *checkpoints)
         return state_folder(root, self.title, decisions, inputs)
 
     def write(self, path: Path) -> None:
@@ -93,7 +103,7 @@ class TrainingTask:
     def read(cls, path: Path) -> "TrainingTask":
         """Read what ``write`` wrote."""
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return cls(**data | {"pairs": tuple(data["pairs"])})
+        return cls(**data | {name: tuple(data[name]) for name in ("pairs", "priors")})
 
 
 def train_task(task: TrainingTask, folder: Path, team: Team) -> None:
@@ -111,21 +121,47 @@ def train_task(task: TrainingTask, folder: Path, team: Team) -> None:
         As ``Trainer.train``.
     """
     settings = TrainingSettings(**task.training)
-    method = create_method(task.method, MethodSettings(title=task.method, **task.settings))
+    method = create_method(method_settings(task.method, task.settings))
     arithmetic = resolve_arithmetic(settings.device, settings.precision, settings.threads)
+    attach_required(method, task.required, arithmetic)
     normalisation = Normalisation.read(Path(task.normalisation))
-    pairs = open_pairs(task.pairs, task.mirrored)
+    pairs = open_pairs(task.pairs, task.mirrored, task.priors)
     training, validation = (
         PatchReader(pd.read_csv(table, sep="\t"), pairs, normalisation, arithmetic)
         for table in (task.training_table, task.validation_table)
     )
     logger.info("%s: %s", task.title, arithmetic.describe())
-    example = validation.read(fullest_patch(validation.table))
     seed = derive_seed(task.study_seed, "training", task.group, task.method, task.seed)
-    job = Job(task.title, seed, folder, settings.state_minutes, task.fold)
-    history = Trainer(method, training, example, arithmetic, job, team).train()
+    job = Job(
+        task.title, seed, folder, settings.state_minutes, task.fold,
+        settings.petaflop, settings.patience,
+    )  # fmt: skip
+    history = Trainer(method, training, validation, arithmetic, job, team).train()
     if team.leads:
         write_csv(history, folder / HISTORY)
+
+
+def attach_required(
+    method: Method, required: Mapping[str, Mapping[str, Any]], arithmetic: Arithmetic
+) -> None:
+    """Give a method the selected networks of other blocks that its training needs, frozen.
+
+    Parameters
+    ----------
+    required
+        As in ``TrainingTask``.
+
+    Raises
+    ------
+    InputError
+        If a checkpoint is missing, damaged or of other networks.
+    """
+    for name, block in required.items():
+        lender = create_method(method_settings(name, block["settings"]))
+        networks = load_trained(lender, Path(block["checkpoint"]), arithmetic)
+        for network in networks.values():
+            network.requires_grad_(False)
+        method.required[name] = networks
 
 
 def publish(folder: Path, outputs: Mapping[str, str]) -> None:

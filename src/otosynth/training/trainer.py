@@ -3,19 +3,21 @@
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 import torch
 
 from otosynth.errors import InputError, Stopped
 from otosynth.methods.base import Batch, Method, weighted_sum
+from otosynth.patches import fullest_patch
 from otosynth.seeds import derive_seed
+from otosynth.selection import mean_losses
 from otosynth.training.arithmetic import Arithmetic
-from otosynth.training.batches import PatchReader
+from otosynth.training.batches import PatchReader, TrainingPatches
+from otosynth.training.budget import affordable_steps, count_operations
 from otosynth.training.checkpoints import CHECKPOINTS, checkpoint_name, write_checkpoint
 from otosynth.training.monitor import Monitor, monitor_images
 from otosynth.training.schedule import learning_rate, patch_order
@@ -23,12 +25,11 @@ from otosynth.training.state import Progress, check_precision, load_state, save_
 from otosynth.training.stopping import Requests, requests_by_signal
 from otosynth.training.team import Team
 
-if TYPE_CHECKING:
-    from otosynth.configuration.methods import MethodSettings
-
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_MESSAGES = 30.0
+# Column of the history that holds the validation score of an epoch with a checkpoint.
+SCORE = "validation_score"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,10 @@ class Job:
         Longest time between two saves of the state.
     fold
         Split to specimens with the digests of their pairs; every checkpoint carries it.
+    petaflop
+        Budget of operations, in 1e15, that decides the steps of an epoch; none: the schedule.
+    patience
+        Checkpoints without a lower validation score after which it ends; none: all epochs.
     """
 
     title: str
@@ -54,6 +59,8 @@ class Job:
     folder: Path
     state_minutes: float
     fold: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    petaflop: float | None = None
+    patience: int | None = None
 
 
 class Trainer:
@@ -63,8 +70,8 @@ class Trainer:
     ----------
     method, reader, arithmetic, job
         What to train, on what, how and under which name.
-    example
-        A patch of the validation specimen, drawn after each epoch (Fig. 5).
+    validation
+        The validation specimens' patches; the fullest is drawn after each epoch (Fig. 5).
     team
         The processes that train together: each takes every ``team.size``-th patch of an epoch.
     """
@@ -73,21 +80,23 @@ class Trainer:
         self,
         method: Method,
         reader: PatchReader,
-        example: Batch,
+        validation: PatchReader,
         arithmetic: Arithmetic,
         job: Job,
         team: Team | None = None,
     ) -> None:
-        self.method, self.reader, self.example = method, reader, example
+        self.method, self.reader, self.validation = method, reader, validation
+        self.example = validation.read(fullest_patch(validation.table))
         self.arithmetic, self.job, self.team = arithmetic, job, team or Team()
-        self.settings: MethodSettings = method.settings
+        self.settings = method.settings
+        self.patches = TrainingPatches(reader, method.settings.paired, method.settings.augmentation)
         self.networks = {
             name: arithmetic.place_network(network)
             for name, network in method.build_networks(job.seed).items()
         }
         self.optimisers = {player: self._optimiser(player) for player in method.players}
         # A last step that too few patches are left for is filled up from the table's next round.
-        self.steps = math.ceil((self.settings.steps_per_epoch or len(reader)) / self.team.size)
+        self.steps = math.ceil(self._visits() / self.team.size)
         self.saved = time.monotonic()
 
     def _optimiser(self, player: str) -> torch.optim.Adam:
@@ -97,6 +106,20 @@ class Trainer:
         return torch.optim.Adam(
             parameters, self.settings.learning_rate, betas=self.settings.adam_betas, fused=True
         )
+
+    def _visits(self) -> int:
+        """Return the patches that an epoch visits."""
+        if self.job.petaflop is None:
+            return self.settings.steps_per_epoch or len(self.reader)
+        batch = self.patches.read(0, self.job.seed)
+        last_epoch = self.settings.epochs - 1
+        operations = count_operations(lambda: list(self._backward(batch, last_epoch)))
+        steps = affordable_steps(self.job.petaflop, operations, self.settings.epochs)
+        logger.info(
+            "%s: %.1f Gflop a step, so %g Pflop are %d steps in each of %d epochs",
+            self.job.title, operations / 1e9, self.job.petaflop, steps, self.settings.epochs,
+        )  # fmt: skip
+        return steps
 
     def train(self) -> pd.DataFrame:
         """Train all epochs, from the last saved state where there is one.
@@ -119,7 +142,7 @@ class Trainer:
             progress = self._resume()
             monitor = self._monitor(progress)
             speed = Speed(self.job.title, self.settings.epochs * self.steps)
-            while progress.epoch < self.settings.epochs:
+            while progress.epoch < self.settings.epochs and not self._is_on_plateau(progress):
                 self._train_epoch(progress, speed, requests)
                 if monitor:
                     self._show(monitor, progress, speed)
@@ -165,8 +188,9 @@ class Trainer:
         order = patch_order(len(self.reader), visits, self.job.seed, epoch)
         for step in range(progress.step, self.steps):
             visit = step * self.team.size + self.team.rank
-            torch.manual_seed(derive_seed(self.job.seed, "step", epoch, visit))
-            losses = self._step(self.reader.read(int(order[visit])))
+            seed = derive_seed(self.job.seed, "step", epoch, visit)
+            torch.manual_seed(seed)
+            losses = self._step(self.patches.read(int(order[visit]), seed), epoch)
             self._add(progress, self.team.average(losses))
             progress.step = step + 1
             speed.count(epoch * self.steps + step + 1)
@@ -189,22 +213,38 @@ class Trainer:
             save_state(self.job.folder, progress, self.networks, self.optimisers)
         self.saved = time.monotonic()
 
-    def _step(self, batch: Batch) -> dict[str, torch.Tensor]:
-        """Step every player once; return all losses, still on the device."""
+    def _is_on_plateau(self, progress: Progress) -> bool:
+        """Return whether the last checkpoints brought no lower validation score."""
+        if self.job.patience is None:
+            return False
+        scores = [row[SCORE] for row in progress.history if SCORE in row]
+        return len(scores) - 1 - scores.index(min(scores)) >= self.job.patience if scores else False
+
+    def _step(self, batch: Batch, epoch: int) -> dict[str, torch.Tensor]:
+        """Step every player that plays in this epoch; return all losses, still on the device."""
         values: dict[str, torch.Tensor] = {}
-        self._train_only(tuple(self.networks))
-        with self.arithmetic.autocast():
-            generated = self.method.generate(self.networks, batch)
-        for player, names in self.method.players.items():
-            self._train_only(names)
-            with self.arithmetic.autocast():
-                losses = self.method.losses(player, self.networks, batch, generated)
-            self.optimisers[player].zero_grad(set_to_none=True)
-            weighted_sum(losses, self.method.weights(player)).backward()
+        for player, losses in self._backward(batch, epoch):
+            names = self.method.players[player]
             self.team.average_gradients(self.networks[name] for name in names)
             self.optimisers[player].step()
             values.update({name: loss.detach() for name, loss in losses.items()})
         return values
+
+    def _backward(self, batch: Batch, epoch: int) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
+        """Yield each player that plays in this epoch with its losses, once it has gradients."""
+        self._train_only(tuple(self.networks))
+        with self.arithmetic.autocast():
+            generated = self.method.generate(self.networks, batch)
+        for player, names in self.method.players.items():
+            weights = self.method.weights(player, epoch)
+            if not weights:
+                continue
+            self._train_only(names)
+            with self.arithmetic.autocast():
+                losses = self.method.losses(player, weights, self.networks, batch, generated)
+            self.optimisers[player].zero_grad(set_to_none=True)
+            weighted_sum(losses, weights).backward()
+            yield player, losses
 
     def _train_only(self, names: tuple[str, ...]) -> None:
         for name, network in self.networks.items():
@@ -226,7 +266,8 @@ class Trainer:
         progress.history.append({"epoch": progress.epoch, "learning_rate": rate, **means})
         every = self.settings.checkpoint_every
         last = progress.epoch == self.settings.epochs
-        if self.team.leads and (progress.epoch % every == 0 or last):
+        saves = progress.epoch % every == 0 or last
+        if saves and self.team.leads:
             name = checkpoint_name(progress.epoch)
             facts = {
                 "epoch": progress.epoch,
@@ -236,7 +277,16 @@ class Trainer:
             progress.checkpoints[name] = write_checkpoint(
                 self.job.folder / CHECKPOINTS / name, self.networks, facts
             )
+        if saves and self.job.patience is not None:
+            progress.history[-1][SCORE] = self._validation_score()
         self._save(progress)
+
+    def _validation_score(self) -> float:
+        for network in self.networks.values():
+            network.eval()
+        return self.method.validation_score(
+            mean_losses(self.method, self.networks, self.validation)
+        )
 
 
 class Speed:

@@ -1,0 +1,25 @@
+"""Paired differences of every method to the reference, as a table and as Figure 9."""
+
+import pandas as pd
+
+from otosynth.figures.differences import draw_differences
+from otosynth.figures.style import write_figure
+from otosynth.jobs import job
+from otosynth.statistics import paired_comparison, paired_differences
+from otosynth.tables import write_with_digest
+
+with job(snakemake) as recorder:
+    params = snakemake.params
+    scores = pd.read_csv(snakemake.input.scores)
+    comparison = paired_comparison(
+        scores, params.reference, resamples=params.statistics["resamples"], seed=params.seed
+    )
+    write_with_digest(
+        comparison.assign(study=params.study, label=params.label),
+        snakemake.output.table,
+        recorder.digest,
+    )
+    ears = paired_differences(scores, params.reference)
+    figure = draw_differences(comparison, params.titles, params.label, ears)
+    files = [snakemake.output.png, snakemake.output.pdf]
+    write_figure(figure, files, params.figures["dpi"], recorder.digest)

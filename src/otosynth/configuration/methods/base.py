@@ -1,0 +1,102 @@
+"""What the settings of every trained method share: its schedule and how it predicts."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from otosynth.configuration.base import Section
+
+
+class PredictionSettings(Section):
+    """How whole ears are predicted from patches (thesis III.1, and what it left for later)."""
+
+    overlap: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Overlap of neighbouring patches in testing, as a share of their edge; "
+        "0: none, as published. Overlapping patches are blended by a Gaussian.",
+    )
+    samples: int = Field(
+        0,
+        ge=0,
+        description="Predictions with dropout on that are averaged; their spread is the "
+        "uncertainty map. 0: one prediction with dropout off.",
+    )
+
+
+class MethodSettings(Section):
+    """Settings that every method has; a method adds its networks and its losses.
+
+    Attributes
+    ----------
+    paired
+        Whether CT and micro-CT of a training step are of the same ear.
+    prior
+        What the group's training ears, registered to the ear, say of it beforehand: their mean
+        micro-CT, their votes for each class, or nothing.
+    requires
+        Blocks whose selected networks the training of this one needs.
+    gives_microct
+        Whether it predicts a micro-CT.
+    tested
+        Whether it predicts tested ears; a network that only serves others does not.
+    """
+
+    paired: ClassVar[bool] = True
+    prior: ClassVar[Literal["microct", "classes"] | None] = None
+    requires: ClassVar[tuple[str, ...]] = ()
+    gives_microct: ClassVar[bool] = True
+    tested: ClassVar[bool] = True
+
+    title: str = Field(description="Name in figures and tables.")
+    module: str = Field(
+        "", description="File in otosynth.methods; empty: the name of the block itself."
+    )
+    weights_of: str | None = Field(
+        None,
+        description="Another block with the same networks: this one is not trained, it predicts "
+        "with that one's.",
+    )
+    factor: int = Field(1, ge=1, le=8, description="Down-sampling of the pair before training.")
+    epochs: int = Field(200, ge=1, description="Epochs in all.")
+    constant_epochs: int = Field(
+        100, ge=0, description="Epochs at the full rate; then it falls linearly to 0."
+    )
+    steps_per_epoch: int | None = Field(
+        None, ge=1, description="Patches drawn per epoch, by seed; null: every patch."
+    )
+    learning_rate: float = Field(2e-4, gt=0, description="Rate of Adam for all networks.")
+    adam_betas: tuple[float, float] = Field((0.5, 0.999), description="Adam's two decay rates.")
+    checkpoint_every: int = Field(5, ge=1, description="Epochs between checkpoints.")
+    augmentation: Literal["none", "flips"] = Field(
+        "none",
+        description="`flips`: each training patch is mirrored at random along each axis.",
+    )
+    prediction: PredictionSettings = PredictionSettings()
+
+    @property
+    def smallest_patch(self) -> int:
+        """Smallest edge of a patch that the networks take (voxels)."""
+        return 8
+
+    @property
+    def patch_multiple(self) -> int:
+        """What a patch's edge must be a multiple of, since the networks halve it (voxels)."""
+        return 4
+
+    @model_validator(mode="after")
+    def adam_is_possible(self) -> "MethodSettings":
+        """Refuse decay rates that Adam does not take."""
+        if not all(0 <= beta < 1 for beta in self.adam_betas):
+            raise ValueError("adam_betas must be two numbers from 0 to below 1")
+        return self
+
+    @model_validator(mode="after")
+    def schedule_fits(self) -> "MethodSettings":
+        """Refuse a schedule that never saves or that decays after its end."""
+        if self.constant_epochs > self.epochs:
+            raise ValueError("constant_epochs must not exceed epochs")
+        if self.checkpoint_every > self.epochs:
+            raise ValueError("checkpoint_every must not exceed epochs")
+        return self

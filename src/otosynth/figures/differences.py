@@ -1,0 +1,142 @@
+"""Paired differences of every method to a reference method, ear by ear."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from otosynth.figures.style import (
+    CLASS_TITLES,
+    GREY,
+    INK,
+    PALE,
+    SMALL_PT,
+    TEXT_PT,
+    method_colours,
+    new_figure,
+)
+from otosynth.statistics import LOWER_IS_BETTER, caveat
+from otosynth.tissues import CLASSES
+
+METRIC_TITLES = {
+    "dice": "Dice",
+    "assd_mm": "ASSD (mm)",
+    "hd95_mm": "HD95 (mm)",
+    "perceptual_error": "perceptual error",
+    "psnr_db": "PSNR (dB)",
+    "ssim": "SSIM",
+    "mean_absolute_error": "mean absolute error",
+    "psnr_local_db": "local PSNR (dB)",
+    "ssim_local": "local SSIM",
+    "pixel_accuracy": "pixel accuracy",
+    "perceptibility_dice": "perceptibility (Dice)",
+    "perceptibility_assd_mm": "perceptibility (ASSD, mm)",
+    "perceptibility_hd95_mm": "perceptibility (HD95, mm)",
+    "s_score": "S-score",
+}
+ROW_IN, LINE_IN = 0.36, 0.13
+FOOTER_CHARACTERS = 118
+# The points of one row are spread over this height, in rows, above and below the interval.
+SPREAD = 0.5
+
+
+def draw_differences(
+    comparison: pd.DataFrame,
+    titles: Mapping[str, str],
+    label: str,
+    ears: pd.DataFrame | None = None,
+) -> Figure:
+    """Draw mean differences to the reference with their bootstrap intervals.
+
+    Parameters
+    ----------
+    comparison
+        As :func:`otosynth.statistics.paired_comparison` gives, for one metric and reference.
+    titles
+        Method to its name, in the order of the rows.
+    label
+        What the data are.
+    ears
+        As :func:`otosynth.statistics.paired_differences` gives; drawn as points.
+    """
+    metric, reference = comparison["metric"].iloc[0], comparison["reference"].iloc[0]
+    methods = [method for method in titles if method in set(comparison["method"])]
+    lines = _footer(comparison)
+    name = METRIC_TITLES.get(metric, metric)
+    figure = new_figure(
+        f"{name}: difference to {titles[reference]} on the same ears",
+        label,
+        "diamonds: mean, lines: 95 % bootstrap interval over ears"
+        + ("; dots: ears" if ears is not None else "")
+        + "; at the right: ears won",
+        len(methods) * ROW_IN + len(lines) * LINE_IN + 0.75,
+    )
+    classes = [name for name in (*CLASSES, "") if name in set(comparison["class"])]
+    panels = figure.subplots(1, len(classes), sharex=True, sharey=True, squeeze=False)[0]
+    class_titles = dict(zip(CLASSES, CLASS_TITLES, strict=True)) | {"": "all classes"}
+    # Of all titles, so that a method has its colour whatever the reference is.
+    colours = method_colours(list(titles))
+    better = "left" if metric in LOWER_IS_BETTER else "right"
+    for axes, of_class in zip(panels, classes, strict=True):
+        _draw_class(axes, comparison[comparison["class"] == of_class], methods, colours)
+        if ears is not None:
+            _draw_ears(axes, ears[ears["class"] == of_class], methods)
+        axes.set_title(class_titles[of_class])
+    panels[0].set_yticks(range(len(methods)), [titles[m] for m in methods], fontsize=TEXT_PT)
+    # The first method stands on top.
+    panels[0].set_ylim(len(methods) - 0.5, -0.5)
+    figure.supxlabel(
+        f"difference in {name}, method minus {titles[reference]} (better to the {better})\n\n"
+        + "\n".join(lines),
+        fontsize=SMALL_PT,
+    )
+    return figure
+
+
+def _footer(comparison: pd.DataFrame) -> Sequence[str]:
+    ears, groups = int(comparison["ears"].max()), int(comparison["groups"].max())
+    return textwrap.wrap(caveat(ears, groups, len(comparison)), FOOTER_CHARACTERS)
+
+
+def _draw_class(
+    axes: Axes, rows: pd.DataFrame, methods: Sequence[str], colours: Mapping[str, str]
+) -> None:
+    axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
+    for row in rows.itertuples():
+        if row.method not in methods:
+            continue
+        height = methods.index(row.method)
+        axes.plot([row.low, row.high], [height, height], color=INK, linewidth=1.4, zorder=4)
+        axes.plot(
+            row.mean_difference, height, "D", markersize=5, markerfacecolor=colours[row.method],
+            markeredgecolor=INK, markeredgewidth=0.8, zorder=6,
+        )  # fmt: skip
+        axes.annotate(
+            f"{row.ears_won}/{row.ears}",
+            (1, height),
+            xycoords=("axes fraction", "data"),
+            xytext=(2, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=SMALL_PT,
+        )
+    axes.annotate(
+        "won", (1, 1), xycoords="axes fraction", xytext=(2, 6), textcoords="offset points",
+        va="bottom", fontsize=SMALL_PT, color=GREY,
+    )  # fmt: skip
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axes.grid(axis="x", color=PALE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
+
+
+def _draw_ears(axes: Axes, rows: pd.DataFrame, methods: Sequence[str]) -> None:
+    for height, method in enumerate(methods):
+        values = rows[rows["method"] == method].sort_values("specimen")["difference"]
+        # One ear keeps its height in all rows.
+        heights = height + np.linspace(-SPREAD / 2, SPREAD / 2, len(values))
+        axes.plot(values, heights, "o", color=GREY, markersize=2.2, zorder=5)

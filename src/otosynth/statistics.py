@@ -1,0 +1,316 @@
+"""Statistics that fit a handful of ears (method.md section 8).
+
+All functions read the long score table (:mod:`otosynth.scores`) of one study. An ear is the unit:
+seeds repeat a training on the same ears, so they are averaged first and never counted as ears.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from otosynth.errors import InputError
+
+RESAMPLES = 10_000
+CONFIDENCE = 0.95
+SIGNIFICANCE = 0.05
+# Up to this many ears all 2^n sign patterns are counted; above, 2^16 are drawn.
+EXACT_EARS_AT_MOST = 16
+LOWER_IS_BETTER = frozenset(
+    {
+        "assd_mm",
+        "hd95_mm",
+        "mean_absolute_error",
+        "perceptibility_assd_mm",
+        "perceptibility_hd95_mm",
+        "perceptual_error",
+    }
+)
+
+
+def ear_values(scores: pd.DataFrame, metric: str = "dice", grid: str = "microct") -> pd.DataFrame:
+    """Return one value an ear, method and class: the mean over the seeds.
+
+    Values that are not finite (an absent class, the PSNR of equal volumes) are left out.
+
+    Parameters
+    ----------
+    scores
+        Long table with the columns of :data:`otosynth.scores.SCORE_COLUMNS`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns group, specimen, method, class, value.
+
+    Raises
+    ------
+    InputError
+        If the table is of several studies or lacks the metric on the grid.
+    """
+    keys = ["group", "specimen", "method", "class"]
+    rows = _finite_rows(scores, metric, grid)
+    return rows.groupby(keys, sort=False)["value"].mean().reset_index()
+
+
+def paired_differences(
+    scores: pd.DataFrame, reference: str, metric: str = "dice", grid: str = "microct"
+) -> pd.DataFrame:
+    """Return each ear's difference of every method to a reference method.
+
+    Ears that lack the value of either method are left out.
+
+    Parameters
+    ----------
+    scores
+        Long table with the columns of :data:`otosynth.scores.SCORE_COLUMNS`.
+    reference
+        The method that is taken away from the others.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns method, class, group, specimen, difference (in the metric's unit).
+
+    Raises
+    ------
+    InputError
+        As :func:`ear_values`, or if the reference has no value.
+    """
+    values = ear_values(scores, metric, grid)
+    of_reference = values[values["method"] == reference].drop(columns="method")
+    if of_reference.empty:
+        raise InputError(f"The reference method {reference} has no {metric} on the {grid} grid.")
+    others = values[values["method"] != reference]
+    pairs = others.merge(
+        of_reference, on=["group", "specimen", "class"], suffixes=("", "_reference")
+    )
+    pairs["difference"] = pairs["value"] - pairs["value_reference"]
+    return pairs[["method", "class", "group", "specimen", "difference"]]
+
+
+def paired_comparison(
+    scores: pd.DataFrame,
+    reference: str,
+    metric: str = "dice",
+    grid: str = "microct",
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Compare every method with a reference method on the same ears.
+
+    Parameters
+    ----------
+    scores
+        Long table with the columns of :data:`otosynth.scores.SCORE_COLUMNS`.
+    reference
+        The method that is taken away from the others.
+    resamples
+        How often the bootstrap draws the ears anew.
+    seed
+        Of the bootstrap and, above 16 ears, of the sign flips.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a method and class: metric, reference, method, class, ears, groups,
+        mean_difference (method minus reference), low and high (:func:`bootstrap_interval`),
+        p_value (:func:`sign_flip_p`), ears_won and ears_tied by the method. Classes without a
+        pair of values have no row.
+
+    Raises
+    ------
+    InputError
+        As :func:`paired_differences`.
+    """
+    differences = paired_differences(scores, reference, metric, grid)
+    rows = []
+    for (method, name), ears in differences.groupby(["method", "class"], sort=False):
+        values = ears["difference"].to_numpy()
+        gains = -values if metric in LOWER_IS_BETTER else values
+        low, high = bootstrap_interval(values, resamples, seed)
+        rows.append(
+            {
+                "metric": metric,
+                "reference": reference,
+                "method": method,
+                "class": name,
+                "ears": len(values),
+                "groups": ears["group"].nunique(),
+                "mean_difference": values.mean(),
+                "low": low,
+                "high": high,
+                "p_value": sign_flip_p(values, seed),
+                "ears_won": int(np.count_nonzero(gains > 0)),
+                "ears_tied": int(np.count_nonzero(gains == 0)),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def method_summary(
+    scores: pd.DataFrame,
+    metric: str = "dice",
+    grid: str = "microct",
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Summarise every method over the ears.
+
+    Parameters
+    ----------
+    scores
+        Long table with the columns of :data:`otosynth.scores.SCORE_COLUMNS`.
+    resamples, seed
+        Of the bootstrap.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a method and class: metric, method, class, ears, mean and median over the ears
+        (seeds averaged first), low and high of the mean (:func:`bootstrap_interval`), seeds, and
+        seed_spread: the standard deviation over seeds of the mean over ears; NaN for one seed.
+
+    Raises
+    ------
+    InputError
+        As :func:`ear_values`.
+    """
+    keys = ["method", "class"]
+    rows = _finite_rows(scores, metric, grid)
+    by_seed = rows.groupby([*keys, "seed"], sort=False)["value"].mean()
+    seeds = by_seed.groupby(keys, sort=False).agg(seeds="count", seed_spread="std")
+    summaries = []
+    for (method, name), ears in ear_values(scores, metric, grid).groupby(keys, sort=False):
+        values = ears["value"].to_numpy()
+        low, high = bootstrap_interval(values, resamples, seed)
+        summaries.append(
+            {
+                "metric": metric,
+                "method": method,
+                "class": name,
+                "ears": len(values),
+                "mean": values.mean(),
+                "median": np.median(values),
+                "low": low,
+                "high": high,
+            }
+        )
+    return pd.DataFrame(summaries).merge(seeds.reset_index(), on=keys)
+
+
+def bootstrap_interval(
+    values: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
+) -> tuple[float, float]:
+    """Return the 95 % percentile bootstrap interval of the mean (Efron 1993, chapter 13).
+
+    Parameters
+    ----------
+    values
+        One an ear, shape (ears,). Paired differences draw both methods of an ear together.
+
+    Returns
+    -------
+    tuple
+        Low and high; NaN for fewer than two ears.
+    """
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    interval = stats.bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=resamples,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
+
+
+def sign_flip_p(differences: np.ndarray, seed: int = 0) -> float:
+    """Return the two-sided p value of the mean difference when signs are flipped (Fisher 1935).
+
+    It is the share of sign patterns whose mean is at least as far from 0. Up to 16 ears all 2^n
+    patterns count, so p is exact; above, 2^16 are drawn, and the observed one is added to them.
+
+    Parameters
+    ----------
+    differences
+        One an ear, shape (ears,).
+    seed
+        Of the drawn patterns; without effect up to 16 ears.
+
+    Returns
+    -------
+    float
+        NaN without ears.
+    """
+    if len(differences) == 0:
+        return float("nan")
+    ears = len(differences)
+    if ears <= EXACT_EARS_AT_MOST:
+        # Bit k of a pattern's number is the sign of ear k.
+        flips = np.arange(2**ears)[:, None] >> np.arange(ears) & 1
+    else:
+        flips = np.random.default_rng(seed).integers(0, 2, (2**EXACT_EARS_AT_MOST, ears))
+    totals = np.abs((1 - 2 * flips) @ differences)
+    # Sums of the same numbers in another order differ in the last digits.
+    rounding = 1e-12 * np.abs(differences).sum()
+    as_far = np.count_nonzero(totals >= np.abs(differences.sum()) - rounding)
+    if ears <= EXACT_EARS_AT_MOST:
+        return as_far / len(totals)
+    return (as_far + 1) / (len(totals) + 1)
+
+
+def smallest_p(n: int) -> float:
+    """Return the smallest exact two-sided p value of n ears: 2 of the 2^n sign patterns."""
+    return min(2 / 2**n, 1.0)
+
+
+def caveat(n_ears: int, n_groups: int, comparisons: int) -> str:
+    """Say in plain words what so few ears cannot show.
+
+    Parameters
+    ----------
+    n_ears
+        Tested ears.
+    n_groups
+        Groups of ears that were tested by one trained model each.
+    comparisons
+        p values that are shown together.
+    """
+    least = smallest_p(n_ears)
+    sentences = [f"{n_ears} ears give an exact two-sided p of at least {least:.2g}."]
+    if least * comparisons > SIGNIFICANCE:
+        sentences.append(
+            f"With {comparisons} comparisons no difference can be significant at "
+            f"{SIGNIFICANCE:g} after a Bonferroni or Holm correction."
+            if comparisons > 1
+            else f"So no difference can be significant at {SIGNIFICANCE:g}."
+        )
+    sentences.append(
+        "Ears of one group share a trained model, so they are not independent, though p and "
+        f"interval treat them so; with whole groups as the unit, {n_groups} groups give a p of at "
+        f"least {smallest_p(n_groups):.2g}."
+    )
+    sentences.append("Seeds are repeats of a training, not further ears.")
+    sentences.append("The bootstrap interval of few ears is rather too narrow.")
+    return " ".join(sentences)
+
+
+def _finite_rows(scores: pd.DataFrame, metric: str, grid: str) -> pd.DataFrame:
+    """Return the rows of a metric on a grid that have a value.
+
+    Raises
+    ------
+    InputError
+        If the table is of several studies or lacks the metric on the grid.
+    """
+    studies = scores["study"].unique()
+    if len(studies) > 1:
+        raise InputError(f"Scores of several studies in one table: {', '.join(studies)}.")
+    rows = scores[(scores["metric"] == metric) & (scores["grid"] == grid)]
+    if rows.empty:
+        raise InputError(f"The scores have no {metric} on the {grid} grid.")
+    # From a file, the empty class of scores of all classes is read as NaN.
+    rows = rows.fillna({"class": ""})
+    return rows[np.isfinite(rows["value"])]

@@ -1,0 +1,90 @@
+"""Figures of calibration and of paired differences."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from otosynth.calibration import calibration_table
+from otosynth.figures.calibration import draw_calibration
+from otosynth.figures.differences import draw_differences
+from otosynth.statistics import paired_comparison, paired_differences
+
+TITLES = {"atlas": "Atlas"} | {f"m{k}": f"Method number {k}" for k in range(8)}
+
+
+def make_tables(count, bins=10):
+    random = np.random.default_rng(1)
+    tables = {}
+    for k in range(count):
+        confidence = random.beta(6, 1, (20, 20, 20)) * 2 / 3 + 1 / 3
+        correct = random.random(confidence.shape) < confidence ** (1 + k / 2)
+        mask = np.ones(correct.shape, bool)
+        tables[f"Method number {k}"] = calibration_table(confidence, correct, mask, bins)
+    return tables
+
+
+def make_scores(methods, ears=6, metric="dice", classes=("air", "soft", "bone")):
+    random = np.random.default_rng(2)
+    return pd.DataFrame(
+        [
+            {"study": "s", "label": "phantom", "seed": 1, "group": "ABCDEFGHIJKL"[k // 2],
+             "specimen": f"P{k:02}", "method": m, "grid": "microct", "class": c,
+             "metric": metric, "value": random.uniform(0.6, 0.8) + 0.02 * number}
+            for k in range(ears) for number, m in enumerate(methods) for c in classes
+        ]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("count", "bins"), [(1, 10), (2, 15), (8, 10)])
+def test_calibration_is_readable(count, bins, label, assert_readable):
+    assert_readable(draw_calibration(make_tables(count, bins), label))
+
+
+def test_calibration_tells_the_error_and_the_share_of_the_voxels(label):
+    tables = make_tables(2)
+    figure = draw_calibration(tables, label)
+    entries = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert entries[0] == "as sure as right"
+    assert [entry.split(" (ECE 0.")[0] for entry in entries[1:]] == list(tables)
+    curves, bars = figure.axes
+    used = tables["Method number 0"].dropna()
+    np.testing.assert_allclose(
+        curves.lines[1].get_xydata()[-len(used) :], used[["confidence", "accuracy"]]
+    )
+    heights = [patch.get_height() for patch in bars.patches]
+    assert sum(heights) == pytest.approx(200)
+
+
+@pytest.mark.parametrize(("count", "ears"), [(1, 2), (2, 6), (8, 23)])
+def test_differences_are_readable(count, ears, label, assert_readable):
+    methods = list(TITLES)[: count + 1]
+    scores = make_scores(methods, ears)
+    table, points = paired_comparison(scores, "atlas"), paired_differences(scores, "atlas")
+    assert_readable(draw_differences(table, TITLES, label, points))
+    assert_readable(draw_differences(table, TITLES, label))
+
+
+@pytest.mark.parametrize(("metric", "better"), [("ssim", "right"), ("perceptual_error", "left")])
+def test_scores_of_all_classes_have_one_panel(metric, better, label, assert_readable):
+    scores = make_scores(["m0", "m1"], metric=metric, classes=[""])
+    figure = draw_differences(paired_comparison(scores, "m0", metric), TITLES, label)
+    assert_readable(figure)
+    assert len(figure.axes) == 1
+    assert f"better to the {better}" in figure.get_supxlabel()
+
+
+def test_differences_say_what_they_are_compared_with_and_what_they_cannot_show(label):
+    scores = make_scores(["atlas", "m0", "m1"])
+    table, points = paired_comparison(scores, "m0"), paired_differences(scores, "m0")
+    figure = draw_differences(table, TITLES, label, points)
+    texts = " ".join(text.get_text() for text in figure.texts)
+    assert "difference to Method number 0" in texts
+    footer = figure.get_supxlabel().replace("\n", " ")
+    assert "6 ears give an exact two-sided p of at least 0.031" in footer
+    assert "With 6 comparisons no difference can be significant" in footer
+    rows = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    assert rows == ["Atlas", "Method number 1"]
+    drawn = [line for line in figure.axes[1].lines if line.get_marker() == "o"]
+    soft = points[points["class"] == "soft"].set_index("method")["difference"]
+    np.testing.assert_allclose(drawn[0].get_xdata(), soft.loc["atlas"])
+    np.testing.assert_allclose(drawn[1].get_xdata(), soft.loc["m1"])
