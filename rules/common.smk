@@ -10,12 +10,18 @@ from otosynth.locks import lock_until_exit
 from otosynth.provenance.code import code_files
 from otosynth.priors import FILES as PRIOR_FILES
 from otosynth.provenance.places import places_of
-from otosynth.configuration.tables import check_raw_files, study_groups, study_specimens
+from otosynth.configuration.tables import (
+    check_methods_fit_groups,
+    check_raw_files,
+    study_groups,
+    study_specimens,
+)
 
 try:
     STUDY = load_study(config)
     SPECIMENS = study_specimens(STUDY)
     GROUPS = study_groups(STUDY, SPECIMENS)
+    check_methods_fit_groups(STUDY, GROUPS)
     if STUDY.data.source == "files":
         check_raw_files(SPECIMENS, STUDY.data.folder)
 except InputError as error:
@@ -365,6 +371,7 @@ SCHEDULE = {
     "adam_betas",
     "checkpoint_every",
     "augmentation",
+    "pretraining_epochs",
     "prediction",
     "weights_of",
 }

@@ -119,7 +119,9 @@ use rule predict as predict_samples with:
 rule segment_synthetic:
     input:
         microct=f"{PREDICTION}/microct.nii.gz",
-        mask=lambda wildcards: scan_for(wildcards, "mask"),
+        mask=lambda wildcards: (
+            f"{pair_folder(wildcards.specimen, factor_of(SEGMENTOR))}/mask.nii"
+        ),
         checkpoints=lambda wildcards: (
             f"{training_of(wildcards.specimen, SEGMENTOR, FIRST_SEED)}/checkpoints"
         ),

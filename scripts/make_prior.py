@@ -5,7 +5,6 @@ from pathlib import Path
 from otosynth.atlas import carry_class_map, carry_ct, register_atlas
 from otosynth.atlas_files import read_atlas
 from otosynth.configuration.atlas import AtlasSettings
-from otosynth.errors import InputError
 from otosynth.jobs import job
 from otosynth.priors import mean_microct, votes
 from otosynth.seeds import derive_seed
@@ -17,12 +16,6 @@ from otosynth.volumes.writing import write_volume
 with job(snakemake):
     target, params = snakemake.wildcards.specimen, snakemake.params
     folders = sorted({Path(path).parent for path in snakemake.input.atlases})
-    if not folders:
-        raise InputError(
-            f"{target} is the only training ear of group {snakemake.wildcards.group}, so no other "
-            "can be its prior: give the group two training ears, or leave out the methods that "
-            "have a prior."
-        )
     settings = AtlasSettings(**params.atlas)
     fixed = read_atlas(Path(snakemake.input.ct).parent, ("ct", "mask"), mirrored=False)
     microcts, class_maps = [], []

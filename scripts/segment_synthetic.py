@@ -15,7 +15,7 @@ from otosynth.patches import patch_corners
 from otosynth.training.arithmetic import resolve_arithmetic
 from otosynth.training.checkpoints import load_trained, precision_of, selected_checkpoint
 from otosynth.volumes.arrays import array_of, read_labels
-from otosynth.volumes.grids import image_like
+from otosynth.volumes.grids import image_like, onto_grid
 from otosynth.volumes.reading import read_volume
 from otosynth.volumes.writing import write_volume
 
@@ -26,10 +26,12 @@ with job(snakemake):
     checkpoint = selected_checkpoint(Path(files.checkpoints), Path(files.selected))
     arithmetic = resolve_arithmetic(settings.device, precision_of([checkpoint]), settings.threads)
     windows = Normalisation.read(Path(files.normalisation))
-    reference = read_volume(Path(files.microct))
+    # A coarser prediction comes onto the grid that the segmentor was trained on.
+    reference = read_labels(Path(files.mask))
+    synthetic = onto_grid(read_volume(Path(files.microct)), reference, interpolate=True)
+    mask = array_of(reference)
     # Outside the mask the segmentor saw air in training.
-    mask = array_of(read_labels(Path(files.mask)))
-    inside = np.where(mask > 0, array_of(reference), np.float32(windows.microct.low))
+    inside = np.where(mask > 0, array_of(synthetic), np.float32(windows.microct.low))
     microct = from_side(inside, params.mirrored)
     predictor = Predictor(
         method,

@@ -30,7 +30,7 @@ with job(snakemake):
     )
     validation = validation_table(method, checkpoints, reader)
     write_csv(validation, snakemake.output.validation)
-    epoch = select_epoch(validation)
+    epoch = select_epoch(validation, method.settings.first_selectable_epoch)
     write_json(
         {"epoch": epoch, "checkpoint": checkpoint_name(epoch)}, Path(snakemake.output.selected)
     )

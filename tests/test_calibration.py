@@ -8,7 +8,6 @@ import pytest
 from otosynth.calibration import (
     calibration_table,
     expected_calibration_error,
-    mean_probability,
     uncertainty,
 )
 
@@ -75,15 +74,3 @@ def test_uncertainty_by_hand():
     assert result.ravel().tolist() == pytest.approx(expected, abs=1e-6)
     with pytest.raises(ValueError, match="4 probabilities"):
         uncertainty(np.zeros((4, 1, 1, 1)))
-
-
-def test_samples_that_disagree_are_uncertain_together():
-    sure = np.zeros((2, 3, 1, 1, 1))
-    sure[0, 0] = sure[1, 2] = 1
-    mean = mean_probability(iter(sure))
-    assert mean.dtype == np.float32
-    assert mean.ravel().tolist() == [0.5, 0, 0.5]
-    assert uncertainty(mean).item() == pytest.approx(math.log(2) / math.log(3))
-    assert sure[0].ravel().tolist() == [1, 0, 0], "samples stay as they are"
-    with pytest.raises(ValueError, match="no probability map"):
-        mean_probability([])

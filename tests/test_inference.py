@@ -23,10 +23,9 @@ class Copies:
         self.gives_classes = gives_classes
         self.calls = 0
 
-    def predict(self, networks, ct, prior=None):
+    def predict(self, networks, patch):
         number, self.calls = self.calls % 3, self.calls + 1
-        if networks:
-            ct = networks["noise"](ct)
+        ct = networks["noise"](patch.ct) if networks else patch.ct
         shape = (1, 3, *ct.shape[2:])
         probabilities = torch.zeros(shape).index_fill(1, torch.tensor([number]), 1.0)
         return PatchPrediction(ct, probabilities if self.gives_classes else None)

@@ -42,6 +42,11 @@ def test_the_lowest_score_wins_and_ties_go_to_the_earliest():
     assert select_epoch(table) == 10
 
 
+def test_epochs_that_only_prepare_the_networks_are_not_selected():
+    table = pd.DataFrame({"epoch": [5, 10, 15], "score": [0.1, 1.0, 2.0]})
+    assert select_epoch(table, first_epoch=6) == 10
+
+
 def test_no_checkpoint_a_damaged_and_a_foreign_one_are_refused(reader, checkpoints, tiny_settings):
     method, files = checkpoints
     with pytest.raises(InputError, match="no checkpoint"):

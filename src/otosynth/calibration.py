@@ -5,8 +5,6 @@ sum to 1. Confidence is the largest of the three; a voxel is correct where that 
 one: ``probability.max(axis=0)`` and ``probability.argmax(axis=0) == classmap``.
 """
 
-from collections.abc import Iterable
-
 import numpy as np
 import pandas as pd
 
@@ -80,41 +78,13 @@ def expected_calibration_error(table: pd.DataFrame) -> float:
     return float((table["voxels"] * gaps).sum() / voxels) if voxels else float("nan")
 
 
-def mean_probability(samples: Iterable[np.ndarray]) -> np.ndarray:
-    """Average probability maps, e.g. of several dropout masks or seeds, one at a time.
-
-    Parameters
-    ----------
-    samples
-        Probabilities of shape (3, z, y, x).
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (3, z, y, x), single precision.
-
-    Raises
-    ------
-    ValueError
-        If there is no sample.
-    """
-    total, count = None, 0
-    for sample in samples:
-        # A copy of the first, since the next ones are added to it.
-        total = sample.astype(np.float32) if total is None else np.add(total, sample, out=total)
-        count += 1
-    if total is None:
-        raise ValueError("no probability map to average")
-    return np.divide(total, np.float32(count), out=total)
-
-
 def uncertainty(probability: np.ndarray) -> np.ndarray:
     """Predictive entropy, -sum p log p, over log 3 (Gal 2016, section 3.3.1).
 
     Parameters
     ----------
     probability
-        Mean probabilities of shape (3, z, y, x), as :func:`mean_probability` gives.
+        Mean probabilities of shape (3, z, y, x).
 
     Returns
     -------

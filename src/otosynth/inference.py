@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from otosynth.methods.base import Method, Networks
+from otosynth.methods.base import CtPatch, Method, Networks
 from otosynth.normalisation import Normalisation
 from otosynth.patches import patch_corners
 from otosynth.priors import prior_channels
@@ -99,12 +99,14 @@ class Predictor:
         ct = self._place(self.normalisation.ct.normalise(ear.ct[at])[None])
         channels = prior_channels([volume[at] for volume in ear.prior], self.normalisation)
         prior = None if channels is None else self._place(channels)
+        inside = self._place((ear.mask[at] > 0).astype(np.float32)[None])
+        patch = CtPatch(ct, inside, prior)
         sums: dict[str, np.ndarray] = {}
         for sample in range(max(samples, 1)):
             if samples:
                 torch.manual_seed(derive_seed(self.seed, "sample", number, sample))
             with self.arithmetic.autocast():
-                predicted = self.method.predict(self.networks, ct, prior)
+                predicted = self.method.predict(self.networks, patch)
             for name, tensor in vars(predicted).items():
                 if tensor is not None:
                     values = tensor[0].float().cpu().numpy()

@@ -59,6 +59,13 @@ def mean_losses(method: Method, networks: Networks, reader: PatchReader) -> dict
     return {name: total / len(reader) for name, total in sums.items()}
 
 
-def select_epoch(validation: pd.DataFrame) -> int:
-    """Return the epoch with the lowest score; of equal ones the earliest."""
-    return int(validation.loc[validation["score"].idxmin(), "epoch"])
+def select_epoch(validation: pd.DataFrame, first_epoch: int = 1) -> int:
+    """Return the epoch with the lowest score; of equal ones the earliest.
+
+    Parameters
+    ----------
+    first_epoch
+        First epoch that may be selected.
+    """
+    selectable = validation[validation["epoch"] >= first_epoch]
+    return int(selectable.loc[selectable["score"].idxmin(), "epoch"])

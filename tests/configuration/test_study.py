@@ -8,9 +8,15 @@ import yaml
 
 from otosynth.configuration.methods import settings_class
 from otosynth.configuration.study import Study, load_study
-from otosynth.configuration.tables import check_raw_files, study_groups, study_specimens
+from otosynth.configuration.tables import (
+    check_methods_fit_groups,
+    check_raw_files,
+    study_groups,
+    study_specimens,
+)
 from otosynth.documentation import PAGE, configuration_page, fields_of
 from otosynth.errors import InputError
+from otosynth.specimens import Group
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -93,7 +99,10 @@ def test_thesis_overlay_keeps_the_published_values():
         ({"methods": {"multi_task": {"constant_epochs": 99}}}, "constant_epochs must not exceed"),
         ({"methods": {"base": {"title": "x", "loss_weights": {}}}}, "no method 'base'"),
         ({"patches": {"size": 12, "overlap": 4}}, "patches.size must be at least 16 and a mult"),
-        ({"methods": {"tiss_net": {"title": "T"}}}, "needs a block methods.microct_segmentor"),
+        (
+            {"methods": {"tiss_net": {"title": "T"}}},
+            "needs a trained block methods.micro",
+        ),
         ({"methods": {"multi_task": 3}}, "methods.multi_task: .* must be a section"),
         ({"methods": {"m": {"title": "M", "module": "multi"}}}, "no method 'multi'"),
         (
@@ -123,7 +132,31 @@ def test_thesis_overlay_keeps_the_published_values():
             },
             "it must have the same .*width",
         ),
-        ({"methods": {"dyn_unet": {"title": "D", "prediction": {"samples": 3}}}}, "no dropout"),
+        ({"methods": {"single_task": {"prediction": {"samples": 3}}}}, "do not give both"),
+        ({"methods": {"multi_task": {"prediction": {"samples": 3}, "dropout": 0}}}, "no dropout"),
+        ({"methods": {"multi_task": {"prediction": {"overlap": 0.9}}}}, "prediction.overlap"),
+        (
+            {
+                "methods": {
+                    "tiss_net": {"title": "T", "factor": 2},
+                    "microct_segmentor": {"title": "S"},
+                }
+            },
+            "factor must be the same",
+        ),
+        (
+            {
+                "methods": {
+                    "cycle_shape": {
+                        "title": "C",
+                        "epochs": 9,
+                        "constant_epochs": 3,
+                        "pretraining_epochs": 9,
+                    }
+                }
+            },
+            "must be fewer than epochs",
+        ),
         ({"statistics": {"reference": "nnunet"}}, "statistics.reference must be one of atlas, si"),
         ({"atlas": {"fusions": []}}, "atlas.fusions"),
         ({"methods": {"multi_task": {"adam_betas": [0.5, 1.0]}}}, "adam_betas must be two"),
@@ -161,3 +194,15 @@ def test_all_missing_raw_files_stand_in_one_message(monkeypatch):
 
 def test_the_configuration_s_page_says_what_the_definition_says():
     assert (ROOT / PAGE).read_text() == configuration_page(), "run `make docs`"
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [("cycle_shape", "trains without pairs"), ("cg_samr", "has a prior of other training ears")],
+)
+def test_methods_that_need_two_training_ears_are_refused_where_a_group_has_one(name, why):
+    study = load_study(merged(DEFAULT, {"methods": {name: {"title": name}}}))
+    groups = {"A": Group("A", ("P1",), ("P2",), ("P3",))}
+    with pytest.raises(InputError, match=f"{name} {why}.*group A has P2 alone"):
+        check_methods_fit_groups(study, groups)
+    check_methods_fit_groups(load_study(DEFAULT), groups)

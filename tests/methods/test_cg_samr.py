@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from otosynth.configuration.methods import method_settings
 from otosynth.losses import cg_samr as terms
 from otosynth.methods import create_method
-from otosynth.methods.base import weighted_sum
+from otosynth.methods.base import CtPatch, weighted_sum
 from otosynth.methods.cg_samr import confidence_map_loss
 
 TINY = {
@@ -155,13 +155,17 @@ def test_it_predicts_a_microct_and_classes(method, batch):
     generated = method.generate(networks, batch)
     assert generated["half"].shape == generated["confidence"].shape == (1, 1, 8, 8, 8)
     assert 0 < generated["confidence"].min() < generated["confidence"].max() < 1
-    prediction = method.predict(networks, batch.ct, batch.prior)
+    prediction = method.predict(networks, batch.known)
     assert prediction.microct.shape == (1, 1, 16, 16, 16)
     assert prediction.microct.abs().max() <= 1
     assert prediction.probabilities.shape == (1, 3, 16, 16, 16)
     torch.testing.assert_close(prediction.probabilities.sum(dim=1), torch.ones(1, 16, 16, 16))
+    # U sees air outside the mask, as it does in training.
+    shown = torch.where(batch.mask > 0, prediction.microct, -1.0)
+    expected = torch.softmax(networks["segmentor"](shown)[0].float(), dim=1)
+    torch.testing.assert_close(prediction.probabilities, expected)
     with pytest.raises(ValueError, match="prior"):
-        method.predict(networks, batch.ct)
+        method.predict(networks, CtPatch(batch.ct, batch.mask))
 
 
 @pytest.mark.parametrize("norm", ["layer", "instance"])

@@ -68,7 +68,7 @@ def test_each_method_is_selected_by_its_own_losses(tiny_settings):
 def test_only_multi_task_predicts_classes(tiny_settings, batch):
     for name in ("single_task", "multi_task"):
         method = create_method(tiny_settings(name))
-        prediction = method.predict(method.build_networks(1), batch.ct)
+        prediction = method.predict(method.build_networks(1), batch.known)
         assert prediction.microct.shape == (1, 1, 16, 16, 16)
         assert prediction.microct.abs().max() <= 1
         assert (prediction.probabilities is not None) == (name == "multi_task")

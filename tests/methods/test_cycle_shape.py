@@ -153,7 +153,7 @@ def test_the_epoch_is_selected_by_the_segmentation_loss(make_batch):
 def test_it_predicts_both_and_segments_the_ct(make_batch):
     method = make_method()
     networks, batch = method.build_networks(1), make_batch()
-    prediction = method.predict(networks, batch.ct)
+    prediction = method.predict(networks, batch.known)
     assert prediction.microct.shape == (1, 1, 16, 16, 16)
     assert prediction.microct.abs().max() <= 1
     for probabilities in (prediction.probabilities, method.segment_ct(networks, batch.ct)):

@@ -78,14 +78,14 @@ def test_it_memorises_a_patch(make_batch, train_steps):
 def test_it_predicts_classes_alone_by_the_finest_head(make_batch):
     method, batch = make(), make_batch()
     networks = method.build_networks(1)
-    training = method.predict(networks, batch.ct).probabilities
+    training = method.predict(networks, batch.known).probabilities
     networks["segmenter"].eval()
-    prediction = method.predict(networks, batch.ct)
+    prediction = method.predict(networks, batch.known)
     assert prediction.microct is None
     assert prediction.probabilities.shape == (1, 3, 16, 16, 16)
     assert prediction.probabilities.sum(dim=1).allclose(torch.ones(1, 16, 16, 16))
     assert prediction.probabilities.allclose(training)
-    assert method.gives_class_map
+    assert method.settings.gives_classes
     assert not method.settings.gives_microct
 
 

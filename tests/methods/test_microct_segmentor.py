@@ -7,7 +7,7 @@ import torch
 
 from otosynth.configuration.methods import method_settings
 from otosynth.methods import create_method
-from otosynth.methods.base import Batch
+from otosynth.methods.base import Batch, CtPatch
 
 
 @pytest.fixture
@@ -74,6 +74,6 @@ def test_it_segments_micro_cts_only(method, make_batch):
     assert looked.microct is None
     assert looked.probabilities.shape == (1, 3, 16, 16, 16)
     # What it is given to predict from is a micro-CT.
-    predicted = method.predict(networks, batch.microct)
+    predicted = method.predict(networks, CtPatch(batch.microct, batch.mask))
     assert predicted.microct is None
     assert torch.equal(predicted.probabilities, probabilities)

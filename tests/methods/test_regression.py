@@ -59,19 +59,19 @@ def test_it_memorises_a_patch(make_batch, train_steps):
 
 def test_it_predicts_a_microct_alone(make_batch):
     method, batch = make(), make_batch()
-    prediction = method.predict(method.build_networks(1), batch.ct)
+    prediction = method.predict(method.build_networks(1), batch.known)
     assert prediction.microct.shape == (1, 1, 16, 16, 16)
     assert prediction.microct.abs().max() <= 1
     assert prediction.probabilities is None
     assert method.settings.gives_microct
-    assert not method.gives_class_map
+    assert not method.settings.gives_classes
 
 
 def test_validation_is_the_weighted_l1(make_batch):
     method, batch = make(), make_batch()
     networks = method.build_networks(1)
     networks["generator"].eval()
-    microct = method.predict(networks, batch.ct).microct
+    microct = method.predict(networks, batch.known).microct
     losses = {k: v.item() for k, v in method.validation_losses(networks, batch).items()}
     assert losses == {
         "weighted_l1": weighted_l1_loss(batch.microct, microct, batch.classes).item(),

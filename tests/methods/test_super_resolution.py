@@ -95,11 +95,11 @@ def test_it_memorises_a_patch(make_batch, train_steps, norm):
 
 def test_it_predicts_classes_alone(make_batch):
     method, batch = make(), make_batch()
-    prediction = method.predict(method.build_networks(1), batch.ct)
+    prediction = method.predict(method.build_networks(1), batch.known)
     assert prediction.microct is None
     assert prediction.probabilities.shape == (1, 3, 16, 16, 16)
     assert prediction.probabilities.sum(dim=1).allclose(torch.ones(1, 16, 16, 16))
-    assert method.gives_class_map
+    assert method.settings.gives_classes
     assert not method.settings.gives_microct
 
 

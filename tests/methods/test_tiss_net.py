@@ -10,7 +10,7 @@ from otosynth.configuration.methods import method_settings
 from otosynth.methods import create_method
 from otosynth.methods.base import Batch, weighted_sum
 
-TINY = {"width": 4, "levels": 2, "discriminator_blocks": 2, "tissue_margin_voxels": 1}
+TINY = {"width": 4, "levels": 2, "discriminator_blocks": 2, "tissue_margin_mm": 0.1}
 GENERATOR_LOSSES = {
     "l1", "tissue_l1", "adversarial", "tissue_adversarial", "perceptibility", "coarse", "fine",
     "error", "consistency",
@@ -25,6 +25,7 @@ def make_method(**changes):
     for network in networks.values():
         network.eval().requires_grad_(False)
     method.required["microct_segmentor"] = networks
+    method.voxel_mm = 0.1
     return method
 
 
@@ -126,7 +127,7 @@ def test_it_needs_s_p_for_training_alone(make_batch):
     assert losses.keys() == {"l1", "weighted_l1", "dice", "dice_coarse"}
     values = {name: loss.item() for name, loss in losses.items()}
     assert method.validation_score(values) == values["dice"]
-    prediction = method.predict(networks, batch.ct)
+    prediction = method.predict(networks, batch.known)
     assert prediction.microct.shape == (1, 1, 16, 16, 16)
     assert prediction.microct.abs().max() <= 1
     assert prediction.probabilities.shape == (1, 3, 16, 16, 16)

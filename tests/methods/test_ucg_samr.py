@@ -186,7 +186,7 @@ def test_an_epoch_cannot_be_selected_by_nothing():
 
 def test_it_predicts_a_microct_alone(method, batch):
     networks = method.build_networks(1)
-    prediction = method.predict(networks, batch.ct, batch.prior)
+    prediction = method.predict(networks, batch.known)
     assert prediction.microct.shape == (1, 1, 16, 16, 16)
     assert prediction.microct.abs().max() <= 1
     assert prediction.probabilities is None

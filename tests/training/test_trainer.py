@@ -177,14 +177,21 @@ def test_counting_operations_changes_no_result(make_trainer, tmp_path):
 
 
 def test_a_training_ends_on_its_plateau(make_trainer, monkeypatch, tmp_path):
-    trainer = make_trainer(patience=2, epochs=12)
-    scores = iter([3.0, 2.0, 2.5, 2.0, 9.0, 9.0])
+    trainer = make_trainer(patience=2, epochs=14, constant_epochs=4)
+    scores = iter([1.0, 3.0, 2.0, 2.5, 2.0, 9.0, 9.0])
     monkeypatch.setattr(trainer, "_validation_score", lambda: next(scores))
     history = trainer.train()
-    # Checkpoints are at every second epoch; the lowest is the second, and two more bring nothing.
-    assert history["epoch"].max() == 8
-    assert history["validation_score"].dropna().tolist() == [3.0, 2.0, 2.5, 2.0]
-    assert len(list((tmp_path / "state/checkpoints").iterdir())) == 4
+    # Checkpoints are at every second epoch, and count from the fourth, when the rate begins to
+    # fall; of these the lowest is the second, and two more bring nothing.
+    assert history["epoch"].max() == 10
+    assert history["validation_score"].dropna().tolist() == [1.0, 3.0, 2.0, 2.5, 2.0]
+    assert len(list((tmp_path / "state/checkpoints").iterdir())) == 5
+
+
+def test_a_training_goes_on_with_its_own_number_of_steps(make_trainer):
+    make_trainer(steps_per_epoch=3).train()
+    with pytest.raises(InputError, match=r"began with 3 steps an epoch, but here .* with 5"):
+        make_trainer(steps_per_epoch=5, epochs=6).train()
 
 
 def test_the_plateau_is_of_the_score_that_selects_the_epoch(make_trainer, tmp_path):

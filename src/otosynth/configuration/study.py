@@ -85,8 +85,13 @@ class Study(Section):
         """Refuse a block whose networks another block needs and that is not there or not fit."""
         for name, method in self.methods.items():
             for needed in method.requires:
-                if needed not in self.methods:
-                    raise ValueError(f"methods.{name} needs a block methods.{needed}")
+                lender = self.methods.get(needed)
+                if lender is None or lender.module != needed or lender.weights_of is not None:
+                    raise ValueError(f"methods.{name} needs a trained block methods.{needed}")
+                if lender.factor != method.factor:
+                    raise ValueError(
+                        f"methods.{name}.factor and methods.{needed}.factor must be the same"
+                    )
             if method.weights_of is not None:
                 self._check_weights(name, method, method.weights_of)
         return self
@@ -117,10 +122,17 @@ class Study(Section):
         return self
 
     @model_validator(mode="after")
-    def samples_have_dropout(self) -> "Study":
-        """Refuse samples with dropout on of networks that have none."""
+    def samples_are_possible(self) -> "Study":
+        """Refuse samples of networks without dropout, or that do not give image and classes."""
         for name, method in self.methods.items():
-            if method.prediction.samples and not getattr(method, "dropout", 0):
+            if not method.prediction.samples:
+                continue
+            if not (method.gives_microct and method.gives_classes):
+                raise ValueError(
+                    f"methods.{name}.prediction.samples must be 0: its networks do not give both a "
+                    "micro-CT and classes"
+                )
+            if not getattr(method, "dropout", 0):
                 raise ValueError(
                     f"methods.{name}.prediction.samples must be 0: its networks have no dropout"
                 )

@@ -63,6 +63,28 @@ def study_groups(study: Study, specimens: Mapping[str, Specimen]) -> dict[str, G
     return groups
 
 
+def check_methods_fit_groups(study: Study, groups: Mapping[str, Group]) -> None:
+    """Refuse methods that need a second training ear where a group has one.
+
+    Raises
+    ------
+    InputError
+        Names the method, the group and what needs the ear.
+    """
+    for name, method in study.methods.items():
+        needs = [
+            *(["trains without pairs"] if not method.paired else []),
+            *(["has a prior of other training ears"] if method.prior else []),
+        ]
+        for group in groups.values():
+            if needs and len(group.training) < 2:
+                raise InputError(
+                    f"methods.{name} {' and '.join(needs)}, so every group needs two training "
+                    f"ears; group {group.name} has {', '.join(group.training)} alone. Change the "
+                    "groups, or leave the method out."
+                )
+
+
 def check_raw_files(specimens: Mapping[str, Specimen], folder: Path) -> None:
     """Refuse a study whose raw scans are not there, all missing ones in one message.
 

@@ -82,7 +82,7 @@ def draw_framework(method: ConditionalGan, name: str, title: str, size: int, lab
     axes = figure.add_axes((0, 0, 1, HEIGHT_IN / (HEIGHT_IN + HEADER_IN)))
     axes.set(xlim=(0, WIDTH_IN), ylim=(0, HEIGHT_IN))
     axes.axis("off")
-    _draw_generator(axes, generator, size, method.gives_class_map)
+    _draw_generator(axes, generator, size, method.settings.gives_classes)
     _draw_discriminator(axes, discriminator, size)
     _draw_losses(axes, method.weights("generator", epoch=0), TOTAL_EQUATIONS[name])
     if method.settings.adversarial == "least_squares":

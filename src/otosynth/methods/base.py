@@ -1,5 +1,6 @@
 """What a method is: its networks, its losses, its validation score and its prediction."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,20 @@ class Batch:
     microct: Tensor
     mask: Tensor
     classes: Tensor
+    prior: Tensor | None = None
+
+    @property
+    def known(self) -> "CtPatch":
+        """What a prediction may know of these patches."""
+        return CtPatch(self.ct, self.mask, self.prior)
+
+
+@dataclass(frozen=True)
+class CtPatch:
+    """What a prediction may know of patches: CT, mask and prior, as in ``Batch``."""
+
+    ct: Tensor
+    mask: Tensor
     prior: Tensor | None = None
 
 
@@ -59,22 +74,21 @@ class Method(ABC):
 
     Attributes
     ----------
-    gives_class_map
-        Whether the networks predict the classes themselves; otherwise the class map is Otsu
-        and the closing on the synthetic micro-CT.
     players
         The networks that each optimiser trains, in the order of their steps.
     required
         Selected networks of the blocks in ``settings.requires``, by the block's name: frozen, in
         evaluation mode. Training alone has them.
+    voxel_mm
+        Edge of a voxel (mm). Training alone has it.
     """
 
-    gives_class_map: ClassVar[bool]
     players: ClassVar[Mapping[str, tuple[str, ...]]]
 
     def __init__(self, settings: MethodSettings) -> None:
         self.settings = settings
         self.required: dict[str, Networks] = {}
+        self.voxel_mm = math.nan
 
     @abstractmethod
     def build_networks(self, seed: int) -> dict[str, nn.Module]:
@@ -114,14 +128,12 @@ class Method(ABC):
         """Return the number whose lowest value selects the epoch."""
 
     @abstractmethod
-    def predict(
-        self, networks: Networks, ct: Tensor, prior: Tensor | None = None
-    ) -> PatchPrediction:
-        """Predict from CT patches (batch, 1, z, y, x) in [-1, 1]."""
+    def predict(self, networks: Networks, patch: CtPatch) -> PatchPrediction:
+        """Predict from CT patches."""
 
     def look(self, networks: Networks, batch: Batch) -> PatchPrediction:
         """Return what a person watches of a validation patch while it trains (Fig. 5)."""
-        return self.predict(networks, batch.ct, batch.prior)
+        return self.predict(networks, batch.known)
 
 
 def air_outside(image: Tensor, mask: Tensor) -> Tensor:

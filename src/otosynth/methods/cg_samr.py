@@ -10,7 +10,7 @@ from otosynth.configuration.methods.cg_samr import SamrSettings, Settings
 from otosynth.losses import cg_samr as terms
 from otosynth.losses.thesis import dice_loss, masked_l1, weighted_l1_loss
 from otosynth.methods import base
-from otosynth.methods.base import Batch, Networks, PatchPrediction, air_outside
+from otosynth.methods.base import Batch, CtPatch, Networks, PatchPrediction, air_outside
 from otosynth.networks.generator import initialise
 from otosynth.networks.samr import Generator, LabelDiscriminators
 from otosynth.networks.unet import UNet
@@ -25,7 +25,6 @@ SCORE_WEIGHTS = {"weighted_l1": 5.0, "dice": 10.0}
 class Method(base.Method):
     """G maps CT and mean micro-CT to a micro-CT; U maps a micro-CT to the classes (Fig. 2)."""
 
-    gives_class_map = True
     settings: Settings
     players: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "generator": ("generator", "segmentor"),
@@ -117,12 +116,10 @@ class Method(base.Method):
         """Weighted L1 plus Dice loss, as for multi_task (method 8)."""
         return sum(weight * losses[name] for name, weight in SCORE_WEIGHTS.items())
 
-    def predict(
-        self, networks: Networks, ct: Tensor, prior: Tensor | None = None
-    ) -> PatchPrediction:
+    def predict(self, networks: Networks, patch: CtPatch) -> PatchPrediction:
         """Predict the micro-CT G(x) and the classes U(G(x))."""
-        microct, _, _ = networks["generator"](with_prior(ct, prior))
-        return PatchPrediction(microct, segment(networks, microct))
+        microct, _, _ = networks["generator"](with_prior(patch.ct, patch.prior))
+        return PatchPrediction(microct, segment(networks, air_outside(microct, patch.mask)))
 
 
 def with_prior(ct: Tensor, prior: Tensor | None) -> Tensor:

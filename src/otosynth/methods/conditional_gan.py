@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from otosynth.configuration.methods.gan import GanSettings
 from otosynth.losses import thesis as terms
-from otosynth.methods.base import Batch, Method, Networks, PatchPrediction, air_outside
+from otosynth.methods.base import Batch, CtPatch, Method, Networks, PatchPrediction, air_outside
 from otosynth.networks.discriminator import Discriminator
 from otosynth.networks.generator import Generator, initialise
 from otosynth.seeds import derive_seed
@@ -48,7 +48,7 @@ class ConditionalGan(Method):
         """Run G: ``microct`` in [-1, 1] and, with four outputs, ``probabilities``."""
         logits = networks["generator"](batch.ct).float()
         generated = {"microct": torch.tanh(logits[:, :1])}
-        if self.gives_class_map:
+        if self.settings.gives_classes:
             generated["probabilities"] = torch.softmax(logits[:, 1:], dim=1)
         return generated
 
@@ -116,16 +116,14 @@ class ConditionalGan(Method):
             "perception": _perception(networks["discriminator"], batch, microct),
             "l1": terms.masked_l1(batch.microct, microct, batch.mask),
         }
-        if self.gives_class_map:
+        if self.settings.gives_classes:
             losses["dice"] = terms.dice_loss(generated["probabilities"], batch.classes)
         return losses
 
-    def predict(
-        self, networks: Networks, ct: Tensor, prior: Tensor | None = None
-    ) -> PatchPrediction:
+    def predict(self, networks: Networks, patch: CtPatch) -> PatchPrediction:
         """Predict the micro-CT and, with four outputs, the classes."""
-        logits = networks["generator"](ct).float()
-        probabilities = torch.softmax(logits[:, 1:], dim=1) if self.gives_class_map else None
+        logits = networks["generator"](patch.ct).float()
+        probabilities = torch.softmax(logits[:, 1:], dim=1) if self.settings.gives_classes else None
         return PatchPrediction(torch.tanh(logits[:, :1]), probabilities)
 
 

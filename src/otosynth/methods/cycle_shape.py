@@ -9,7 +9,14 @@ from torch import Tensor, nn
 from otosynth.configuration.methods.cycle_shape import Settings
 from otosynth.losses import cycle_shape as terms
 from otosynth.losses.thesis import adversarial_loss, dice_loss, masked_l1
-from otosynth.methods.base import Batch, Networks, PatchPrediction, UnpairedBatch, air_outside
+from otosynth.methods.base import (
+    Batch,
+    CtPatch,
+    Networks,
+    PatchPrediction,
+    UnpairedBatch,
+    air_outside,
+)
 from otosynth.methods.base import Method as AnyMethod
 from otosynth.methods.microct_segmentor import build_segmentor
 from otosynth.networks.discriminator import Discriminator
@@ -34,7 +41,6 @@ class Method(AnyMethod):
     """
 
     settings: Settings
-    gives_class_map = True
     players: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "generators": ("generator_a", "generator_b"),
         "segmentors": ("segmentor_a", "segmentor_b"),
@@ -46,7 +52,7 @@ class Method(AnyMethod):
         s = self.settings
         networks: dict[str, nn.Module] = {}
         for name in self.players["generators"]:
-            networks[name] = UNet(1, (1,), s.width, s.levels, s.norm)
+            networks[name] = UNet(1, (1,), s.width, s.levels, s.norm, "strided")
         for name in self.players["discriminators"]:
             networks[name] = Discriminator(1, s.width, s.discriminator_blocks)
         for name, network in networks.items():
@@ -167,12 +173,10 @@ class Method(AnyMethod):
         """Return the shape loss: the paper stops early by the segmentation loss (4.2)."""
         return losses["shape"]
 
-    def predict(
-        self, networks: Networks, ct: Tensor, prior: Tensor | None = None
-    ) -> PatchPrediction:
+    def predict(self, networks: Networks, patch: CtPatch) -> PatchPrediction:
         """Predict the micro-CT G_B(x) and its classes S_B(G_B(x))."""
-        microct = _image(networks["generator_b"], ct)
-        logits = networks["segmentor_b"](microct)[0].float()
+        microct = _image(networks["generator_b"], patch.ct)
+        logits = networks["segmentor_b"](air_outside(microct, patch.mask))[0].float()
         return PatchPrediction(microct, torch.softmax(logits, dim=1))
 
     def segment_ct(self, networks: Networks, ct: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from otosynth.configuration.methods.dyn_unet import Settings
 from otosynth.losses import segmentation as terms
 from otosynth.methods import base
-from otosynth.methods.base import Batch, Networks, PatchPrediction
+from otosynth.methods.base import Batch, CtPatch, Networks, PatchPrediction
 from otosynth.seeds import derive_seed
 from otosynth.tissues import CLASSES
 
@@ -33,7 +33,6 @@ class Method(base.Method):
     """The class map from the CT, without a micro-CT; selected by Dice plus cross-entropy."""
 
     settings: Settings
-    gives_class_map = True
     players: ClassVar[Mapping[str, tuple[str, ...]]] = {"segmenter": ("segmenter",)}
 
     def build_networks(self, seed: int) -> dict[str, nn.Module]:
@@ -70,11 +69,9 @@ class Method(base.Method):
         """Return Dice plus cross-entropy."""
         return terms.validation_score(losses)
 
-    def predict(
-        self, networks: Networks, ct: Tensor, prior: Tensor | None = None
-    ) -> PatchPrediction:
+    def predict(self, networks: Networks, patch: CtPatch) -> PatchPrediction:
         """Predict the classes."""
-        return PatchPrediction(None, torch.softmax(_logits(networks, ct)[:, 0], dim=1))
+        return PatchPrediction(None, torch.softmax(_logits(networks, patch.ct)[:, 0], dim=1))
 
 
 def _logits(networks: Networks, ct: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from otosynth.configuration.methods.microct_segmentor import Settings
 from otosynth.losses.thesis import dice_loss
-from otosynth.methods.base import Batch, Networks, PatchPrediction, air_outside
+from otosynth.methods.base import Batch, CtPatch, Networks, PatchPrediction, air_outside
 from otosynth.methods.base import Method as AnyMethod
 from otosynth.networks.generator import initialise
 from otosynth.networks.unet import UNet, UnetNorm
@@ -19,7 +19,6 @@ class Method(AnyMethod):
     """A U-Net maps a real micro-CT patch to its classes; it knows nothing of CTs."""
 
     settings: Settings
-    gives_class_map = True
     players: ClassVar[Mapping[str, tuple[str, ...]]] = {"segmentor": ("segmentor",)}
 
     def build_networks(self, seed: int) -> dict[str, nn.Module]:
@@ -67,11 +66,9 @@ class Method(AnyMethod):
         logits = networks["segmentor"](microct)[0].float()
         return torch.softmax(logits, dim=1)
 
-    def predict(
-        self, networks: Networks, ct: Tensor, prior: Tensor | None = None
-    ) -> PatchPrediction:
+    def predict(self, networks: Networks, patch: CtPatch) -> PatchPrediction:
         """Predict the classes of what this network reads, which is a micro-CT in place of a CT."""
-        return PatchPrediction(None, self.segment(networks, ct))
+        return PatchPrediction(None, self.segment(networks, patch.ct))
 
     def look(self, networks: Networks, batch: Batch) -> PatchPrediction:
         """Return the classes of the real micro-CT."""

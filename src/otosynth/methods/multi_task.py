@@ -8,7 +8,6 @@ from otosynth.methods.conditional_gan import ConditionalGan
 class Method(ConditionalGan):
     """Trained by GAN + 5 L1 + 5 perception + 10 Dice (Eq. 6); selected by L1 + Dice."""
 
-    gives_class_map = True
     output_channels = 4
 
     def validation_score(self, losses: Mapping[str, float]) -> float:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from otosynth.configuration.methods.regression import Settings
 from otosynth.losses import thesis as terms
 from otosynth.methods import base
-from otosynth.methods.base import Batch, Networks, PatchPrediction
+from otosynth.methods.base import Batch, CtPatch, Networks, PatchPrediction
 from otosynth.networks.generator import Generator, initialise
 from otosynth.seeds import derive_seed
 
@@ -21,7 +21,6 @@ class Method(base.Method):
     """Trained and selected by the class-weighted L1 loss; Otsu and the closing give the classes."""
 
     settings: Settings
-    gives_class_map = False
     players: ClassVar[Mapping[str, tuple[str, ...]]] = {"generator": ("generator",)}
 
     def build_networks(self, seed: int) -> dict[str, nn.Module]:
@@ -66,11 +65,9 @@ class Method(base.Method):
         """Return the weighted L1."""
         return losses["weighted_l1"]
 
-    def predict(
-        self, networks: Networks, ct: Tensor, prior: Tensor | None = None
-    ) -> PatchPrediction:
+    def predict(self, networks: Networks, patch: CtPatch) -> PatchPrediction:
         """Predict the micro-CT."""
-        return PatchPrediction(_microct(networks, ct), None)
+        return PatchPrediction(_microct(networks, patch.ct), None)
 
 
 def _microct(networks: Networks, ct: Tensor) -> Tensor:

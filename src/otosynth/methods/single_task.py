@@ -8,7 +8,6 @@ from otosynth.methods.conditional_gan import ConditionalGan
 class Method(ConditionalGan):
     """Trained by GAN + 5 L1 + 10 perception (Eq. 5); selected by L1 + perception."""
 
-    gives_class_map = False
     output_channels = 1
 
     def validation_score(self, losses: Mapping[str, float]) -> float:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from otosynth.configuration.methods.super_resolution import Settings
 from otosynth.losses import segmentation as terms
 from otosynth.methods import base
-from otosynth.methods.base import Batch, Networks, PatchPrediction
+from otosynth.methods.base import Batch, CtPatch, Networks, PatchPrediction
 from otosynth.networks.generator import initialise
 from otosynth.networks.super_resolution import SuperResolution
 from otosynth.seeds import derive_seed
@@ -25,7 +25,6 @@ class Method(base.Method):
     """The class map from the CT, without a micro-CT; selected by Dice plus cross-entropy."""
 
     settings: Settings
-    gives_class_map = True
     players: ClassVar[Mapping[str, tuple[str, ...]]] = {"segmenter": ("segmenter",)}
 
     def build_networks(self, seed: int) -> dict[str, nn.Module]:
@@ -66,8 +65,6 @@ class Method(base.Method):
         """Return Dice plus cross-entropy."""
         return terms.validation_score(losses)
 
-    def predict(
-        self, networks: Networks, ct: Tensor, prior: Tensor | None = None
-    ) -> PatchPrediction:
+    def predict(self, networks: Networks, patch: CtPatch) -> PatchPrediction:
         """Predict the classes."""
-        return PatchPrediction(None, torch.softmax(networks["segmenter"](ct).float(), dim=1))
+        return PatchPrediction(None, torch.softmax(networks["segmenter"](patch.ct).float(), dim=1))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from otosynth.configuration.methods.tiss_net import Settings
 from otosynth.losses import tiss_net as terms
 from otosynth.losses.thesis import dice_loss, masked_l1, weighted_l1_loss
-from otosynth.methods.base import Batch, Networks, PatchPrediction, air_outside
+from otosynth.methods.base import Batch, CtPatch, Networks, PatchPrediction, air_outside
 from otosynth.methods.base import Method as AnyMethod
 from otosynth.networks.discriminator import Discriminator
 from otosynth.networks.generator import initialise
@@ -28,7 +28,6 @@ class Method(AnyMethod):
     """
 
     settings: Settings
-    gives_class_map = True
     players: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "generator": ("generator", "segmentor"),
         "discriminators": ("discriminator", "tissue_discriminator"),
@@ -73,7 +72,7 @@ class Method(AnyMethod):
         generated: Mapping[str, Tensor],
     ) -> dict[str, Tensor]:
         """Return the losses of G and S (Eq. 1 to 9) or of the discriminators (Eq. 3)."""
-        margin = self.settings.tissue_margin_voxels
+        margin = max(1, round(self.settings.tissue_margin_mm / self.voxel_mm))
         tissue = terms.tissue_mask(batch.classes, batch.mask, margin)
         if player == "discriminators":
             return _discriminators_losses(wanted, networks, batch, generated, tissue)
@@ -116,11 +115,9 @@ class Method(AnyMethod):
         """Return the Dice loss of the fine classes, by which the paper's validation judges."""
         return losses["dice"]
 
-    def predict(
-        self, networks: Networks, ct: Tensor, prior: Tensor | None = None
-    ) -> PatchPrediction:
+    def predict(self, networks: Networks, patch: CtPatch) -> PatchPrediction:
         """Predict the micro-CT x_t' and the fine classes y_f."""
-        generated = _run(networks, ct)
+        generated = _run(networks, patch.ct)
         return PatchPrediction(generated["microct"], generated["fine"])
 
 

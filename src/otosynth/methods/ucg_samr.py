@@ -14,7 +14,14 @@ from torch import Tensor, nn
 from otosynth.configuration.methods.ucg_samr import Settings
 from otosynth.losses.thesis import adversarial_loss, masked_l1
 from otosynth.methods import base
-from otosynth.methods.base import Batch, Networks, PatchPrediction, UnpairedBatch, air_outside
+from otosynth.methods.base import (
+    Batch,
+    CtPatch,
+    Networks,
+    PatchPrediction,
+    UnpairedBatch,
+    air_outside,
+)
 from otosynth.methods.cg_samr import confidence_map_loss, with_prior
 from otosynth.networks.discriminator import Discriminator
 from otosynth.networks.generator import initialise
@@ -29,7 +36,6 @@ DOMAIN_1_CHANNELS = 1 + len(CLASSES)
 class Method(base.Method):
     """F2(E1(x)) is the synthetic micro-CT of x; F1(E2(y)) leads back (Fig. 5)."""
 
-    gives_class_map = False
     settings: Settings
     players: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "translators": ("encoder_1", "decoder_1", "encoder_2", "decoder_2"),
@@ -162,11 +168,11 @@ class Method(base.Method):
         w = self.settings.loss_weights
         return w.reconstruction * losses["reconstruction"] + w.cycle * losses["cycle"]
 
-    def predict(
-        self, networks: Networks, ct: Tensor, prior: Tensor | None = None
-    ) -> PatchPrediction:
+    def predict(self, networks: Networks, patch: CtPatch) -> PatchPrediction:
         """Predict the micro-CT F2(E1(x)); it gives no classes."""
-        microct, _, _ = networks["decoder_2"](networks["encoder_1"](domain_1(ct, prior)))
+        microct, _, _ = networks["decoder_2"](
+            networks["encoder_1"](domain_1(patch.ct, patch.prior))
+        )
         return PatchPrediction(microct, None)
 
 

@@ -13,7 +13,7 @@ UnetNorm = Literal["instance", "layer", "none"]
 
 
 class UNet(nn.Module):
-    """Encoder of ``levels`` resolutions, max pooling between them; decoders with long skips.
+    """Encoder of ``levels`` resolutions; decoders with long skips.
 
     Every resolution has two 3^3 convolutions, and going up is nearest neighbour and a
     convolution, as in Zhang 2018 (section 4.1).
@@ -31,17 +31,27 @@ class UNet(nn.Module):
     norm
         After every convolution but the last: ``instance``, ``layer`` (see ``norm_layer``) or
         ``none``.
+    halving
+        Between resolutions: ``max`` pooling, or the next convolution has stride 2 (``strided``).
     """
 
     def __init__(
-        self, inputs: int, outputs: Sequence[int], width: int, levels: int, norm: UnetNorm
+        self,
+        inputs: int,
+        outputs: Sequence[int],
+        width: int,
+        levels: int,
+        norm: UnetNorm,
+        halving: Literal["max", "strided"] = "max",
     ) -> None:
         super().__init__()
+        self.pools = halving == "max"
         widths = [width * 2**k for k in range(levels)]
         befores = [inputs, *widths[:-1]]
+        strides = [1] + [1 if self.pools else 2] * (levels - 1)
         self.encoder = nn.ModuleList(
-            _two_convolutions(before, after, norm)
-            for before, after in zip(befores, widths, strict=True)
+            _two_convolutions(before, after, norm, stride)
+            for before, after, stride in zip(befores, widths, strides, strict=True)
         )
         self.decoders = nn.ModuleList(_Decoder(widths, channels, norm) for channels in outputs)
 
@@ -52,7 +62,7 @@ class UNet(nn.Module):
         """
         features = []
         for level, block in enumerate(self.encoder):
-            patch = block(max_halved(patch) if level else patch)
+            patch = block(max_halved(patch) if level and self.pools else patch)
             features.append(patch)
         return [decoder(features) for decoder in self.decoders]
 
@@ -77,15 +87,18 @@ class _Decoder(nn.Module):
         return result
 
 
-def convolution_block(inputs: int, outputs: int, norm: UnetNorm) -> list[nn.Module]:
+def convolution_block(
+    inputs: int, outputs: int, norm: UnetNorm, stride: int = 1
+) -> list[nn.Module]:
     """Return a 3^3 convolution, its norm and ReLU."""
     norms = [] if norm == "none" else [norm_layer(norm, outputs)]
-    return [nn.Conv3d(inputs, outputs, 3, padding=1), *norms, nn.ReLU(inplace=True)]
+    return [nn.Conv3d(inputs, outputs, 3, stride, padding=1), *norms, nn.ReLU(inplace=True)]
 
 
-def _two_convolutions(inputs: int, outputs: int, norm: UnetNorm) -> nn.Sequential:
+def _two_convolutions(inputs: int, outputs: int, norm: UnetNorm, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        *convolution_block(inputs, outputs, norm), *convolution_block(outputs, outputs, norm)
+        *convolution_block(inputs, outputs, norm, stride),
+        *convolution_block(outputs, outputs, norm),
     )
 
 

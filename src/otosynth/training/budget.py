@@ -21,19 +21,19 @@ def count_operations(step: Callable[[], object]) -> int:
     return int(counter.get_total_flops())
 
 
-def affordable_steps(petaflop: float, operations_per_step: int, epochs: int) -> int:
+def affordable_steps(petaflop: float, operations: int) -> int:
     """Return the steps of an epoch that a training's budget pays for, at least one.
 
     Parameters
     ----------
     petaflop
         Operations of the whole training, in 1e15.
-    operations_per_step, epochs
-        What a step costs, and in how many epochs the steps are done.
+    operations
+        What one step in every epoch costs together.
 
     Examples
     --------
-    >>> affordable_steps(1e-3, 10**9, 10)
+    >>> affordable_steps(1e-3, 10**10)
     100
     """
-    return max(1, math.floor(petaflop * PETA / operations_per_step / epochs))
+    return max(1, math.floor(petaflop * PETA / operations))

@@ -45,11 +45,14 @@ class Progress:
         One row a finished epoch.
     precision
         Resolved at the first step, then kept.
+    steps
+        Steps of an epoch, kept as well: a budget of operations may have decided them.
     checkpoints
         SHA-256 of each checkpoint file written so far, by name.
     """
 
     precision: str
+    steps: int
     epoch: int = 0
     step: int = 0
     sums: dict[str, float] = field(default_factory=dict)
@@ -201,11 +204,23 @@ def _load_optimiser(
     optimiser.load_state_dict({"state": moments, "param_groups": groups})
 
 
-def check_precision(progress: Progress, precision: str) -> None:
-    """Refuse to go on in another precision than the training began with (method 7)."""
+def check_resumable(progress: Progress, precision: str, steps: int) -> None:
+    """Refuse to go on otherwise than a training began: its precision and steps are kept (method 7).
+
+    Raises
+    ------
+    InputError
+        Says what differs and what to do.
+    """
     if progress.precision != precision:
         raise InputError(
             f"This training began in {progress.precision}, but here it would go on in {precision}. "
             f"Set training.precision to {progress.precision}, or continue on a machine like the "
             "first."
+        )
+    if progress.steps != steps:
+        raise InputError(
+            f"This training began with {progress.steps} steps an epoch, but here it would go on "
+            f"with {steps}: operations are counted otherwise by this version of torch. Continue "
+            "with the version of the lock, or delete the state folder."
         )

@@ -24,6 +24,7 @@ from otosynth.training.checkpoints import CHECKPOINTS, load_trained
 from otosynth.training.state import state_folder
 from otosynth.training.team import Team
 from otosynth.training.trainer import Job, Trainer
+from otosynth.volumes.mapping import voxel_mm
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +125,7 @@ def train_task(task: TrainingTask, folder: Path, team: Team) -> None:
     method = create_method(method_settings(task.method, task.settings))
     arithmetic = resolve_arithmetic(settings.device, settings.precision, settings.threads)
     attach_required(method, task.required, arithmetic)
+    method.voxel_mm = voxel_mm(Path(task.pairs[0]))
     normalisation = Normalisation.read(Path(task.normalisation))
     pairs = open_pairs(task.pairs, task.mirrored, task.priors)
     training, validation = (

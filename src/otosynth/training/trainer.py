@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -21,7 +22,7 @@ from otosynth.training.budget import affordable_steps, count_operations
 from otosynth.training.checkpoints import CHECKPOINTS, checkpoint_name, write_checkpoint
 from otosynth.training.monitor import Monitor, monitor_images
 from otosynth.training.schedule import learning_rate, patch_order
-from otosynth.training.state import Progress, check_precision, load_state, save_state
+from otosynth.training.state import Progress, check_resumable, load_state, save_state
 from otosynth.training.stopping import Requests, requests_by_signal
 from otosynth.training.team import Team
 
@@ -111,15 +112,26 @@ class Trainer:
         """Return the patches that an epoch visits."""
         if self.job.petaflop is None:
             return self.settings.steps_per_epoch or len(self.reader)
-        batch = self.patches.read(0, self.job.seed)
-        last_epoch = self.settings.epochs - 1
-        operations = count_operations(lambda: list(self._backward(batch, last_epoch)))
-        steps = affordable_steps(self.job.petaflop, operations, self.settings.epochs)
+        operations = self._operations_of_one_step_an_epoch()
+        steps = affordable_steps(self.job.petaflop, operations)
         logger.info(
-            "%s: %.1f Gflop a step, so %g Pflop are %d steps in each of %d epochs",
-            self.job.title, operations / 1e9, self.job.petaflop, steps, self.settings.epochs,
+            "%s: %g Pflop are %d steps in each of %d epochs, %.1f Gflop a step",
+            self.job.title, self.job.petaflop, steps, self.settings.epochs,
+            operations / self.settings.epochs / 1e9,
         )  # fmt: skip
         return steps
+
+    def _operations_of_one_step_an_epoch(self) -> int:
+        """Count the operations of one step in each epoch: epochs may differ in their losses."""
+        batch = self.patches.read(0, self.job.seed)
+        counted: dict[str, int] = {}
+        total = 0
+        for epoch in range(self.settings.epochs):
+            wanted = str([sorted(self.method.weights(p, epoch)) for p in self.method.players])
+            if wanted not in counted:
+                counted[wanted] = count_operations(partial(list, self._backward(batch, epoch)))
+            total += counted[wanted]
+        return total
 
     def train(self) -> pd.DataFrame:
         """Train all epochs, from the last saved state where there is one.
@@ -158,8 +170,8 @@ class Trainer:
         if self.team.leads:
             self.team.wait_for_all()
         if progress is None:
-            return Progress(self.arithmetic.precision)
-        check_precision(progress, self.arithmetic.precision)
+            return Progress(self.arithmetic.precision, self.steps)
+        check_resumable(progress, self.arithmetic.precision, self.steps)
         logger.info(
             "%s: continuing after epoch %d, step %d",
             self.job.title, progress.epoch, progress.step,
@@ -214,11 +226,12 @@ class Trainer:
         self.saved = time.monotonic()
 
     def _is_on_plateau(self, progress: Progress) -> bool:
-        """Return whether the last checkpoints brought no lower validation score."""
+        """Return whether, since the rate began to fall, checkpoints brought no lower score."""
         if self.job.patience is None:
             return False
-        scores = [row[SCORE] for row in progress.history if SCORE in row]
-        return len(scores) - 1 - scores.index(min(scores)) >= self.job.patience if scores else False
+        first = max(self.settings.first_selectable_epoch, self.settings.constant_epochs)
+        scores = [r[SCORE] for r in progress.history if SCORE in r and r["epoch"] >= first]
+        return bool(scores) and len(scores) - 1 - scores.index(min(scores)) >= self.job.patience
 
     def _step(self, batch: Batch, epoch: int) -> dict[str, torch.Tensor]:
         """Step every player that plays in this epoch; return all losses, still on the device."""

@@ -47,3 +47,17 @@ def map_voxels(path: Path) -> np.ndarray:
         return proxy.get_unscaled().T
     except NIBABEL_ERRORS as error:
         raise InputError(f"{path}: cannot be read as NIfTI ({error}).") from error
+
+
+def voxel_mm(path: Path) -> float:
+    """Return the smallest edge of a NIfTI file's voxels (mm).
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    try:
+        return float(min(nibabel.nifti1.Nifti1Image.from_filename(path).header.get_zooms()))
+    except (*NIBABEL_ERRORS, FileNotFoundError) as error:
+        raise InputError(f"{path}: cannot be read as NIfTI ({error}).") from error

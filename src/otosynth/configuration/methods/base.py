@@ -13,7 +13,7 @@ class PredictionSettings(Section):
     overlap: float = Field(
         0.0,
         ge=0,
-        lt=1,
+        le=0.75,
         description="Overlap of neighbouring patches in testing, as a share of their edge; "
         "0: none, as published. Overlapping patches are blended by a Gaussian.",
     )
@@ -39,6 +39,9 @@ class MethodSettings(Section):
         Blocks whose selected networks the training of this one needs.
     gives_microct
         Whether it predicts a micro-CT.
+    gives_classes
+        Whether its networks predict the classes; otherwise the class map is Otsu and the closing
+        on the synthetic micro-CT.
     tested
         Whether it predicts tested ears; a network that only serves others does not.
     """
@@ -47,6 +50,7 @@ class MethodSettings(Section):
     prior: ClassVar[Literal["microct", "classes"] | None] = None
     requires: ClassVar[tuple[str, ...]] = ()
     gives_microct: ClassVar[bool] = True
+    gives_classes: ClassVar[bool] = True
     tested: ClassVar[bool] = True
 
     title: str = Field(description="Name in figures and tables.")
@@ -84,6 +88,11 @@ class MethodSettings(Section):
     def patch_multiple(self) -> int:
         """What a patch's edge must be a multiple of, since the networks halve it (voxels)."""
         return 4
+
+    @property
+    def first_selectable_epoch(self) -> int:
+        """First epoch that may be selected; earlier ones only prepare the networks."""
+        return 1
 
     @model_validator(mode="after")
     def adam_is_possible(self) -> "MethodSettings":

@@ -60,6 +60,11 @@ class Settings(MethodSettings):
         """The U-Nets halve a patch ``levels - 1`` times."""
         return int(2 ** (self.levels - 1))
 
+    @property
+    def first_selectable_epoch(self) -> int:
+        """First epoch with shape consistency."""
+        return self.pretraining_epochs + 1
+
     @model_validator(mode="after")
     def there_is_a_loss(self) -> "Settings":
         """Refuse generators without any loss."""
@@ -69,7 +74,7 @@ class Settings(MethodSettings):
 
     @model_validator(mode="after")
     def pretraining_ends(self) -> "Settings":
-        """Refuse a pre-training that is longer than the training."""
-        if self.pretraining_epochs > self.epochs:
-            raise ValueError("pretraining_epochs must not exceed epochs")
+        """Refuse a pre-training that leaves no epoch for the training."""
+        if self.pretraining_epochs >= self.epochs:
+            raise ValueError("pretraining_epochs must be fewer than epochs")
         return self

@@ -1,6 +1,6 @@
 """Settings of the regression: the thesis's generator without an adversary."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -9,6 +9,8 @@ from otosynth.configuration.methods.base import MethodSettings
 
 class Settings(MethodSettings):
     """Trained by the class-weighted L1 loss alone (thesis Eq. 2)."""
+
+    gives_classes: ClassVar[bool] = False
 
     width: int = Field(64, ge=2, description="Channels after the first convolution.")
     residual_blocks: int = Field(6, ge=1, description="Residual blocks.")

@@ -1,5 +1,7 @@
 """Settings of the single-task GAN (thesis, Fig. 3)."""
 
+from typing import ClassVar
+
 from pydantic import model_validator
 
 from otosynth.configuration.methods.gan import GanSettings
@@ -9,6 +11,8 @@ OF_CLASSES = ("dice", "hausdorff", "centreline")
 
 class Settings(GanSettings):
     """Trained by GAN + 5 L1 + 10 perception (Eq. 5)."""
+
+    gives_classes: ClassVar[bool] = False
 
     @model_validator(mode="after")
     def no_loss_of_classes(self) -> "Settings":

@@ -47,11 +47,8 @@ class Settings(MethodSettings):
         "layer", description="Norm in G and S; `layer` keeps a patch's absolute intensity."
     )
     discriminator_blocks: int = Field(3, ge=1, le=5, description="Strided blocks of both D.")
-    tissue_margin_voxels: int = Field(
-        4,
-        ge=0,
-        description="Margin round soft tissue in the mask M of Eq. 4 (voxels); 4 is 0.5 mm at "
-        "the phantom's 0.12 mm.",
+    tissue_margin_mm: float = Field(
+        0.5, gt=0, description="Margin round soft tissue in the mask M of Eq. 4 (mm)."
     )
     loss_weights: LossWeights = LossWeights()
 

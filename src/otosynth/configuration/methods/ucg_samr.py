@@ -22,6 +22,8 @@ class LossWeights(Section):
 class Settings(SamrSettings):
     """Trained by reconstruction + GAN + cycle, the last terms with their confidence map."""
 
+    gives_classes: ClassVar[bool] = False
+
     paired: ClassVar[bool] = False
     prior: ClassVar[Literal["microct", "classes"] | None] = "classes"
 
