@@ -169,8 +169,10 @@ class Tamperer:
         return Alteration("result with a record that is not its own", changes, {name})
 
     def edited_code(self) -> Alteration:
-        scripts = sorted((self.places.project / "scripts").glob("*.py"))
-        script = self.random.choice([s for s in scripts if s.name != "seal_records.py"])
+        # Of the scripts that made this study; others are no part of it.
+        records = read_records(self.places).records.values()
+        used = {n for record in records for n in record["code"] if n.startswith("scripts/")}
+        script = self.places.project / self.random.choice(sorted(used))
         line = self.random.choice([b"print('one line more')", b"this is no Python"])
         data = script.read_bytes() + b"\n" + line + b"\n"
         return Alteration("edited code", {script: data}, {f"code:scripts/{script.name}"})
