@@ -86,6 +86,13 @@ def test_a_block_that_borrows_weights_is_not_trained_and_predicts_otherwise(stud
     assert first != second
 
 
+def test_the_classes_of_s_a_stand_beside_those_of_s_b(study):
+    folder = study.results / f"predictions/{TESTED}"
+    by_s_b, by_s_a = (folder / f"{name}/seed-1" for name in ("cycle_shape", "cycle_shape_ct"))
+    assert (by_s_b / "microct.nii.gz").read_bytes() == (by_s_a / "microct.nii.gz").read_bytes()
+    assert (by_s_b / "classmap.nii.gz").read_bytes() != (by_s_a / "classmap.nii.gz").read_bytes()
+
+
 def test_no_method_learned_from_the_tested_ears(study):
     tree = read_records(Places(study.results, None, study.folder))
     leaks, predictions = find_leaks(tree)

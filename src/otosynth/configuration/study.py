@@ -30,7 +30,7 @@ from otosynth.errors import InputError
 # A block of the section `methods`, with the keys of its own method.
 MethodBlock = Annotated[SerializeAsAny[MethodSettings], BeforeValidator(settings_of)]
 # What a block that borrows another's networks says for itself.
-BORROWER_KEYS = {"title", "weights_of", "prediction"}
+BORROWER_KEYS = {"title", "weights_of", "prediction", "classes_from"}
 
 
 class Study(Section):

@@ -174,8 +174,10 @@ class Method(AnyMethod):
         return losses["shape"]
 
     def predict(self, networks: Networks, patch: CtPatch) -> PatchPrediction:
-        """Predict the micro-CT G_B(x) and its classes S_B(G_B(x))."""
+        """Predict the micro-CT G_B(x) and classes: S_B(G_B(x)), or S_A(x) as configured."""
         microct = _image(networks["generator_b"], patch.ct)
+        if self.settings.classes_from == "ct":
+            return PatchPrediction(microct, self.segment_ct(networks, patch.ct))
         logits = networks["segmentor_b"](air_outside(microct, patch.mask))[0].float()
         return PatchPrediction(microct, torch.softmax(logits, dim=1))
 

@@ -48,6 +48,11 @@ class Settings(MethodSettings):
         description="First epochs, in which generators (without shape) and segmentors (on real "
         "volumes) learn apart.",
     )
+    classes_from: Literal["synthetic", "ct"] = Field(
+        "synthetic",
+        description="Whose classes it predicts: S_B's of the synthetic micro-CT, or S_A's of the "
+        "CT itself. A block with `weights_of` shows the other beside.",
+    )
     loss_weights: LossWeights = LossWeights()
 
     @property
