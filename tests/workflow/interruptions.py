@@ -134,6 +134,11 @@ class Interruptions:
         os.killpg(process.pid, signal.SIGINT)
 
     def terminate_jobs(self, process: subprocess.Popen) -> None:
-        for child in psutil.Process(process.pid).children(recursive=True):
+        # A job may end before its signal comes; then the next one gets it.
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
             with suppress(psutil.Error):
-                child.terminate()
+                for child in psutil.Process(process.pid).children(recursive=True):
+                    with suppress(psutil.Error):
+                        child.terminate()
+            time.sleep(0.5)
