@@ -105,7 +105,7 @@ class Predictor:
         for sample in range(max(samples, 1)):
             if samples:
                 torch.manual_seed(derive_seed(self.seed, "sample", number, sample))
-            with self.arithmetic.autocast():
+            with self.arithmetic.for_networks():
                 predicted = self.method.predict(self.networks, patch)
             for name, tensor in vars(predicted).items():
                 if tensor is not None:

@@ -51,7 +51,7 @@ def validation_table(
 def mean_losses(method: Method, networks: Networks, reader: PatchReader) -> dict[str, float]:
     """Return the mean of each validation loss over a reader's patches."""
     sums: dict[str, float] = {}
-    with torch.inference_mode(), reader.arithmetic.autocast():
+    with torch.inference_mode(), reader.arithmetic.for_networks():
         for index in range(len(reader)):
             losses = method.validation_losses(networks, reader.read(index))
             for name, loss in losses.items():

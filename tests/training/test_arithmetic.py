@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from otosynth.errors import InputError
+from otosynth.training import halves
 from otosynth.training.arithmetic import resolve_arithmetic
 
 
@@ -23,12 +24,21 @@ def test_threads_are_the_configured_ones():
     assert torch.get_num_threads() == 1
 
 
-def test_autocast_computes_in_the_resolved_precision():
+def test_networks_compute_in_the_resolved_precision():
     layer = torch.nn.Conv3d(1, 1, 3)
     for precision, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
         arithmetic = resolve_arithmetic("cpu", precision, 1)
-        with arithmetic.autocast():
+        with arithmetic.for_networks():
             assert layer(torch.zeros(1, 1, 4, 4, 4)).dtype == dtype
+
+
+def test_float32_on_a_cpu_convolves_in_halves(monkeypatch):
+    monkeypatch.setattr(halves, "convolve_halves", lambda *_: torch.tensor(42.0))
+    layer, patch = torch.nn.Conv3d(2, 1, 3), torch.zeros(1, 2, 4, 4, 4)
+    with resolve_arithmetic("cpu", "float32", 1).for_networks():
+        assert layer(patch) == 42
+    with resolve_arithmetic("cpu", "bfloat16", 1).for_networks():
+        assert layer(patch).shape == (1, 1, 2, 2, 2)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a CUDA GPU")

@@ -63,6 +63,9 @@ class Interruptions:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
+                    # A shell that sends pytest to the background makes it deaf to Ctrl-C, and
+                    # a child would be as deaf.
+                    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
                 )
             if self.wait_for_moment(process):
                 self.stop(process)
@@ -126,7 +129,11 @@ class Interruptions:
             self.hit[stage] += 1
         self.kills[way] += 1
         ways[way](process)
-        process.wait(timeout=60)
+        try:
+            process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise AssertionError(f"Snakemake did not end within 60 s of {way}") from None
         if "SIGKILL" in way:
             self.workflow.output_of("--unlock")
 

@@ -1,6 +1,8 @@
 """On which device and in which precision a network computes."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +11,7 @@ import torch.utils.deterministic
 from torch import Tensor, nn
 
 from otosynth.errors import InputError
+from otosynth.training.halves import HalvedConvolutions
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -28,11 +31,17 @@ class Arithmetic:
         name = torch.cuda.get_device_name(index)
         return f"{self.precision} on GPU {index} ({name}), {_visible_gpus()}"
 
-    def autocast(self) -> torch.autocast:
-        """Return the context in which networks run; weights and losses stay float32."""
-        return torch.autocast(
-            self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"
-        )
+    @contextmanager
+    def for_networks(self) -> Iterator[None]:
+        """Make the context in which networks run; weights and losses stay float32."""
+        if self.precision == "bfloat16":
+            with torch.autocast(self.device.type, torch.bfloat16):
+                yield
+        elif self.device.type == "cpu":
+            with HalvedConvolutions():
+                yield
+        else:
+            yield
 
     def place_network(self, network: nn.Module) -> nn.Module:
         """Move a network to the device, in the layout that its convolutions are fast in."""

@@ -28,7 +28,7 @@ def monitor_images(
     """
     for network in networks.values():
         network.eval()
-    with torch.inference_mode(), arithmetic.autocast():
+    with torch.inference_mode(), arithmetic.for_networks():
         prediction = method.look(networks, batch)
     middle = batch.ct.shape[2] // 2
     images = {"real_A": batch.ct[0, 0, middle], "real_B": batch.microct[0, 0, middle]}

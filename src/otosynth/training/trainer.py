@@ -246,14 +246,14 @@ class Trainer:
     def _backward(self, batch: Batch, epoch: int) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
         """Yield each player that plays in this epoch with its losses, once it has gradients."""
         self._train_only(tuple(self.networks))
-        with self.arithmetic.autocast():
+        with self.arithmetic.for_networks():
             generated = self.method.generate(self.networks, batch)
         for player, names in self.method.players.items():
             weights = self.method.weights(player, epoch)
             if not weights:
                 continue
             self._train_only(names)
-            with self.arithmetic.autocast():
+            with self.arithmetic.for_networks():
                 losses = self.method.losses(player, weights, self.networks, batch, generated)
             self.optimisers[player].zero_grad(set_to_none=True)
             weighted_sum(losses, weights).backward()
