@@ -169,6 +169,11 @@ def test_a_budget_of_operations_decides_the_steps(make_trainer):
     assert make_trainer().steps == 3
 
 
+def test_a_budget_is_the_same_on_every_machine(make_trainer):
+    steps = {p: make_trainer(petaflop=1e-3, precision=p).steps for p in ("float32", "bfloat16")}
+    assert steps["float32"] == steps["bfloat16"]
+
+
 def test_counting_operations_changes_no_result(make_trainer, tmp_path):
     counted = make_trainer(folder="counted", petaflop=1e-5)
     counted.train()
