@@ -6,7 +6,7 @@ MOUSE ?= data/mouse
 BIN := .venv/bin
 STUDY_REPORT := results/phantom/report.html
 
-.PHONY: study report test test-slurm test-kill mouse lint format docs clean
+.PHONY: study report test test-slurm test-kill bench mouse lint format docs clean
 
 study: report
 	@echo "The report is in $(CURDIR)/$(STUDY_REPORT)"
@@ -25,6 +25,10 @@ test-slurm: .venv/ready
 # The default study, stopped at 100 random moments and continued; about an hour on two cores.
 test-kill: .venv/ready
 	$(BIN)/pytest -s --kills 100 --study phantom tests/workflow/test_killed.py
+
+# Speed and memory beside peers, which have an environment of their own. ROWS="..." measures single rows.
+bench: .venv/ready .venv-peers/ready
+	$(BIN)/python benchmarks/bench.py $(ROWS)
 
 # The mouse ears are not part of this repository: MOUSE says where they lie.
 mouse: .venv/ready
@@ -56,6 +60,11 @@ docs: .venv/ready
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --requirement envs/requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv-peers/ready: envs/peers.lock
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --requirement envs/peers.lock
 	touch $@
 
 clean:

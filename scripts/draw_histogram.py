@@ -13,9 +13,9 @@ from otosynth.volumes.mapping import map_voxels
 with job(snakemake) as recorder:
     settings = ClassMapSettings(**snakemake.params.classmap)
     found = json.loads(Path(snakemake.input.thresholds).read_text())
-    inside = map_voxels(Path(snakemake.input.mask)) > 0
+    microct = map_voxels(Path(snakemake.input.microct))
     figure = draw_histogram(
-        histogram(map_voxels(Path(snakemake.input.microct))[inside], settings),
+        histogram(microct, settings, map_voxels(Path(snakemake.input.mask))),
         tuple(found["thresholds"]),
         found["fraction"],
         settings.logarithmic,

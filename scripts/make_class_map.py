@@ -2,25 +2,28 @@
 
 from pathlib import Path
 
-import numpy as np
+import SimpleITK as sitk
 
-from otosynth.classmap import class_map_from_microct
+from otosynth.classmap import class_counts, class_map_from_microct
 from otosynth.configuration.classmap import ClassMapSettings
 from otosynth.files import write_json
 from otosynth.jobs import job
 from otosynth.tissues import CLASSES
-from otosynth.volumes.arrays import array_of, read_labels, spacing_zyx
+from otosynth.volumes.arrays import spacing_zyx
 from otosynth.volumes.grids import image_like
+from otosynth.volumes.mapping import map_voxels
 from otosynth.volumes.reading import read_volume
 from otosynth.volumes.writing import write_volume
 
 with job(snakemake):
     image = read_volume(Path(snakemake.input.microct))
-    mask = array_of(read_labels(Path(snakemake.input.mask))) > 0
+    mask = map_voxels(Path(snakemake.input.mask))
     settings = ClassMapSettings(**snakemake.params.classmap)
-    result = class_map_from_microct(array_of(image), mask, spacing_zyx(image), settings)
+    # A view, since a copy of a whole micro-CT takes gigabytes.
+    microct = sitk.GetArrayViewFromImage(image)
+    result = class_map_from_microct(microct, mask, spacing_zyx(image), settings)
     write_volume(image_like(result.labels, image), Path(snakemake.output.classmap))
-    voxels = np.bincount(result.labels[mask], minlength=len(CLASSES))
+    voxels = class_counts(result.labels, mask)
     write_json(
         {
             "thresholds": list(result.thresholds),

@@ -1,16 +1,22 @@
 """Thresholds and the custom closing."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
 from scipy import ndimage
 
+from otosynth import classmap
 from otosynth.classmap import (
+    ClassMap,
     apply_thresholds,
+    class_counts,
     class_map_from_microct,
     close_classes,
     closing_radius_um,
     closing_steps,
+    histogram,
     otsu_thresholds,
 )
 from otosynth.configuration.classmap import ClassMapSettings
@@ -163,6 +169,53 @@ def test_default_radius_is_the_larger_of_a_thesis_voxel_and_a_voxel():
     assert closing_radius_um((0.01, 0.01, 0.01), settings) == 37.6
     assert closing_radius_um((0.12, 0.14, 0.12), settings) == pytest.approx(140)
     assert closing_radius_um(CUBE, ClassMapSettings(closing_radius_um=50)) == 50
+
+
+def plain_class_map(
+    microct: np.ndarray, mask: np.ndarray, spacing_mm: tuple[float, ...], settings: ClassMapSettings
+) -> ClassMap:
+    """Do all at once on whole volumes, with scipy's closing and a ball by its definition."""
+    inside = microct[mask > 0]
+    thresholds = otsu_thresholds(inside, settings)
+    np.testing.assert_array_equal(
+        histogram(microct, settings, mask).counts,
+        np.histogram(inside, histogram(inside, settings).edges)[0],
+    )
+    labels = np.digitize(microct.astype(float), thresholds)
+    radius_mm = closing_radius_um(spacing_mm, settings) / 1000
+    offsets = np.indices((13, 13, 13)) - 6
+    distance_mm = np.sqrt(sum((n * mm) ** 2 for n, mm in zip(offsets, spacing_mm, strict=True)))
+    result = np.empty(microct.shape, np.uint8)
+    for c in (BONE, AIR, SOFT):
+        padded = np.pad(labels == c, 6)
+        closed = ndimage.binary_closing(padded, distance_mm <= radius_mm * (1 + 1e-6))
+        result[closed[6:-6, 6:-6, 6:-6]] = c
+    return ClassMap(result, thresholds)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "logarithmic", "radius_um"),
+    list(product((np.float32, np.float64, np.uint8), (False, True), (None, 90.0, 250.0))),
+)
+def test_slab_by_slab_is_the_plain_textbook_version(monkeypatch, dtype, logarithmic, radius_um):
+    monkeypatch.setattr(classmap, "SLAB_VOXELS", 500)
+    random = np.random.default_rng(12)
+    microct = random.choice([40, 90, 200], (13, 11, 17)) + random.normal(0, 12, (13, 11, 17))
+    microct = microct.clip(0, 255).astype(dtype)[:, :, ::-1]
+    mask = (random.random(microct.shape) < 0.8).astype(np.uint8)
+    mask[:4] = 0
+    settings = ClassMapSettings(logarithmic=logarithmic, closing_radius_um=radius_um)
+    spacing_mm = (0.1, 0.05, 0.04)
+    made = class_map_from_microct(microct, mask, spacing_mm, settings)
+    plain = plain_class_map(microct, mask, spacing_mm, settings)
+    assert made.thresholds == plain.thresholds
+    np.testing.assert_array_equal(made.labels, plain.labels)
+    before = apply_thresholds(microct, made.thresholds)
+    radius_um = closing_radius_um(spacing_mm, settings)
+    np.testing.assert_array_equal(close_classes(before, spacing_mm, radius_um), plain.labels)
+    np.testing.assert_array_equal(
+        class_counts(made.labels, mask), np.bincount(made.labels[mask > 0], minlength=3)
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from monai.inferers import sliding_window_inference
 from torch import nn
+from torch.nn import functional
 
+from otosynth import inference
 from otosynth.configuration.methods.base import MethodSettings, PredictionSettings
 from otosynth.inference import Ear, Predictor
+from otosynth.methods import create_method
 from otosynth.methods.base import PatchPrediction
 from otosynth.normalisation import Normalisation, Window
 from otosynth.patches import patch_corners
@@ -16,26 +20,30 @@ IDENTITY = Normalisation(Window(-1, 1), Window(-1, 1), ())
 
 
 class Copies:
-    """A stand-in method: the micro-CT is the CT, the class tells which call it was."""
+    """A stand-in method: the micro-CT is the CT, soft where the CT begins above 0, else air."""
 
     def __init__(self, gives_classes=True, **prediction):
         self.settings = MethodSettings(title="", prediction=PredictionSettings(**prediction))
         self.gives_classes = gives_classes
-        self.calls = 0
 
     def predict(self, networks, patch):
-        number, self.calls = self.calls % 3, self.calls + 1
         ct = networks["noise"](patch.ct) if networks else patch.ct
-        shape = (1, 3, *ct.shape[2:])
-        probabilities = torch.zeros(shape).index_fill(1, torch.tensor([number]), 1.0)
+        number = (patch.ct[:, 0, 0, 0, 0] > 0).long()
+        probabilities = functional.one_hot(number, 3).float()[:, :, None, None, None]
+        probabilities = probabilities.expand(-1, -1, *ct.shape[2:])
         return PatchPrediction(ct, probabilities if self.gives_classes else None)
 
 
-def predict(method, ct, mask=None, map_classes=None, networks=None):
+def predict(method, ct, mask=None, map_classes=None, networks=None, **settings):
     arithmetic = resolve_arithmetic("cpu", "float32", 1)
     mask = np.ones_like(ct) if mask is None else mask
-    predictor = Predictor(method, networks or {}, IDENTITY, arithmetic, 8, seed=3)
+    predictor = Predictor(method, networks or {}, IDENTITY, arithmetic, 8, seed=3, **settings)
     return predictor.predict(Ear(ct, mask), patch_corners(ct.shape, 8), map_classes)
+
+
+def rising_ct(*shape):
+    """Rise along x, from 0."""
+    return np.broadcast_to(np.linspace(0, 1, shape[-1], dtype=np.float32), shape)
 
 
 def random_ct(*shape):
@@ -51,13 +59,13 @@ def test_every_voxel_returns_to_its_place(overlap):
 
 def test_where_patches_overlap_the_earlier_one_keeps_its_voxels():
     # Corners along x are 0 and 3.
-    classes = predict(Copies(), np.zeros((8, 8, 11), np.float32)).classmap
+    classes = predict(Copies(), rising_ct(8, 8, 11)).classmap
     assert (classes[..., :8] == 0).all()
     assert (classes[..., 8:] == 1).all()
 
 
 def test_overlapping_patches_are_blended_by_their_distance_from_the_middle():
-    prediction = predict(Copies(overlap=0.5), np.zeros((8, 8, 12), np.float32))
+    prediction = predict(Copies(overlap=0.5), rising_ct(8, 8, 12))
     first = prediction.probabilities[0, 4, 4]
     np.testing.assert_allclose(prediction.probabilities.sum(axis=0), 1, atol=1e-5)
     assert first[0] == pytest.approx(1)
@@ -65,6 +73,80 @@ def test_overlapping_patches_are_blended_by_their_distance_from_the_middle():
     # Voxels 4 to 7 lie in both patches: the nearer middle weighs more, and evenly so.
     assert (np.diff(first[3:9]) < 0).all()
     assert first[5] + first[6] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("overlap", [0, 0.5, 0.75])
+def test_volumes_may_lie_in_files(overlap, tmp_path):
+    ct = random_ct(20, 16, 11)
+    created = []
+
+    def mapped(shape):
+        created.append(np.memmap(tmp_path / str(len(created)), np.float32, "w+", shape=shape))
+        return created[-1]
+
+    in_memory, on_disk = (
+        predict(Copies(overlap=overlap), ct, **settings)
+        for settings in ({}, {"new_volume": mapped})
+    )
+    assert [volume.shape for volume in created] == [(1, 20, 16, 11), (3, 20, 16, 11)]
+    np.testing.assert_array_equal(on_disk.microct, in_memory.microct)
+    np.testing.assert_array_equal(on_disk.classmap, in_memory.classmap)
+
+
+@pytest.mark.parametrize("overlap", [0, 0.5])
+@pytest.mark.parametrize("name", ["single_task", "multi_task"])
+@pytest.mark.parametrize("norm", ["instance", "layer"])
+def test_how_many_patches_are_seen_at_once_changes_rounding_alone(
+    tiny_settings, monkeypatch, overlap, name, norm
+):
+    settings = tiny_settings(
+        name, norm=norm, discriminator_blocks=1, prediction={"overlap": overlap}
+    )
+    method = create_method(settings)
+    networks = {key: network.eval() for key, network in method.build_networks(1).items()}
+    ct = random_ct(16, 16, 19)
+    predicted = []
+    for voxels in (1, 3 * 8**3):
+        monkeypatch.setattr(inference, "VOXELS_AT_ONCE", voxels)
+        predicted.append(
+            predict(method, ct, map_classes=lambda microct, _: microct, networks=networks)
+        )
+    one, several = predicted
+    np.testing.assert_allclose(several.microct, one.microct, atol=1e-5)
+    if one.probabilities is not None:
+        np.testing.assert_allclose(several.probabilities, one.probabilities, atol=1e-5)
+
+
+@pytest.mark.parametrize("overlap", [0, 0.5])
+def test_blending_is_that_of_monai_with_the_same_weights(tiny_settings, overlap):
+    settings = tiny_settings("single_task", discriminator_blocks=1, prediction={"overlap": overlap})
+    method = create_method(settings)
+    networks = {key: network.eval() for key, network in method.build_networks(1).items()}
+    ct = random_ct(16, 24, 20)
+    found = predict(method, ct, map_classes=lambda microct, _: microct, networks=networks)
+    weight = inference._Blended(ct.shape, 8, inference.in_memory)._weight
+    with torch.inference_mode():
+        peer = sliding_window_inference(
+            torch.from_numpy(ct)[None, None], 8, 1,
+            lambda patch: torch.tanh(networks["generator"](patch)),
+            overlap=overlap, roi_weight_map=torch.from_numpy(weight),
+        )[0, 0].numpy()  # fmt: skip
+    if overlap:
+        np.testing.assert_allclose(found.microct, peer, atol=2e-5)
+    else:
+        # Along x the last patch is shifted: the earlier one keeps its voxels, MONAI blends.
+        np.testing.assert_allclose(found.microct[..., :12], peer[..., :12], atol=2e-5)
+        np.testing.assert_allclose(found.microct[..., 16:], peer[..., 16:], atol=2e-5)
+
+
+def test_patches_that_no_table_names_are_air():
+    ct = random_ct(8, 8, 16)
+    arithmetic = resolve_arithmetic("cpu", "float32", 1)
+    predictor = Predictor(Copies(), {}, IDENTITY, arithmetic, 8)
+    prediction = predictor.predict(Ear(ct, np.ones_like(ct)), [(0, 0, 8)], None)
+    assert (prediction.microct[..., :8] == -1).all()
+    assert (prediction.classmap[..., :8] == 0).all()
+    np.testing.assert_allclose(prediction.microct[..., 8:], ct[..., 8:], atol=1e-6)
 
 
 def test_a_method_without_classes_gets_them_from_its_micro_ct():

@@ -1,12 +1,14 @@
 """Patches cover the volume, the last one shifted inside; the table says what is in them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from otosynth.errors import InputError
-from otosynth.patches import corners_along, patch_corners, patch_table
+from otosynth.pairs import Pair, from_side
+from otosynth.patches import COLUMNS, corners_along, patch_corners, patch_table
 
 
 def test_thesis_training_patches_have_stride_72():
@@ -40,6 +42,32 @@ def test_the_table_counts_classes_inside_the_mask(pairs):
         assert row.mask_fraction == pytest.approx(inside.mean(), abs=1e-6)
         assert row.soft == np.sum(pair.classmap[at][inside] == 1)
         assert row.air + row.soft + row.bone == inside.sum()
+
+
+@pytest.mark.parametrize(("size", "overlap"), [(7, 0), (12, 5), (20, 17), (40, 0)])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_the_table_is_that_of_counting_every_patch_by_itself(pairs, size, overlap, mirrored):
+    random = np.random.default_rng(3)
+    for name in pairs:
+        mask = (random.random((41, 40, 47)) < 0.7).astype(np.uint8) * 255
+        classes = random.integers(0, 3, mask.shape).astype(np.uint8)
+        pairs[name] = Pair(*(from_side(array, mirrored) for array in (mask, mask, mask, classes)))
+    table = patch_table(pairs, size, overlap, min_mask_fraction=0.69)
+    plain = []
+    for name, pair in pairs.items():
+        for corner in patch_corners(pair.mask.shape, size, overlap):
+            at = tuple(slice(c, c + size) for c in corner)
+            inside = pair.mask[at] > 0
+            voxels = np.bincount(pair.classmap[at][inside], minlength=3)
+            if inside.mean() >= 0.69:
+                plain.append((name, *corner, size, *voxels, round(float(inside.mean()), 6)))
+    pd.testing.assert_frame_equal(table, pd.DataFrame(plain, columns=list(COLUMNS)))
+
+
+def test_a_number_that_is_no_class_is_refused(pairs):
+    pairs["E2"].classmap[20, 20, 20] = 3
+    with pytest.raises(InputError, match="E2: its class map holds numbers that are no class"):
+        patch_table(pairs, 20, 0)
 
 
 def test_patches_outside_the_mask_are_left_out(pairs):

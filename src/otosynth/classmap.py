@@ -1,13 +1,14 @@
 """The class map: three-class Otsu on the micro-CT, then the custom closing (Figure 2).
 
-Arrays are z, y, x; class numbers are those of :mod:`otosynth.tissues`.
+Arrays are z, y, x; class numbers are those of :mod:`otosynth.tissues`. Volumes are gone through
+slab by slab, so that a step needs little more memory than its result, and works within the cache.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 from skimage.filters import threshold_multiotsu
 
 from otosynth.configuration.classmap import ClassMapSettings
@@ -17,8 +18,8 @@ from otosynth.tissues import AIR, BONE, CLASSES, SOFT
 THESIS_VOXEL_UM = 37.6
 # The logarithm is taken as of an 8-bit grey level, so it does not depend on the scan's unit.
 GREY_LEVELS = 255
-# Later classes overwrite earlier ones: priority soft over air over bone (method.md section 4).
-WRITING_ORDER = (BONE, AIR, SOFT)
+# Voxels that one step works on: a few MB, which the cache of a processor holds.
+SLAB_VOXELS = 2**21
 
 
 @dataclass(frozen=True)
@@ -68,23 +69,38 @@ def class_map_from_microct(
     InputError
         If the mask is empty or the histogram has fewer than three levels.
     """
-    thresholds = otsu_thresholds(microct[mask.astype(bool)], settings)
-    labels = apply_thresholds(microct, thresholds)
-    radius_um = closing_radius_um(spacing_mm, settings)
-    return ClassMap(close_classes(labels, spacing_mm, radius_um), thresholds)
+    thresholds = otsu_thresholds(microct, settings, mask)
+    ball = _ball(spacing_mm, closing_radius_um(spacing_mm, settings))
+    labels = np.empty(microct.shape, dtype=np.uint8)
+    # The classes before the closing are never there as a whole.
+    for rows, bits in _closed_slabs(
+        lambda rows: apply_thresholds(microct[rows], thresholds), microct.shape, ball
+    ):
+        labels[rows] = _recombined(bits)
+    return ClassMap(labels, thresholds)
 
 
-def histogram(values: np.ndarray, settings: ClassMapSettings) -> Histogram:
+def histogram(
+    values: np.ndarray, settings: ClassMapSettings, mask: np.ndarray | None = None
+) -> Histogram:
     """Count intensities in the window, in bins of equal width on the chosen scale.
+
+    Parameters
+    ----------
+    values
+        Intensities of any shape.
+    mask
+        True or not zero where they count, same shape; None: everywhere.
 
     Raises
     ------
     InputError
         If there is no value, or none inside the window.
     """
-    if values.size == 0:
+    ends = [(chosen.min(), chosen.max()) for chosen in _chosen(values, mask)]
+    if not ends:
         raise InputError("the class map's mask holds no voxel, so there is nothing to threshold.")
-    lowest, highest = float(values.min()), float(values.max())
+    lowest, highest = float(np.min(ends)), float(np.max(ends))
     low, high = settings.window or (lowest, highest)
     if low == high or highest < low or lowest > high:
         raise InputError(
@@ -97,22 +113,44 @@ def histogram(values: np.ndarray, settings: ClassMapSettings) -> Histogram:
     edges = low + relative * (high - low)
     # Rounding must not push the highest intensity out of the last bin.
     edges[-1] = high
-    counts, _ = np.histogram(values, bins=edges)
+    counts = np.zeros(settings.bins, np.int64)
+    for chosen in _chosen(values, mask):
+        counts += np.histogram(chosen, bins=edges)[0]
     return Histogram(counts, edges)
 
 
-def otsu_thresholds(values: np.ndarray, settings: ClassMapSettings) -> tuple[float, float]:
+def _chosen(values: np.ndarray, mask: np.ndarray | None) -> Iterator[np.ndarray]:
+    """Slab by slab the values inside the mask; slabs with none are left out."""
+    for rows in _slabs(values.shape):
+        chosen = values[rows]
+        if mask is not None:
+            chosen = chosen[mask[rows].astype(bool, copy=False)]
+        if chosen.size:
+            yield chosen
+
+
+def _slabs(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Part the first axis so that a slab has about ``SLAB_VOXELS``."""
+    step = max(1, SLAB_VOXELS // max(1, math.prod(shape[1:])))
+    for first in range(0, shape[0], step):
+        yield slice(first, min(first + step, shape[0]))
+
+
+def otsu_thresholds(
+    values: np.ndarray, settings: ClassMapSettings, mask: np.ndarray | None = None
+) -> tuple[float, float]:
     """Three-class Otsu thresholds of intensities: air below the first, bone from the second.
 
     Method.md section 4; the histogram may be limited to a window or logarithmic. A threshold
-    that falls into a gap of the histogram is put in the middle of the gap.
+    that falls into a gap of the histogram is put in the middle of the gap. Parameters are those
+    of :func:`histogram`.
 
     Raises
     ------
     InputError
         If fewer than three levels of the histogram are occupied.
     """
-    counted = histogram(values, settings)
+    counted = histogram(values, settings, mask)
     occupied = np.flatnonzero(counted.counts)
     if len(occupied) < len(CLASSES):
         raise InputError(
@@ -136,8 +174,20 @@ def _middle_of_gap(edges: np.ndarray, occupied: np.ndarray, end: int) -> float:
 
 def apply_thresholds(volume: np.ndarray, thresholds: tuple[float, float]) -> np.ndarray:
     """Classify intensities: below the first threshold air, from the second on bone (uint8)."""
-    above = [volume >= threshold for threshold in thresholds]
-    return above[0].astype(np.uint8) + above[1]
+    labels = np.empty(volume.shape, np.uint8)
+    first, second = thresholds
+    for rows in _slabs(volume.shape):
+        np.add(volume[rows] >= first, volume[rows] >= second, out=labels[rows], dtype=np.uint8)
+    return labels
+
+
+def class_counts(labels: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Count the voxels of air, soft tissue and bone where the mask is not zero (3,)."""
+    counts = np.zeros(len(CLASSES), np.int64)
+    for rows in _slabs(labels.shape):
+        inside = mask[rows] > 0
+        counts += [np.count_nonzero((labels[rows] == c) & inside) for c in range(len(CLASSES))]
+    return counts
 
 
 def closing_radius_um(spacing_mm: tuple[float, float, float], settings: ClassMapSettings) -> float:
@@ -161,7 +211,11 @@ def close_classes(
     radius_um
         Radius of the ball in um; below one voxel nothing changes.
     """
-    return closing_steps(class_map, spacing_mm, radius_um).result
+    ball = _ball(spacing_mm, radius_um)
+    result = np.empty(class_map.shape, dtype=np.uint8)
+    for rows, bits in _closed_slabs(class_map.__getitem__, class_map.shape, ball):
+        result[rows] = _recombined(bits)
+    return result
 
 
 def closing_steps(
@@ -170,18 +224,67 @@ def closing_steps(
     """Do as :func:`close_classes` and keep every step for Figure 2."""
     ball = _ball(spacing_mm, radius_um)
     binary = {c: class_map == c for c in (AIR, SOFT, BONE)}
-    closed = {c: _close(image, ball) for c, image in binary.items()}
+    closed = {c: np.empty(class_map.shape, dtype=bool) for c in binary}
     result = np.empty(class_map.shape, dtype=np.uint8)
-    for c in WRITING_ORDER:
-        result[closed[c]] = c
+    for rows, bits in _closed_slabs(class_map.__getitem__, class_map.shape, ball):
+        for c, image in closed.items():
+            image[rows] = bits & (1 << c)
+        result[rows] = _recombined(bits)
     return ClosingSteps(binary, closed, result)
 
 
-def _close(image: np.ndarray, ball: np.ndarray) -> np.ndarray:
-    """Dilate then erode, padded by the ball so that nothing is lost at the border."""
-    margin = [(n // 2, n // 2) for n in ball.shape]
-    closed = ndimage.binary_closing(np.pad(image, margin), structure=ball)
-    return closed[tuple(slice(low, -high or None) for low, high in margin)]
+def _recombined(bits: np.ndarray) -> np.ndarray:
+    """Return a class for the bits of those that cover a voxel: soft before air before bone."""
+    soft = (bits >> SOFT) & 1
+    bone = (bits & (1 << SOFT | 1 << AIR)) == 0
+    # What is neither is air, whose number is 0.
+    return soft * np.uint8(SOFT) + bone * np.uint8(BONE)
+
+
+def _closed_slabs(
+    labels_of: Callable[[slice], np.ndarray], shape: tuple[int, ...], ball: np.ndarray
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Close all classes at once, slab by slab: bit c of a voxel says whether class c covers it.
+
+    Dilation is the OR and erosion the AND of a voxel's neighbours in the ball, for every bit
+    apart. No class is there beyond the border, so closing loses nothing there.
+
+    Parameters
+    ----------
+    labels_of
+        Gives some rows (along z) of the class map.
+    shape
+        Of the class map.
+    """
+    margin = [2 * (n // 2) for n in ball.shape]
+    for rows in _slabs(shape):
+        first, last = rows.start - margin[0], rows.stop + margin[0]
+        labels = labels_of(slice(max(first, 0), last)).astype(np.uint8, copy=False)
+        beyond = (max(-first, 0), max(last - shape[0], 0))
+        bits = np.left_shift(np.uint8(1), labels)
+        bits = np.pad(bits, [beyond, *((n, n) for n in margin[1:])])
+        yield rows, _under(ball, _under(ball, bits, np.bitwise_or), np.bitwise_and)
+
+
+def _under(ball: np.ndarray, bits: np.ndarray, combine: np.ufunc) -> np.ndarray:
+    """Combine the neighbours in the ball of every voxel whose neighbours are all there.
+
+    The ball is made of runs along x, whose combinations grow from the shorter to the longer ones;
+    the result is smaller than ``bits`` by the reach of the ball on each side.
+    """
+    depth, height, width = (n - m + 1 for n, m in zip(bits.shape, ball.shape, strict=True))
+    above, before, reach = (n // 2 for n in ball.shape)
+    run = bits[:, :, reach : reach + width]
+    # The voxel itself is always in the ball.
+    result = run[above : above + depth, before : before + height].copy()
+    for half in range(reach + 1):
+        if half:
+            right = bits[:, :, reach + half : reach + half + width]
+            run = combine(run, right)
+            combine(run, bits[:, :, reach - half : reach - half + width], out=run)
+        for z, y in np.argwhere(ball.sum(axis=2) == 2 * half + 1):
+            combine(result, run[z : z + depth, y : y + height], out=result)
+    return result
 
 
 def _ball(spacing_mm: tuple[float, float, float], radius_um: float) -> np.ndarray:

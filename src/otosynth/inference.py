@@ -17,6 +17,12 @@ from otosynth.tissues import CLASSES
 from otosynth.training.arithmetic import Arithmetic
 
 Corner = tuple[int, int, int]
+Place = tuple[slice, slice, slice]
+# Patches that the networks see at once have at most so many voxels in all: oneDNN is fast from two
+# samples on, and more cost memory without being faster.
+VOXELS_AT_ONCE = 2 * 32**3
+# Makes the arrays for whole volumes, float32, of some shape.
+NewVolume = Callable[[tuple[int, ...]], np.ndarray]
 # Width of the Gaussian that blends overlapping patches, as a share of their edge (nnU-Net's).
 BLENDING_SIGMA = 1 / 8
 
@@ -46,6 +52,11 @@ class Prediction:
     probabilities: np.ndarray | None
 
 
+def in_memory(shape: tuple[int, ...]) -> np.ndarray:
+    """Return a new float32 volume."""
+    return np.empty(shape, np.float32)
+
+
 @dataclass(frozen=True)
 class Predictor:
     """A method's networks of the selected epoch, in evaluation mode, and how they are used.
@@ -58,6 +69,9 @@ class Predictor:
         Edge of a patch (voxels).
     seed
         Decides the dropout of ``settings.prediction.samples``.
+    new_volume
+        Makes the predicted volumes, (channel, z, y, x) float32: in memory, or e.g. mapped to a
+        file where they are larger than it. Beside them only patches are held.
     """
 
     method: Method
@@ -66,6 +80,7 @@ class Predictor:
     arithmetic: Arithmetic
     size: int
     seed: int = 0
+    new_volume: NewVolume = in_memory
 
     def predict(
         self,
@@ -84,37 +99,59 @@ class Predictor:
             Makes the class map from (micro-CT, mask) for a method that gives none.
         """
         overlap = self.method.settings.prediction.overlap
+        collected: _Blended | _Placed
         if overlap:
             corners = patch_corners(ear.ct.shape, self.size, round(overlap * self.size))
-        collected = _Blended(self.size) if overlap else _Placed(corners)
+            collected = _Blended(ear.ct.shape, self.size, self.new_volume)
+        else:
+            collected = _Placed(ear.ct.shape, self.new_volume)
+        order = collected.order(len(corners))
         with torch.inference_mode(), self._dropout():
-            for number, corner in enumerate(corners):
-                at = tuple(slice(first, first + self.size) for first in corner)
-                collected.add(at, self._predict_patch(ear, at, number), ear.ct.shape)
+            for first in range(0, len(order), self._at_once()):
+                numbers = order[first : first + self._at_once()]
+                places = [_cube(corners[number], self.size) for number in numbers]
+                patches = self._predict_patches(ear, places, numbers[0])
+                for k, at in enumerate(places):
+                    collected.add(at, {name: values[k] for name, values in patches.items()})
         return self._assemble(ear, collected, map_classes)
 
-    def _predict_patch(self, ear: Ear, at: tuple[slice, ...], number: int) -> dict[str, np.ndarray]:
-        """Return a patch's micro-CT in [-1, 1] and probabilities, each (channel, z, y, x)."""
+    def _at_once(self) -> int:
+        """Return how many patches the networks see at once."""
+        if self.method.settings.prediction.samples:
+            # Each patch has a dropout of its own.
+            return 1
+        return max(1, VOXELS_AT_ONCE // self.size**3)
+
+    def _predict_patches(
+        self, ear: Ear, places: Sequence[Place], number: int
+    ) -> dict[str, np.ndarray]:
+        """Return micro-CTs in [-1, 1] and probabilities, each (patch, channel, z, y, x)."""
         samples = self.method.settings.prediction.samples
-        ct = self._place(self.normalisation.ct.normalise(ear.ct[at])[None])
-        channels = prior_channels([volume[at] for volume in ear.prior], self.normalisation)
-        prior = None if channels is None else self._place(channels)
-        inside = self._place((ear.mask[at] > 0).astype(np.float32)[None])
-        patch = CtPatch(ct, inside, prior)
+        patches = self._read(ear, places)
         sums: dict[str, np.ndarray] = {}
         for sample in range(max(samples, 1)):
             if samples:
                 torch.manual_seed(derive_seed(self.seed, "sample", number, sample))
             with self.arithmetic.for_networks():
-                predicted = self.method.predict(self.networks, patch)
+                predicted = self.method.predict(self.networks, patches)
             for name, tensor in vars(predicted).items():
                 if tensor is not None:
-                    values = tensor[0].float().cpu().numpy()
+                    values = tensor.float().cpu().numpy()
                     sums[name] = sums[name] + values if name in sums else values
-        return {name: total / max(samples, 1) for name, total in sums.items()}
+        return {name: total / samples for name, total in sums.items()} if samples else sums
 
-    def _place(self, channels: np.ndarray) -> torch.Tensor:
-        return self.arithmetic.place(torch.from_numpy(np.ascontiguousarray(channels))[None])
+    def _read(self, ear: Ear, places: Sequence[Place]) -> CtPatch:
+        ct = [self.normalisation.ct.normalise(ear.ct[at])[None] for at in places]
+        inside = [(ear.mask[at] > 0).astype(np.float32)[None] for at in places]
+        priors = [
+            prior_channels([volume[at] for volume in ear.prior], self.normalisation)
+            for at in places
+        ]
+        known = [prior for prior in priors if prior is not None]
+        return CtPatch(self._place(ct), self._place(inside), self._place(known) if known else None)
+
+    def _place(self, patches: Sequence[np.ndarray]) -> torch.Tensor:
+        return self.arithmetic.place(torch.from_numpy(np.stack(patches)))
 
     @contextmanager
     def _dropout(self) -> Iterator[None]:
@@ -141,74 +178,100 @@ class Predictor:
         volumes = collected.volumes()
         microct, probabilities = volumes.get("microct"), volumes.get("probabilities")
         if microct is not None:
-            microct = self.normalisation.microct.restore(microct[0])
+            microct = microct[0]
+            # Plane by plane, since each step of it would be another volume.
+            for plane in microct:
+                plane[:] = self.normalisation.microct.restore(plane)
         if probabilities is not None:
-            classmap = probabilities.argmax(axis=0).astype(np.uint8)
+            classmap = np.empty(probabilities.shape[1:], np.uint8)
+            for z, plane in enumerate(classmap):
+                plane[:] = probabilities[:, z].argmax(axis=0)
         else:
             assert microct is not None, "a method gives a micro-CT or classes"
             classmap = map_classes(microct, ear.mask > 0)
         return Prediction(microct, classmap, probabilities)
 
 
+def _cube(corner: Corner, size: int) -> Place:
+    z, y, x = corner
+    return slice(z, z + size), slice(y, y + size), slice(x, x + size)
+
+
 class _Placed:
-    """Patches side by side: where a shifted last one overlaps, the earlier keeps its voxels."""
+    """Patches side by side, air between: where a shifted last one overlaps, the earlier counts."""
 
-    def __init__(self, corners: Sequence[Corner]) -> None:
+    def __init__(self, shape: tuple[int, ...], new_volume: NewVolume) -> None:
+        self._shape, self._new_volume = shape, new_volume
         self._volumes: dict[str, np.ndarray] = {}
-        self._done: np.ndarray | None = None
 
-    def add(
-        self, at: tuple[slice, ...], patch: dict[str, np.ndarray], shape: tuple[int, ...]
-    ) -> None:
-        if self._done is None:
-            self._done = np.zeros(shape, bool)
-        new = ~self._done[at]
+    def order(self, patches: int) -> range:
+        """Return the order in which patches are added: backwards, the earlier over the later."""
+        return range(patches)[::-1]
+
+    def add(self, at: Place, patch: dict[str, np.ndarray]) -> None:
         for name, values in patch.items():
             if name not in self._volumes:
-                self._volumes[name] = _empty(name, values.shape[0], shape)
-            self._volumes[name][(slice(None), *at)][:, new] = values[:, new]
-        self._done[at] = True
+                volume = self._new_volume((len(values), *self._shape))
+                self._volumes[name] = _filled_with_air(volume, name)
+            self._volumes[name][(slice(None), *at)] = values
 
     def volumes(self) -> dict[str, np.ndarray]:
         return self._volumes
 
 
 class _Blended:
-    """Overlapping patches, each weighted by a Gaussian round its middle."""
+    """Overlapping patches, each weighted by a Gaussian round its middle.
 
-    def __init__(self, size: int) -> None:
+    They come by z, so that the sum of weights is kept for the planes of one patch only: planes
+    that no further patch reaches are divided by it, and it moves on.
+    """
+
+    def __init__(self, shape: tuple[int, ...], size: int, new_volume: NewVolume) -> None:
         offset = (np.arange(size, dtype=np.float32) - (size - 1) / 2) / (BLENDING_SIGMA * size)
         along = np.exp(-(offset**2) / 2)
         # A floor, so that no voxel's weight vanishes in float32.
         self._weight = np.maximum(
             along[:, None, None] * along[None, :, None] * along[None, None, :], 1e-4
         )
+        self._shape, self._new_volume = shape, new_volume
         self._sums: dict[str, np.ndarray] = {}
-        self._total: np.ndarray | None = None
+        self._total = np.zeros((size, *shape[1:]), np.float32)
+        self._first = 0
 
-    def add(
-        self, at: tuple[slice, ...], patch: dict[str, np.ndarray], shape: tuple[int, ...]
-    ) -> None:
-        if self._total is None:
-            self._total = np.zeros(shape, np.float32)
+    def order(self, patches: int) -> range:
+        """Return the order in which patches are added."""
+        return range(patches)
+
+    def add(self, at: Place, patch: dict[str, np.ndarray]) -> None:
+        self._finish(at[0].start)
         for name, values in patch.items():
             if name not in self._sums:
-                self._sums[name] = np.zeros((values.shape[0], *shape), np.float32)
+                self._sums[name] = self._new_volume((len(values), *self._shape))
+                self._sums[name][:] = 0
             self._sums[name][(slice(None), *at)] += values * self._weight
-        self._total[at] += self._weight
+        self._total[:, at[1], at[2]] += self._weight
+
+    def _finish(self, first: int) -> None:
+        """Divide the planes before ``first`` by their weights."""
+        planes = first - self._first
+        if planes == 0:
+            return
+        for total in self._sums.values():
+            total[:, self._first : first] /= self._total[:planes]
+        self._total[:-planes] = self._total[planes:].copy()
+        self._total[-planes:] = 0
+        self._first = first
 
     def volumes(self) -> dict[str, np.ndarray]:
-        assert self._total is not None, "there is at least one patch"
-        for total in self._sums.values():
-            total /= self._total
+        self._finish(self._shape[0])
         return self._sums
 
 
-def _empty(name: str, channels: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Return air: -1 of a micro-CT, the first of the classes."""
-    volume = np.zeros((channels, *shape), np.float32)
+def _filled_with_air(volume: np.ndarray, name: str) -> np.ndarray:
+    """Fill with air: -1 of a micro-CT, the first of the classes."""
     if name == "microct":
         volume[:] = -1
     else:
+        volume[:] = 0
         volume[CLASSES.index("air")] = 1
     return volume

@@ -1,6 +1,7 @@
 """How a job of the workflow ends and what it logs."""
 
 import errno
+import gc
 import logging
 import signal
 import sys
@@ -27,6 +28,9 @@ def job(snakemake: Any) -> Iterator[Recorder]:
         recorder = Recorder(snakemake)
         yield recorder
         recorder.write()
+    # Python looks through all objects once more when it ends, for up to half a second after torch;
+    # frozen ones it lets go as they are.
+    gc.freeze()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import numpy as np
 
 from otosynth.errors import InputError
 from otosynth.files import write_json
+from otosynth.volumes.mapping import let_go
 
 # Steepness of the logarithmic scale: t in [0, 1] becomes log(1 + s t) / log(1 + s).
 LOG_STEEPNESS = 99.0
@@ -119,3 +120,5 @@ def _slices_inside(volume: np.ndarray, mask: np.ndarray) -> Iterable[np.ndarray]
         chosen = values[inside > 0]
         if chosen.size:
             yield chosen
+        let_go(volume)
+        let_go(mask)

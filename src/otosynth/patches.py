@@ -1,7 +1,7 @@
 """The patch table: where patches lie and what is in them (thesis III.1; method 5)."""
 
 from collections.abc import Mapping, Sequence
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,10 @@ import pandas as pd
 from otosynth.errors import InputError
 from otosynth.pairs import Pair
 from otosynth.tissues import CLASSES
+from otosynth.volumes.mapping import let_go
 
+# Slices that are counted together; their number must fit into 8 bits.
+SLICES = 16
 COLUMNS = ("specimen", "z", "y", "x", "size", *CLASSES, "mask_fraction")
 
 
@@ -74,23 +77,76 @@ def patch_table(
     Raises
     ------
     InputError
-        If a volume is smaller than a patch, or no patch is left.
+        If a volume is smaller than a patch, a class map holds other numbers than the classes',
+        or no patch is left.
     """
     rows = []
     for specimen, pair in pairs.items():
-        for z, y, x in patch_corners(pair.ct.shape, size, overlap):
-            at = (slice(z, z + size), slice(y, y + size), slice(x, x + size))
-            inside = pair.mask[at] > 0
-            voxels = np.bincount(pair.classmap[at][inside].ravel(), minlength=len(CLASSES))
-            fraction = float(inside.mean())
+        corners = patch_corners(pair.ct.shape, size, overlap)
+        for corner, voxels in zip(corners, _voxels_of_patches(pair, size, overlap), strict=True):
+            *of_classes, inside = voxels
+            fraction = inside / size**3
+            if sum(of_classes) != inside:
+                raise InputError(f"{specimen}: its class map holds numbers that are no class.")
             if fraction >= min_mask_fraction:
-                rows.append((specimen, z, y, x, size, *voxels.tolist(), round(fraction, 6)))
+                rows.append((specimen, *corner, size, *of_classes, round(fraction, 6)))
     if not rows:
         raise InputError(
             f"No patch of {', '.join(pairs)} has {min_mask_fraction:.0%} of its voxels inside the "
             "mask: look at the registration, or lower patches.min_mask_fraction."
         )
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _voxels_of_patches(pair: Pair, size: int, overlap: int) -> list[list[int]]:
+    """Count air, soft, bone and all inside the mask, in the order of ``patch_corners``.
+
+    The volumes are read once from end to end: however patches overlap, their borders part each
+    axis into stretches, and a patch is the sum of some of them.
+    """
+    z, y, x = (np.array(corners_along(n, size, size - overlap)) for n in pair.mask.shape)
+    stretches = []
+    for first, last in pairwise(_borders(z, size).tolist()):
+        counts = _count_along_z(pair, first, last)
+        for axis, corners in ((1, y), (2, x)):
+            along = np.add.reduceat(counts, _borders(corners, size)[:-1], axis)
+            counts = _sums_of_stretches(along, corners, size, axis)
+        stretches.append(counts)
+    voxels = _sums_of_stretches(np.stack(stretches), z, size, axis=0)
+    return np.moveaxis(voxels, 1, -1).reshape(-1, len(CLASSES) + 1).tolist()
+
+
+def _borders(corners: np.ndarray, size: int) -> np.ndarray:
+    """Where patches begin or end along an axis, from the volume's beginning to its end."""
+    return np.unique([*corners, *(corners + size)])
+
+
+def _sums_of_stretches(
+    stretches: np.ndarray, corners: np.ndarray, size: int, axis: int
+) -> np.ndarray:
+    """Sum the stretches between borders that belong to each patch along an axis."""
+    borders = _borders(corners, size)
+    starts, stops = np.searchsorted(borders, corners), np.searchsorted(borders, corners + size)
+    up_to = np.cumsum(stretches, axis)
+    up_to = np.concatenate([np.zeros_like(up_to.take([0], axis)), up_to], axis)
+    return up_to.take(stops, axis) - up_to.take(starts, axis)
+
+
+def _count_along_z(pair: Pair, first: int, last: int) -> np.ndarray:
+    """Count the classes and all inside the mask, slices ``first`` to ``last`` (4, y, x)."""
+    counts = np.zeros((len(CLASSES) + 1, *pair.mask.shape[1:]), np.int64)
+    for start in range(first, last, SLICES):
+        slices = slice(start, min(start + SLICES, last))
+        few = np.zeros(counts.shape, np.uint8)
+        for mask, classmap in zip(pair.mask[slices], pair.classmap[slices], strict=True):
+            inside = mask > 0
+            for number in range(len(CLASSES)):
+                few[number] += ((classmap == number) & inside).view(np.uint8)
+            few[-1] += inside.view(np.uint8)
+        counts += few
+        let_go(pair.mask)
+        let_go(pair.classmap)
+    return counts
 
 
 def fullest_patch(table: pd.DataFrame) -> int:

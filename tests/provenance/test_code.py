@@ -1,5 +1,6 @@
 """The code digest follows what the code does, not how it is commented."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -22,11 +23,12 @@ def library(tmp_path, monkeypatch):
     script = tmp_path / "script.py"
     script.write_text("from otosynth.used import f\n")
     monkeypatch.setattr(code, "LIBRARY", root)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return root, script
 
 
 def digest(script, *modules):
-    for cached in (code._parse, code._imports_of, code.digest_of_code, code.code_files):
+    for cached in (code.outline_of, code._imports_of, code.code_files):
         cached.cache_clear()
     return code.code_files(script, *modules)
 
@@ -73,3 +75,54 @@ def test_a_training_does_not_depend_on_how_dicom_is_read():
     assert "src/otosynth/training/trainer.py" in names
     assert "src/otosynth/volumes/mapping.py" in names
     assert not any("dicom" in name or "registration" in name for name in names)
+
+
+@pytest.fixture
+def parsed(library, monkeypatch):
+    """Which sources were parsed, by their bytes; outlines are kept in a folder of the test."""
+    sources = []
+    outline = code._outline
+
+    def count(source):
+        sources.append(source)
+        return outline(source)
+
+    monkeypatch.setattr(code, "_outline", count)
+    return sources
+
+
+def test_code_that_was_parsed_before_is_not_parsed_again(library, parsed):
+    root, script = library
+    first = digest(script)
+    before = len(parsed)
+    assert digest(script) == first
+    assert len(parsed) == before
+    (root / "used.py").write_text("x = 3\n")
+    assert digest(script) != first
+    assert len(parsed) == before + 1
+
+
+def test_a_damaged_outline_is_done_without(library, parsed):
+    _, script = library
+    first = digest(script)
+    for kept in code._cache_folder().iterdir():
+        kept.write_text("{")
+    assert digest(script) == first
+
+
+def test_without_a_cache_all_is_parsed(library, parsed, monkeypatch):
+    _, script = library
+    first = digest(script)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
+    assert digest(script) == first
+
+
+def test_an_audit_trusts_no_kept_outline(library, parsed):
+    _, script = library
+    true = digest(script)["otosynth/used.py"]
+    for kept in code._cache_folder().iterdir():
+        outline = json.loads(kept.read_text())
+        kept.write_text(json.dumps(outline | {"digest": "0" * 64}))
+    code.digest_of_code.cache_clear()
+    assert digest(script)["otosynth/used.py"] == "0" * 64
+    assert code.digest_of_code(code.LIBRARY / "used.py") == true

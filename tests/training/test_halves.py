@@ -36,8 +36,8 @@ def values_and_gradients(image, weight, bias, **settings):
 def test_halves_give_the_same_values_and_gradients(halved, kernel, stride, padding):
     chance = torch.Generator().manual_seed(1)
     image = torch.rand(1, 4, 12, 10, 9, generator=chance, dtype=torch.float64)
-    weight = torch.rand(5, 4, kernel, kernel, kernel, generator=chance, dtype=torch.float64)
-    bias = torch.rand(5, generator=chance, dtype=torch.float64)
+    weight = torch.rand(8, 4, kernel, kernel, kernel, generator=chance, dtype=torch.float64)
+    bias = torch.rand(8, generator=chance, dtype=torch.float64)
     settings = {
         "stride": (stride,) * 3, "padding": (padding,) * 3, "dilation": (1, 1, 1), "groups": 1,
     }  # fmt: skip

@@ -27,7 +27,7 @@ def places_of(workflow: Workflow) -> Places:
 
 def forget_code() -> None:
     """Let scripts be parsed again: within a process their digests are computed once."""
-    for cached in (code._parse, code.digest_of_code, code.code_files):
+    for cached in (code.outline_of, code.digest_of_code, code.code_files):
         cached.cache_clear()
 
 

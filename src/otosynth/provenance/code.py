@@ -2,10 +2,36 @@
 
 import ast
 import hashlib
+import json
+import os
+import sys
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
 LIBRARY = Path(__file__).parents[1]
+# What else decides an outline: this very module, and the Python that parses.
+OUTLINER = Path(__file__).read_bytes() + sys.version.encode()
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a file of code does to those who import it, as far as its own bytes say so.
+
+    Attributes
+    ----------
+    digest
+        SHA-256 of its parsed code without docstrings and comments, hexadecimal.
+    imports
+        Every module that it imports and the name it takes of it; empty for the module itself.
+    gathered
+        Modules of the names that it imports at its top, for others to import from here.
+    """
+
+    digest: str
+    imports: list[tuple[str, str]]
+    gathered: dict[str, str]
 
 
 @cache
@@ -31,7 +57,7 @@ def code_files(script: Path, *modules: str) -> dict[str, str]:
     """
     named = [file for name in modules if (file := _file_of_module(name))]
     files = imported_files([script, *named])
-    return dict(sorted((code_name(path), digest_of_code(path)) for path in files))
+    return dict(sorted((code_name(path), outline_of(path).digest) for path in files))
 
 
 def code_name(path: Path) -> str:
@@ -61,28 +87,20 @@ def imported_files(files: list[Path]) -> set[Path]:
 
 @cache
 def _imports_of(path: Path) -> frozenset[Path]:
-    found: set[Path | None] = set()
-    for node in ast.walk(_parse(path)):
-        if isinstance(node, ast.Import):
-            found |= {_file_of_module(alias.name) for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {_file_of_name(node.module, alias.name) for alias in node.names}
+    found = {_file_of_name(module, name) for module, name in outline_of(path).imports}
     return frozenset(file for file in found if file)
 
 
 def _file_of_name(module: str, name: str) -> Path | None:
     """Return the file that defines ``name``, which is imported from ``module``."""
-    submodule = _file_of_module(f"{module}.{name}")
+    submodule = _file_of_module(f"{module}.{name}") if name else None
     if submodule:
         return submodule
     file = _file_of_module(module)
-    if file is None or file.name != "__init__.py":
+    if file is None or file.name != "__init__.py" or not name:
         return file
-    gathered = (node for node in _parse(file).body if isinstance(node, ast.ImportFrom))
-    for node in gathered:
-        if node.module and name in {alias.asname or alias.name for alias in node.names}:
-            return _file_of_name(node.module, name)
-    return file
+    gathered_from = outline_of(file).gathered.get(name)
+    return _file_of_name(gathered_from, name) if gathered_from else file
 
 
 def _file_of_module(name: str) -> Path | None:
@@ -96,14 +114,65 @@ def _file_of_module(name: str) -> Path | None:
 
 
 @cache
-def _parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+def outline_of(path: Path) -> Outline:
+    """Return a file's outline, from the user's cache where the same bytes were parsed before.
+
+    To parse all code takes most of a second, for which every dry run, and every job on a cluster,
+    would wait. An outline that cannot be read or written is done without.
+    """
+    source = path.read_bytes()
+    name = f"{hashlib.sha256(OUTLINER + source).hexdigest()}.json"
+    with suppress(OSError, RuntimeError, ValueError, TypeError):
+        return Outline(**json.loads((_cache_folder() / name).read_bytes()))
+    outline = _outline(source)
+    with suppress(OSError, RuntimeError):
+        _keep(outline, _cache_folder() / name)
+    return outline
+
+
+def _keep(outline: Outline, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(f".{os.getpid()}")
+    beside.write_text(json.dumps(asdict(outline)), encoding="utf-8")
+    beside.replace(path)
+
+
+def _cache_folder() -> Path:
+    """Return where outlines are kept; a user may delete it at any time."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "otosynth/code"
 
 
 @cache
 def digest_of_code(path: Path) -> str:
-    """Return the SHA-256 of a file's parsed code without docstrings and comments."""
-    tree = _parse(path)
+    """Return the digest of a file's code, parsed here and now: nothing kept is trusted."""
+    return _outline(path.read_bytes()).digest
+
+
+def _outline(source: bytes) -> Outline:
+    tree = ast.parse(source.decode("utf-8"))
+    imports = [pair for node in ast.walk(tree) for pair in _imported(node)]
+    gathered = {
+        alias.asname or alias.name: node.module
+        for node in reversed(tree.body)
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+    return Outline(_digest(tree), sorted(set(imports)), gathered)
+
+
+def _imported(node: ast.AST) -> list[tuple[str, str]]:
+    """Return each module, and name of it, that a statement imports from the library."""
+    if isinstance(node, ast.Import):
+        pairs = [(alias.name, "") for alias in node.names]
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        pairs = [(node.module, alias.name) for alias in node.names]
+    else:
+        return []
+    return [(module, name) for module, name in pairs if module.split(".")[0] == LIBRARY.name]
+
+
+def _digest(tree: ast.Module) -> str:
+    """Return the digest of parsed code; its docstrings are removed."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = _without_docstring(node.body)

@@ -4,6 +4,7 @@ In float32 torch takes oneDNN for a small convolution only from two samples on (
 aten/src/ATen/native/Convolution.cpp), and its own, slow one for the single patches that the
 papers train with. Two overlapping halves of a patch are two samples with the same result, up
 to rounding. Also where torch takes oneDNN, halves are often faster (`benchmarks/training.py`).
+What oneDNN itself does slowly, a large kernel to a few channels, goes plane by plane (`planes`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,9 +15,11 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from otosynth.training.planes import convolve_planes, gains_by_planes
+
 
 class HalvedConvolutions(TorchFunctionMode):
-    """While it is entered, the convolutions that gain by it are computed in two halves."""
+    """While it is entered, convolutions are computed in two halves or in planes, if they gain."""
 
     def __torch_function__(
         self,
@@ -25,10 +28,12 @@ class HalvedConvolutions(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Call the function, or `convolve_halves` in its place."""
+        """Call the function, or `convolve_halves` or `convolve_planes` in its place."""
         kwargs = kwargs or {}
         if func is functional.conv3d and not kwargs and len(args) == 7:
             image, weight, bias, stride, padding, dilation, groups = args
+            if gains_by_planes(image, weight, stride, padding, dilation, groups):
+                return convolve_planes(image, weight, bias, padding)
             if _gains(image, weight, stride, padding, dilation, groups):
                 return convolve_halves(image, weight, bias, stride, padding)
         return func(*args, **kwargs)

@@ -1,5 +1,6 @@
 """What a person watches while a training runs: TensorBoard curves and Fig. 5's images."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,16 @@ class Monitor:
     """Writes losses, rates, speed and Fig. 5's images of a training for TensorBoard."""
 
     def __init__(self, folder: Path, first_epoch: int) -> None:
-        self.writer = _summary_writer(folder, first_epoch)
+        self.folder, self.first_epoch = folder, first_epoch
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @cached_property
+    def writer(self) -> "SummaryWriter":
+        """What writes the files; made at the first epoch's end, so that no step waits for it."""
+        # Imported here: TensorBoard takes a second to import, and only training needs it.
+        from torch.utils.tensorboard import SummaryWriter
+
+        return SummaryWriter(str(self.folder), purge_step=self.first_epoch + 1)
 
     def write_epoch(
         self, row: dict[str, float], steps_per_second: float, images: dict[str, np.ndarray]
@@ -62,13 +72,6 @@ class Monitor:
     def close(self) -> None:
         """Close the files."""
         self.writer.close()
-
-
-def _summary_writer(folder: Path, first_epoch: int) -> "SummaryWriter":
-    # Imported here: TensorBoard takes a second to import, and only training needs it.
-    from torch.utils.tensorboard import SummaryWriter
-
-    return SummaryWriter(str(folder), purge_step=first_epoch + 1)
 
 
 def _grey(name: str, image: np.ndarray) -> np.ndarray:

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from otosynth.errors import InputError
 from otosynth.files import remove_leftovers, sha256_of, write_bytes, write_json
 from otosynth.settings import dotted
+from otosynth.training.adam import Adam
 from otosynth.training.checkpoints import (
     CHECKPOINTS,
     encode,
@@ -112,7 +112,7 @@ def save_state(
     folder: Path,
     progress: Progress,
     networks: Mapping[str, nn.Module],
-    optimisers: Mapping[str, torch.optim.Optimizer],
+    optimisers: Mapping[str, Adam],
 ) -> None:
     """Save a state beside the one before it, and delete older ones.
 
@@ -130,7 +130,7 @@ def save_state(
 def load_state(
     folder: Path,
     networks: Mapping[str, nn.Module],
-    optimisers: Mapping[str, torch.optim.Optimizer],
+    optimisers: Mapping[str, Adam],
 ) -> Progress | None:
     """Restore the newest whole state; ``None`` where there is none.
 
@@ -177,31 +177,18 @@ def _states(folder: Path) -> list[Path]:
     return sorted(folder.glob("state-*.safetensors"))
 
 
-def _optimiser_tensors(optimisers: Mapping[str, torch.optim.Optimizer]) -> dict[str, Tensor]:
+def _optimiser_tensors(optimisers: Mapping[str, Adam]) -> dict[str, Tensor]:
     return {
-        f"optimiser.{name}.{index}.{key}": value
+        f"optimiser.{name}.{key}": tensor
         for name, optimiser in optimisers.items()
-        for index, moments in optimiser.state_dict()["state"].items()
-        for key, value in moments.items()
+        for key, tensor in optimiser.tensors().items()
     }
 
 
-def _load_optimiser(
-    optimiser: torch.optim.Optimizer, prefix: str, tensors: Mapping[str, Tensor]
-) -> None:
-    parameters = [p for group in optimiser.param_groups for p in group["params"]]
-    moments: dict[int, dict[str, Any]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith(prefix):
-            index, key = name.removeprefix(prefix).split(".")
-            parameter = parameters[int(index)]
-            # Fused Adam walks weights and moments by their place in memory, so moments must be
-            # laid out like their weights, which are channels-last in bfloat16.
-            if tensor.shape == parameter.shape:
-                tensor = torch.empty_like(parameter).copy_(tensor)
-            moments.setdefault(int(index), {})[key] = tensor
-    groups = optimiser.state_dict()["param_groups"]
-    optimiser.load_state_dict({"state": moments, "param_groups": groups})
+def _load_optimiser(optimiser: Adam, prefix: str, tensors: Mapping[str, Tensor]) -> None:
+    optimiser.load(
+        {k.removeprefix(prefix): tensor for k, tensor in tensors.items() if k.startswith(prefix)}
+    )
 
 
 def check_resumable(progress: Progress, precision: str, steps: int) -> None:

@@ -16,6 +16,7 @@ from otosynth.methods.base import Batch, Method, weighted_sum
 from otosynth.patches import fullest_patch
 from otosynth.seeds import derive_seed
 from otosynth.selection import mean_losses
+from otosynth.training.adam import Adam
 from otosynth.training.arithmetic import Arithmetic
 from otosynth.training.batches import PatchReader, TrainingPatches
 from otosynth.training.budget import affordable_steps, count_operations
@@ -100,13 +101,11 @@ class Trainer:
         self.steps = math.ceil(self._visits() / self.team.size)
         self.saved = time.monotonic()
 
-    def _optimiser(self, player: str) -> torch.optim.Adam:
+    def _optimiser(self, player: str) -> Adam:
         parameters = [
             p for name in self.method.players[player] for p in self.networks[name].parameters()
         ]
-        return torch.optim.Adam(
-            parameters, self.settings.learning_rate, betas=self.settings.adam_betas, fused=True
-        )
+        return Adam(parameters, self.settings.learning_rate, self.settings.adam_betas)
 
     def _visits(self) -> int:
         """Return the patches that an epoch visits."""
@@ -192,8 +191,7 @@ class Trainer:
         s = self.settings
         rate = learning_rate(s.learning_rate, epoch, s.constant_epochs, s.epochs)
         for optimiser in self.optimisers.values():
-            for group in optimiser.param_groups:
-                group["lr"] = rate
+            optimiser.rate = rate
         for network in self.networks.values():
             network.train()
         visits = self.steps * self.team.size
@@ -255,7 +253,7 @@ class Trainer:
             self._train_only(names)
             with self.arithmetic.for_networks():
                 losses = self.method.losses(player, weights, self.networks, batch, generated)
-            self.optimisers[player].zero_grad(set_to_none=True)
+            self.optimisers[player].zero_grad()
             weighted_sum(losses, weights).backward()
             yield player, losses
 

@@ -1,5 +1,6 @@
 """Memory mapping of working volumes, so that voxels are read from disk only where needed."""
 
+import mmap
 from pathlib import Path
 from typing import cast
 
@@ -47,6 +48,19 @@ def map_voxels(path: Path) -> np.ndarray:
         return proxy.get_unscaled().T
     except NIBABEL_ERRORS as error:
         raise InputError(f"{path}: cannot be read as NIfTI ({error}).") from error
+
+
+def let_go(array: np.ndarray) -> None:
+    """Give back the memory of a mapped volume's voxels that were read; any other array stays.
+
+    Pages of a mapped file count as the process's memory until then. They stay in the system's
+    cache as long as nothing else needs it, and are read again when used again.
+    """
+    owner: object = array
+    while isinstance(owner, np.ndarray | memoryview):
+        owner = owner.base if isinstance(owner, np.ndarray) else owner.obj
+    if isinstance(owner, mmap.mmap) and not array.flags.writeable:
+        owner.madvise(mmap.MADV_DONTNEED)
 
 
 def voxel_mm(path: Path) -> float:

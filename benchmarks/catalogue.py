@@ -1,0 +1,112 @@
+"""The rows of the benchmark table: which work, beside which peers, with which goal."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+# What `met` is told: our side and the peer's, each with seconds, peak_mb and quality.
+Met = Callable[[Any, Any], bool]
+
+
+def times_faster(factor: float) -> Met:
+    """Return the goal to need at most ``1 / factor`` of the peer's time."""
+    return lambda ours, peer: peer.seconds / ours.seconds >= factor
+
+
+@dataclass(frozen=True)
+class Row:
+    """One piece of work.
+
+    Attributes
+    ----------
+    name
+        By which `make bench ROWS=` finds it.
+    work
+        In words, for the table.
+    ours, peers
+        Files in ``benchmarks/rows/`` (contract: ``benchmarks/side.py``). Peers are named as the
+        table shall name them; those in ``peers/`` run in the peers' environment.
+    goal, met
+        In words, and as a function of ours and the peer (None where there is none).
+    settings
+        What both sides are told.
+    repeats, rounds
+        Runs in each process, and processes of each side.
+    """
+
+    name: str
+    work: str
+    ours: str
+    peers: dict[str, str]
+    goal: str
+    met: Met
+    settings: dict[str, Any] = field(default_factory=dict)
+    repeats: int = 3
+    rounds: int = 2
+
+
+def _fast_step(ours: Any, peer: Any) -> bool:
+    """2.5 times as fast where the processor multiplies bfloat16 (3 is aimed at), else 1.3 times."""
+    return times_faster(2.5 if ours.quality["bf16"] else 1.3)(ours, peer)
+
+
+LOOPS = {
+    "plain port, one loss after another": "plain_step.py",
+    "plain port, one pass of G": "plain_step_shared.py",
+    "MONAI in a plain loop": "peers/monai_step.py",
+}
+STEPS = [
+    Row(
+        name=f"step-{method}-{width}-{size}",
+        work=f"training step, {method}, width {width}, {size}^3",
+        ours="step_ours.py",
+        peers=LOOPS,
+        goal="2.5x (aim 3x) with bf16, 1.3x without",
+        met=_fast_step,
+        settings={"method": method, "width": width, "size": size, "steps": steps},
+        repeats=2,
+    )
+    for method, width, size, steps in (
+        ("single_task", 16, 32, 3),
+        ("multi_task", 16, 32, 3),
+        ("multi_task", 16, 64, 1),
+        ("multi_task", 64, 32, 1),
+    )
+]
+FEEDING = Row(
+    name="feeding",
+    work="feeding it: single_task, width 16, 32^3, patches from .nii files",
+    ours="feeding_ours.py",
+    peers={},
+    goal="at least 0.97 of the step alone",
+    met=lambda ours, _: ours.quality["share"] >= 0.97,
+    settings={"method": "single_task", "width": 16, "size": 32, "steps": 20, "edge": 80},
+    repeats=1,
+)
+
+
+def _fast_and_lean(ours: Any, peer: Any) -> bool:
+    lean = 2 * ours.quality["memory MB"] <= peer.quality["memory MB"]
+    return lean and times_faster(1.5)(ours, peer)
+
+
+WINDOWS = {
+    "MONAI sliding_window_inference, 1 window": "peers/sliding_window.py",
+    "MONAI sliding_window_inference, 4 windows": "peers/sliding_window_of_four.py",
+}
+INFERENCE = [
+    Row(
+        name=f"inference-{name}",
+        work=f"whole-volume inference, overlap {overlap}, {edge}^3, width 16, patches 32^3",
+        ours="inference_ours.py",
+        peers=WINDOWS,
+        goal="1.5x, half the memory",
+        met=_fast_and_lean,
+        settings={"edge": edge, "patch": 32, "width": 16, "overlap": overlap},
+        repeats=1,
+        rounds=3,
+    )
+    for name, overlap, edge in (("0", 0, 128), ("half", 0.5, 80))
+]
+
+ROWS: list[Row] = [*STEPS, FEEDING, *INFERENCE]

@@ -1,0 +1,35 @@
+"""Beside it: reading the same two files from end to end and doing nothing, as `cat` does.
+
+The files are dropped from the system's cache before the run that counts; `seconds cached` is a
+second run right after it.
+"""
+
+import time
+from pathlib import Path
+
+from patches_files import READ, forget
+
+BUFFER_BYTES = 2**20
+
+
+def prepare(folder: Path, settings: dict) -> Path:
+    """Use what ours left."""
+    return folder / "E1"
+
+
+def run(folder: Path) -> dict[str, float]:
+    """Read, from the disk and from the cache."""
+    forget(folder)
+    seconds, cached = (read(folder) for _ in range(2))
+    return {"seconds": seconds, "seconds cached": cached}
+
+
+def read(folder: Path) -> float:
+    """Return the seconds that reading takes."""
+    started = time.perf_counter()
+    buffer = bytearray(BUFFER_BYTES)
+    for name in READ:
+        with (folder / f"{name}.nii").open("rb", buffering=0) as stream:
+            while stream.readinto(buffer):
+                pass
+    return time.perf_counter() - started

@@ -1,0 +1,42 @@
+"""Our training step, as `Trainer` does it, on a batch that is already in memory."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import step_work
+
+from otosynth.patches import patch_table
+from otosynth.training.arithmetic import resolve_arithmetic
+from otosynth.training.batches import PatchReader
+from otosynth.training.trainer import Job, Trainer
+
+
+def prepare(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Build the trainer and warm it up by a step."""
+    arithmetic = resolve_arithmetic("cpu", "auto", 1)
+    size = settings["size"]
+    pairs = {"ear": step_work.random_pair(size)}
+    reader = PatchReader(patch_table(pairs, size, 0), pairs, step_work.WINDOWS, arithmetic)
+    job = Job("benchmark", 1, folder, state_minutes=1e6)
+    trainer = Trainer(step_work.create(settings), reader, reader, arithmetic, job)
+    batch = reader.read(0)
+    gflop = step_work.operations(lambda: trainer._step(batch, 0))
+    return {
+        "trainer": trainer, "batch": batch, "steps": settings["steps"],
+        "bf16": float(arithmetic.precision == "bfloat16"), "gflop": gflop,
+    }  # fmt: skip
+
+
+def run(prepared: dict[str, Any]) -> dict[str, float]:
+    """Train some steps; the seconds are those of one."""
+    trainer, steps = prepared["trainer"], prepared["steps"]
+    started = time.perf_counter()
+    for _ in range(steps):
+        trainer._step(prepared["batch"], 0)
+    return {
+        "seconds": (time.perf_counter() - started) / steps,
+        "bf16": prepared["bf16"],
+        "Gflop": prepared["gflop"],
+        "million weights": step_work.parameters(*trainer.networks.values()),
+    }

@@ -1,0 +1,49 @@
+"""A method and a batch for the rows that time training steps, the same for ours and the port."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from otosynth.configuration.methods import method_settings
+from otosynth.methods import create_method
+from otosynth.methods.base import Method
+from otosynth.normalisation import Normalisation, Window
+from otosynth.pairs import Pair
+
+# Thesis, Eq. 5 and 6.
+WEIGHTS = {
+    "single_task": {"adversarial": 1, "weighted_l1": 5, "perception": 10, "dice": 0},
+    "multi_task": {"adversarial": 1, "weighted_l1": 5, "perception": 5, "dice": 10},
+}
+WINDOWS = Normalisation(Window(-1000, 1000), Window(0, 1), ("ear",))
+
+
+def create(settings: dict[str, Any]) -> Method:
+    """Return ``settings["method"]`` of ``settings["width"]``, as the papers have it."""
+    name = settings["method"]
+    keys = {"title": name, "width": settings["width"], "loss_weights": WEIGHTS[name]}
+    return create_method(method_settings(name, keys))
+
+
+def random_pair(edge: int, seed: int = 1) -> Pair:
+    """Return a pair (z, y, x) whose micro-CT has three levels in random places."""
+    random = np.random.default_rng(seed)
+    classmap = random.integers(0, 3, (edge,) * 3, np.uint8)
+    microct = (classmap / 2 + random.normal(0, 0.02, classmap.shape)).astype(np.float32)
+    ct = (2000 * microct - 1000).astype(np.float32)
+    return Pair(ct, microct, np.ones(ct.shape, np.uint8), classmap)
+
+
+def operations(step: Callable[[], object]) -> float:
+    """Return the Gflop of a step's convolutions and products, forward and backward."""
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return float(counter.get_total_flops() / 1e9)
+
+
+def parameters(*networks: torch.nn.Module) -> float:
+    """Return the number of weights, in millions."""
+    return sum(p.numel() for network in networks for p in network.parameters()) / 1e6
