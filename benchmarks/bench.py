@@ -26,13 +26,8 @@ ROOT = Path(__file__).parents[1]
 PEERS_PYTHON = ROOT / ".venv-peers/bin/python"
 RESULTS, PAGE = ROOT / "benchmarks/results.csv", ROOT / "docs/benchmarks.md"
 # Threads of the numerical libraries, where a row does not set its own.
-ONE_THREAD = {
-    name: "1"
-    for name in (
-        "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS",
-        "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
-    )
-}  # fmt: skip
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+ONE_THREAD = dict.fromkeys((*THREADS, "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"), "1")
 
 
 @dataclass
@@ -127,7 +122,7 @@ def page(table: pd.DataFrame) -> str:
     lines = [
         "# Benchmarks", "",
         "Written by `make bench` (`make bench ROWS=\"...\"` for single rows; `python "
-        "benchmarks/bench.py --list` names them). Every line was measured side by side with its peer "
+        "benchmarks/bench.py --list` names them). Every line was measured beside its peer "
         "in one run. Seconds are medians; `ratio` is the peer's seconds over ours; memory is the "
         "peak of the whole process in MB (2^20 bytes). What was not met is said so.", "",
     ]  # fmt: skip

@@ -109,4 +109,46 @@ INFERENCE = [
     for name, overlap, edge in (("0", 0, 128), ("half", 0.5, 80))
 ]
 
-ROWS: list[Row] = [*STEPS, FEEDING, *INFERENCE]
+BARE = {"bare Snakemake, same rules, jobs and files": "dag_bare.py"}
+START = [
+    Row(
+        name="dag-6",
+        work="DAG start: dry run of the default study, 6 specimens (CPU s)",
+        ours="dag_ours.py",
+        peers=BARE,
+        goal="at most 1.5x its time",
+        met=times_faster(1 / 1.5),
+        settings={"specimens": 6},
+    ),
+    Row(
+        name="dag-60",
+        work="DAG start: dry run with 60 specimens, 30 groups, 1037 jobs (CPU s)",
+        ours="dag_ours.py",
+        peers=BARE,
+        goal="at most 1.5x its time",
+        met=times_faster(1 / 1.5),
+        settings={"specimens": 60},
+        repeats=2,
+    ),
+    Row(
+        name="first-step",
+        work="training job, process start to first step saved (CPU s)",
+        ours="first_step_ours.py",
+        peers={"importing everything": "first_step_everything.py"},
+        goal="under 3 s",
+        met=lambda ours, _: ours.seconds < 3,
+    ),
+    Row(
+        name="miniature",
+        work="miniature study, two jobs at a time",
+        ours="miniature_ours.py",
+        peers={"float32, contiguous, one job at a time": "miniature_plain.py"},
+        goal="at most 0.6 of its time",
+        met=times_faster(1 / 0.6),
+        settings={"cores": 2},
+        repeats=1,
+        rounds=1,
+    ),
+]
+
+ROWS: list[Row] = [*STEPS, FEEDING, *INFERENCE, *START]

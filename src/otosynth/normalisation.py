@@ -120,5 +120,5 @@ def _slices_inside(volume: np.ndarray, mask: np.ndarray) -> Iterable[np.ndarray]
         chosen = values[inside > 0]
         if chosen.size:
             yield chosen
-        let_go(volume)
-        let_go(mask)
+        let_go(values)
+        let_go(inside)

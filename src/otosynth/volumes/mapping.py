@@ -50,17 +50,32 @@ def map_voxels(path: Path) -> np.ndarray:
         raise InputError(f"{path}: cannot be read as NIfTI ({error}).") from error
 
 
-def let_go(array: np.ndarray) -> None:
-    """Give back the memory of a mapped volume's voxels that were read; any other array stays.
+def read_ahead(array: np.ndarray) -> None:
+    """Have the system read this part of a mapped volume meanwhile; of any other array nothing."""
+    _advise(array, mmap.MADV_WILLNEED)
 
-    Pages of a mapped file count as the process's memory until then. They stay in the system's
-    cache as long as nothing else needs it, and are read again when used again.
+
+def let_go(array: np.ndarray) -> None:
+    """Give back the memory of this part of a mapped volume; any other array stays as it is.
+
+    Pages of a mapped file that were read count as the process's memory until then. They stay in
+    the system's cache as long as nothing else needs it, and come back when they are used again.
     """
-    owner: object = array
-    while isinstance(owner, np.ndarray | memoryview):
-        owner = owner.base if isinstance(owner, np.ndarray) else owner.obj
-    if isinstance(owner, mmap.mmap) and not array.flags.writeable:
-        owner.madvise(mmap.MADV_DONTNEED)
+    _advise(array, mmap.MADV_DONTNEED)
+
+
+def _advise(array: np.ndarray, advice: int) -> None:
+    """Tell the system what will become of the pages that a read-only mapped array lies in."""
+    mapped: object = array
+    while isinstance(mapped, np.ndarray):
+        mapped = mapped.base
+    # What was changed in memory alone would be lost.
+    if not isinstance(mapped, mmap.mmap) or array.flags.writeable or not array.size:
+        return
+    first, end = np.lib.array_utils.byte_bounds(array)
+    origin = np.frombuffer(mapped, np.uint8).ctypes.data
+    start = (first - origin) // mmap.PAGESIZE * mmap.PAGESIZE
+    mapped.madvise(advice, start, end - origin - start)
 
 
 def voxel_mm(path: Path) -> float:
