@@ -109,6 +109,29 @@ INFERENCE = [
     for name, overlap, edge in (("0", 0, 128), ("half", 0.5, 80))
 ]
 
+VOLUMES = [
+    Row(
+        name="classmap",
+        work="multi-Otsu and closing, 512^3",
+        ours="classmap_ours.py",
+        peers={"scikit-image and scipy": "classmap_plain.py"},
+        goal="8x; memory at most 3 volumes",
+        met=lambda ours, peer: times_faster(8)(ours, peer) and ours.quality["volumes"] <= 3,
+        settings={"edge": 512, "voxel_mm": 0.0376, "bins": 256},
+        repeats=1,
+    ),
+    Row(
+        name="patches",
+        work="patch table of a 1024^3 specimen",
+        ours="patches_ours.py",
+        peers={"reading the same files": "patches_reading.py"},
+        goal="memory under 1 GiB",
+        met=lambda ours, _: ours.peak_mb < 1024,
+        settings={"edge": 1024, "size": 96, "overlap": 24},
+        repeats=1,
+        rounds=1,
+    ),
+]
 BARE = {"bare Snakemake, same rules, jobs and files": "dag_bare.py"}
 START = [
     Row(
@@ -151,4 +174,4 @@ START = [
     ),
 ]
 
-ROWS: list[Row] = [*STEPS, FEEDING, *INFERENCE, *START]
+ROWS: list[Row] = [*STEPS, FEEDING, *INFERENCE, *VOLUMES, *START]

@@ -44,7 +44,7 @@ def make_study(folder: Path) -> Workflow:
     # One minute at first, two at the second attempt; group A gets too little memory at first.
     profile["set-resources"]["train"] |= {
         "runtime": "attempt",
-        "mem_mb": "400 if wildcards.group == 'A' and attempt == 1 else 2500",
+        "mem_mb": "300 if wildcards.group == 'A' and attempt == 1 else 2500",
     }
     (folder / "slurm").mkdir()
     (folder / "slurm/config.yaml").write_text(yaml.safe_dump(profile))

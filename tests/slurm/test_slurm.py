@@ -48,7 +48,7 @@ def test_a_training_over_its_time_limit_continues(on_slurm):
 
 def test_a_training_killed_for_memory_passes_with_more(on_slurm):
     killed, second, _ = on_slurm.jobs_of("rule_train/A_multi_task_1")
-    # At 400 MB it is killed while it imports torch; with more it trains.
+    # At 300 MB it is killed while it imports torch; with more it trains.
     assert "exceeded memory limit" in on_slurm.log_of(killed)
     assert "CPU thread(s), CUDA_VISIBLE_DEVICES" in on_slurm.log_of(second)
 
