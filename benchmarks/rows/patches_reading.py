@@ -1,9 +1,12 @@
 """Beside it: reading the same two files from end to end and doing nothing, as `cat` does.
 
+Like `cat`, it tells the system that it reads in order.
+
 The files are dropped from the system's cache before the run that counts; `seconds cached` is a
 second run right after it.
 """
 
+import os
 import time
 from pathlib import Path
 
@@ -30,6 +33,7 @@ def read(folder: Path) -> float:
     buffer = bytearray(BUFFER_BYTES)
     for name in READ:
         with (folder / f"{name}.nii").open("rb", buffering=0) as stream:
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
             while stream.readinto(buffer):
                 pass
     return time.perf_counter() - started
