@@ -117,7 +117,7 @@ VOLUMES = [
         peers={"scikit-image and scipy": "classmap_plain.py"},
         goal="8x; memory at most 3 volumes",
         met=lambda ours, peer: times_faster(8)(ours, peer) and ours.quality["volumes"] <= 3,
-        settings={"edge": 512, "voxel_mm": 0.0376, "bins": 256},
+        settings={"edge": 512, "bins": 256, "voxel_mm": 0.0376, "radius_mm": 0.0376},
         repeats=1,
     ),
     Row(
@@ -125,11 +125,11 @@ VOLUMES = [
         work="patch table of a 1024^3 specimen",
         ours="patches_ours.py",
         peers={"reading the same files": "patches_reading.py"},
-        goal="memory under 1 GiB",
-        met=lambda ours, _: ours.peak_mb < 1024,
+        goal="memory under 1 GiB; at most 1.5 times reading alone",
+        met=lambda ours, peer: ours.peak_mb < 1024 and ours.seconds <= 1.5 * peer.seconds,
         settings={"edge": 1024, "size": 96, "overlap": 24},
         repeats=1,
-        rounds=1,
+        rounds=5,
     ),
 ]
 BARE = {"bare Snakemake, same rules, jobs and files": "dag_bare.py"}
