@@ -4,8 +4,9 @@
 centre of the last bin of a class; half a bin is added, since ours puts thresholds on the edge
 between bins. `numpy.digitize` makes the classes (scikit-image's own example); each is padded
 and closed with the same ball; soft goes before air before bone. Both libraries work in one thread.
-The class map is compared with ours, voxel by voxel: on this input no voxel differs. With less noise a
-threshold of ours lay one bin from scikit-image's, where the criterion of both bins is the same to 2e-7.
+The class map is compared with ours, voxel by voxel: on this input no voxel differs. With less
+noise a threshold of ours lay one bin from scikit-image's, where the criterion of both bins is the
+same to 2e-7.
 """
 
 import resource
