@@ -36,6 +36,7 @@ wildcard_constraints:
 
 onstart:
     lock_results()
+    choose_jobs_only_when_one_ends()
 
 
 rule all:

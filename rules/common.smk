@@ -68,6 +68,16 @@ def lock_results():
         )
 
 
+def choose_jobs_only_when_one_ends():
+    """Keep Snakemake from looking for work ever more often.
+
+    With a limit of jobs a second, which it has by default, Snakemake 9.27 starts a timer after each
+    choice of jobs and chooses again when it ends: every finished job adds a timer, for good. After
+    300 jobs that took a third of a core. Nothing here is so short that the limit mattered.
+    """
+    workflow.scheduler.job_rate_limiter = None
+
+
 def settings(section, **options):
     """Return a section of the configuration as plain data, for `params`."""
     return section.model_dump(mode="json", **options)
