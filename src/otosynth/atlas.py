@@ -16,13 +16,19 @@ from otosynth.configuration.atlas import AtlasSettings
 from otosynth.errors import InputError
 from otosynth.registration.alignment import (
     align_rigid,
-    conjugate_gradients,
+    descend,
     execute,
     mean_radius_mm,
     repeatable_method,
 )
+from otosynth.registration.freeform import fit_bspline
 from otosynth.registration.geometry import centre_of, linear_part
-from otosynth.registration.preparation import clip_to_quantiles, resample_to_spacing, smooth
+from otosynth.registration.preparation import (
+    clip_to_quantiles,
+    resample_to_spacing,
+    shrink_towards,
+    smooth,
+)
 from otosynth.registration.search import (
     LARGEST_ROTATION_DEGREES,
     find_poses,
@@ -37,6 +43,8 @@ TIE_ORDER = (1, 0, 2)
 # Added to the mean squared difference (HU^2): far below the noise of a CT, so that it only keeps
 # the weight of an identical one finite.
 SIMILARITY_EPSILON = 1.0
+# The rigid and the affine stage end when their steps are this small; the B-spline goes on.
+SMALLEST_STEP_IN_VOXELS = 0.02
 # STAPLE stops by itself, at ITK's threshold; this many iterations only bound it.
 STAPLE_ITERATIONS = 100
 # Stands for a reliability of 0, which has no logarithm.
@@ -119,7 +127,15 @@ class _Stages:
         refined = []
         for candidate in candidates[: settings.candidates]:
             method = self._method(fixed, self.atlas_mask)
-            pose, metric = align_rigid(method, fixed, moving, candidate.pose, settings.iterations)
+            pose, metric = align_rigid(
+                method,
+                fixed,
+                moving,
+                candidate.pose,
+                settings.iterations,
+                settings.rigid_spacing_mm,
+                SMALLEST_STEP_IN_VOXELS * settings.rigid_spacing_mm,
+            )
             refined.append((metric, pose))
         return min(refined, key=lambda found: found[0])[1]
 
@@ -135,34 +151,41 @@ class _Stages:
         transform.SetTranslation((matrix @ centre + offset - centre).tolist())
         method.SetInitialTransform(transform, inPlace=True)
         method.SetOptimizerScales([mean_radius_mm(fixed) ** 2] * 9 + [1.0] * 3)
-        conjugate_gradients(method, self.settings.iterations)
+        spacing_mm = self.settings.affine_spacing_mm
+        steps_mm = spacing_mm / 2, SMALLEST_STEP_IN_VOXELS * spacing_mm
+        descend(method, self.settings.iterations, *steps_mm)
         execute(method, fixed, moving)
         return transform
 
     def bspline(self, affine: sitk.AffineTransform) -> sitk.CompositeTransform:
         """Free-form deformation of the target's space, applied before the affine transform."""
         fixed, atlas = self._level(self.settings.bspline_spacing_mm)
-        # The atlas is brought over by the affine transform once: ITK is far slower when it has
-        # to compose both transforms for every sample.
+        # The atlas is brought over by the affine transform once, so that both share a grid.
         moving = sitk.Resample(atlas, fixed, affine, sitk.sitkLinear, 0.0)
         mask = sitk.Resample(self.atlas_mask, fixed, affine, sitk.sitkNearestNeighbor, 0)
-        method = self._method(fixed, mask)
+        target_mask = sitk.Resample(
+            self.target_mask, fixed, sitk.Transform(), sitk.sitkNearestNeighbor, 0
+        )
         extent_mm = np.array(fixed.GetSize()) * fixed.GetSpacing()
         mesh = np.maximum(np.round(extent_mm / self.settings.mesh_spacing_mm), 1).astype(int)
-        deformation = sitk.BSplineTransformInitializer(fixed, mesh.tolist(), 3)
-        method.SetInitialTransform(deformation, inPlace=True)
-        method.SetOptimizerAsLBFGSB(
-            gradientConvergenceTolerance=1e-5,
-            numberOfIterations=self.settings.iterations,
-            maximumNumberOfFunctionEvaluations=self.settings.iterations,
-            costFunctionConvergenceFactor=1e9,
+        deformation = fit_bspline(
+            fixed,
+            moving,
+            target_mask,
+            mask,
+            mesh.tolist(),
+            self.settings.iterations,
+            self.settings.max_samples,
+            self.seed,
         )
-        execute(method, fixed, moving)
         return sitk.CompositeTransform([affine, deformation])
 
     def _level(self, spacing_mm: float) -> tuple[sitk.Image, sitk.Image]:
         """Target and atlas at one resolution."""
-        target, atlas = (smooth(image, spacing_mm) for image in (self.target, self.atlas))
+        target, atlas = (
+            smooth(shrink_towards(image, spacing_mm / 2), spacing_mm)
+            for image in (self.target, self.atlas)
+        )
         return resample_to_spacing(target, spacing_mm), resample_to_spacing(atlas, spacing_mm)
 
     def _method(self, fixed: sitk.Image, atlas_mask: sitk.Image) -> sitk.ImageRegistrationMethod:

@@ -33,7 +33,7 @@ class AtlasSettings(Section):
         15.0, gt=0, le=30, description="Step of the rotations tried by the search, in degrees."
     )
     search_spacing_mm: float = Field(
-        1.0, gt=0, description="Voxel size of the grid on which rotations are tried, in mm."
+        2.0, gt=0, description="Voxel size of the grid on which rotations are tried, in mm."
     )
     candidates: int = Field(
         3, ge=1, description="Poses of the search that are refined before one is chosen (count)."
@@ -45,13 +45,13 @@ class AtlasSettings(Section):
         0.6, gt=0, description="Voxel size of the affine registration, in mm."
     )
     bspline_spacing_mm: float = Field(
-        0.6, gt=0, description="Voxel size of the B-spline registration, in mm."
+        0.4, gt=0, description="Voxel size of the B-spline registration, in mm."
     )
     mesh_spacing_mm: float = Field(
-        3.0, gt=0, description="Distance of the B-spline's control points, in mm."
+        2.0, gt=0, description="Distance of the B-spline's control points, in mm."
     )
     iterations: int = Field(
-        20, ge=1, description="Most iterations of the optimiser in one stage (count)."
+        60, ge=1, description="Most iterations of the optimiser in one stage (count)."
     )
     max_samples: int = Field(
         300_000,

@@ -53,17 +53,23 @@ def repeatable_method(
     return method
 
 
-def conjugate_gradients(method: sitk.ImageRegistrationMethod, iterations: int) -> None:
-    """Optimise by conjugate gradients with a golden-section search along each line."""
-    method.SetOptimizerAsConjugateGradientLineSearch(
-        learningRate=0.5,
+def descend(
+    method: sitk.ImageRegistrationMethod,
+    iterations: int,
+    step_mm: float,
+    smallest_step_mm: float,
+) -> None:
+    """Optimise by gradient descent with steps of a set length, halved where the slope turns.
+
+    One evaluation of the metric a step; a search along each line would take a dozen. The length
+    is in mm where the method's scales make it so (see `align_rigid`).
+    """
+    method.SetOptimizerAsRegularStepGradientDescent(
+        learningRate=step_mm,
+        minStep=smallest_step_mm,
         numberOfIterations=iterations,
-        convergenceMinimumValue=1e-7,
-        convergenceWindowSize=10,
-        lineSearchLowerLimit=0.0,
-        lineSearchUpperLimit=2.0,
-        lineSearchEpsilon=0.01,
-        lineSearchMaximumIterations=20,
+        relaxationFactor=0.5,
+        gradientMagnitudeTolerance=1e-8,
     )
 
 
@@ -73,8 +79,10 @@ def align_rigid(
     moving: sitk.Image,
     initial: sitk.Transform,
     iterations: int,
+    step_mm: float,
+    smallest_step_mm: float,
 ) -> tuple[sitk.Euler3DTransform, float]:
-    """Improve a rigid pose by conjugate gradients.
+    """Improve a rigid pose by gradient descent.
 
     The pose is optimised as a small correction of ``initial``: Euler angles near zero have no
     gimbal lock, however large the rotation found by the search.
@@ -85,6 +93,7 @@ def align_rigid(
     fixed, moving : images, float32
     initial : takes a fixed point to a moving point
     iterations : most iterations of the optimiser
+    step_mm, smallest_step_mm : by which the pose moves first, and below which it ends
 
     Returns
     -------
@@ -99,7 +108,7 @@ def align_rigid(
     method.SetInitialTransform(correction, inPlace=True)
     # A rotation counts by how far it moves a voxel at the mean distance from the centre.
     method.SetOptimizerScales([mean_radius_mm(fixed) ** 2] * 3 + [1.0] * 3)
-    conjugate_gradients(method, iterations)
+    descend(method, iterations, step_mm, smallest_step_mm)
     execute(method, fixed, moving)
     found = as_euler(sitk.CompositeTransform([start, correction]), centre)
     return found, float(method.GetMetricValue())

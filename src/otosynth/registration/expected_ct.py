@@ -14,10 +14,14 @@ import numpy as np
 import SimpleITK as sitk
 
 from otosynth.registration.geometry import voxel_size_mm
-from otosynth.registration.preparation import shrink_towards, smooth
+from otosynth.registration.preparation import FWHM_PER_SIGMA, shrink_towards, smooth
 
 # Knots of the curve, as quantiles of the micro-CT. Bone is rare, so its end is denser.
 KNOT_QUANTILES = (0.001, 0.25, 0.5, 0.75, 0.9, 0.97, 0.995, 0.9995)
+
+# To how large a part of the CT's voxel the micro-CT may be averaged where only the CT's point spread
+# is to be seen: the blur that this adds is then small enough to be allowed for (`_kernel_mm`).
+AVERAGED_IN_VOXELS = 0.8
 
 # Point spreads tried, in CT voxels. Clinical CTs are sampled at 0.5 to 1 times their resolution.
 RESOLUTIONS_IN_VOXELS = (1.0, 1.25, 1.5, 1.75, 2.0)
@@ -33,33 +37,48 @@ class Appearance:
     residual_hu: float  # standard deviation of CT minus expected CT
 
 
-def tissue_maps(microct: sitk.Image, ct_voxel_mm: float) -> tuple[np.ndarray, list[sitk.Image]]:
-    """Knots (k,) and k images of the weight of each knot in each voxel, sharp.
+@dataclass(frozen=True)
+class TissueMaps:
+    """A micro-CT as the weights of the knots of a curve in each voxel, which add up to one.
 
-    The images are averaged to at most a third of the CT's voxel, which its point spread hides.
+    knots : (k,) micro-CT values
+    maps : k images of weights, sharp, averaged to at most ``AVERAGED_IN_VOXELS``
+    fine : the micro-CT averaged to at most a third of the CT's voxel, which its point spread hides
+    microct_mm : voxel size of the micro-CT
     """
+
+    knots: np.ndarray
+    maps: list[sitk.Image]
+    fine: sitk.Image
+    microct_mm: float
+
+
+def tissue_maps(microct: sitk.Image, ct_voxel_mm: float) -> TissueMaps:
+    """Return the maps of a micro-CT."""
     values = sitk.GetArrayViewFromImage(microct)
     knots = np.unique(np.quantile(values, KNOT_QUANTILES))
+    # Each voxel's place among the knots; the weight of a knot falls to zero at its neighbours.
+    place = np.interp(values, knots, np.arange(len(knots))).astype(np.float32)
     maps = []
-    for one_hot in np.eye(len(knots)):
-        weight = sitk.GetImageFromArray(np.interp(values, knots, one_hot).astype(np.float32))
-        weight.CopyInformation(microct)
-        maps.append(shrink_towards(weight, ct_voxel_mm / 3))
-    return knots, maps
+    for knot in range(len(knots)):
+        weight = np.abs(place - np.float32(knot))
+        np.subtract(1, weight, out=weight)
+        np.maximum(weight, 0, out=weight)
+        image = sitk.GetImageFromArray(weight)
+        image.CopyInformation(microct)
+        maps.append(shrink_towards(image, AVERAGED_IN_VOXELS * ct_voxel_mm))
+    fine = shrink_towards(microct, ct_voxel_mm / 3)
+    return TissueMaps(knots, maps, fine, voxel_size_mm(microct))
 
 
 def fit_appearance(
-    knots: np.ndarray,
-    maps: list[sitk.Image],
-    ct: sitk.Image,
-    pose: sitk.Transform,
-    resolution_mm: float | None,
+    tissue: TissueMaps, ct: sitk.Image, pose: sitk.Transform, resolution_mm: float | None
 ) -> tuple[Appearance, sitk.Image]:
     """Fit curve and point spread to a CT.
 
     Parameters
     ----------
-    knots, maps : from `tissue_maps`
+    tissue : from `tissue_maps`
     ct : CT in HU
     pose : takes a CT point to a micro-CT point, in mm
     resolution_mm : known point spread (full width at half maximum), or None to estimate it
@@ -68,26 +87,29 @@ def fit_appearance(
     -------
     Appearance
     sitk.Image
-        The expected CT in HU, on the grid of ``maps``.
+        The expected CT in HU, on the grid of ``tissue.fine``.
     """
     if resolution_mm is None:
         # Every second voxel decides as well among a few point spreads, in an eighth of the time.
         tried = [voxels * voxel_size_mm(ct) for voxels in RESOLUTIONS_IN_VOXELS]
-        fits = [_fit_curve(knots, maps, ct[::2, ::2, ::2], pose, fwhm_mm) for fwhm_mm in tried]
-        resolution_mm = min(fits, key=lambda fit: fit.residual_hu).resolution_mm
-    best = _fit_curve(knots, maps, ct, pose, resolution_mm)
-    sharp = sum(float(hu) * weight for hu, weight in zip(best.hu, maps, strict=True))
-    return best, smooth(sharp, best.resolution_mm)
+        fits = [_fit_curve(tissue, ct[::2, ::2, ::2], pose, fwhm_mm) for fwhm_mm in tried]
+        resolution_mm = _finest_fit(fits)
+    best = _fit_curve(tissue, ct, pose, resolution_mm)
+    hu = np.interp(sitk.GetArrayViewFromImage(tissue.fine), best.grey_values, best.hu)
+    sharp = sitk.GetImageFromArray(hu.astype(np.float32))
+    sharp.CopyInformation(tissue.fine)
+    return best, smooth(sharp, _kernel_mm(best.resolution_mm, sharp, tissue.microct_mm))
 
 
 def _fit_curve(
-    knots: np.ndarray, maps: list[sitk.Image], ct: sitk.Image, pose: sitk.Transform, fwhm_mm: float
+    tissue: TissueMaps, ct: sitk.Image, pose: sitk.Transform, fwhm_mm: float
 ) -> Appearance:
+    kernel_mm = _kernel_mm(fwhm_mm, tissue.maps[0], tissue.microct_mm)
     seen = [
         sitk.GetArrayFromImage(
-            sitk.Resample(smooth(weight, fwhm_mm), ct, pose, sitk.sitkLinear, 0.0)
+            sitk.Resample(smooth(weight, kernel_mm), ct, pose, sitk.sitkLinear, 0.0)
         )
-        for weight in maps
+        for weight in tissue.maps
     ]
     # The weights of a voxel add up to one; less means that it lies outside the micro-CT.
     inside = sum(seen) > 0.99
@@ -97,4 +119,33 @@ def _fit_curve(
     gram = np.einsum("ni,nj->ij", design, design)
     hu = np.linalg.lstsq(gram, np.einsum("ni,n->i", design, measured), rcond=1e-10)[0]
     residual = measured - np.einsum("ni,i->n", design, hu)
-    return Appearance(knots, hu, fwhm_mm, float(np.std(residual)))
+    return Appearance(tissue.knots, hu, fwhm_mm, float(np.std(residual)))
+
+
+def _finest_fit(fits: list[Appearance]) -> float:
+    """Point spread with the least squared residual: a parabola's, through the best and its two.
+
+    ``fits`` are of rising and evenly spaced point spreads; the best at an end is taken as it is.
+    """
+    squares = [fit.residual_hu**2 for fit in fits]
+    best = int(np.argmin(squares))
+    if best in (0, len(fits) - 1):
+        return fits[best].resolution_mm
+    before, least, after = squares[best - 1 : best + 2]
+    curvature = before - 2 * least + after
+    step_mm = fits[best].resolution_mm - fits[best - 1].resolution_mm
+    shift = (before - after) / (2 * curvature) if curvature > 0 else 0.0
+    return fits[best].resolution_mm + shift * step_mm
+
+
+def _kernel_mm(fwhm_mm: float, image: sitk.Image, microct_mm: float) -> float:
+    """Width of the Gaussian that brings an averaged micro-CT to a point spread, mm.
+
+    Averaging to voxels of edge h has blurred it with a variance of h^2 / 12 less that of its own
+    voxels, and linear interpolation will with h^2 / 6 on average.
+    """
+    edge = voxel_size_mm(image)
+    blurred = (edge**2 - microct_mm**2) / 12 + edge**2 / 6
+    variance = fwhm_mm**2 - FWHM_PER_SIGMA**2 * blurred
+    # A point spread of less than two voxels leaves no room for the correction.
+    return float(np.sqrt(max(variance, (fwhm_mm / 2) ** 2)))

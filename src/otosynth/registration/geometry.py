@@ -10,6 +10,17 @@ def centre_of(image: sitk.Image) -> np.ndarray:
     return np.array(image.TransformContinuousIndexToPhysicalPoint(middle))
 
 
+def corners_of(image: sitk.Image) -> np.ndarray:
+    """Eight outer corners (8, 3) of an image's field of view, in mm."""
+    size = np.array(image.GetSize())
+    return np.array(
+        [
+            image.TransformContinuousIndexToPhysicalPoint((np.array(corner) * size - 0.5).tolist())
+            for corner in np.ndindex(2, 2, 2)
+        ]
+    )
+
+
 def voxel_size_mm(image: sitk.Image) -> float:
     """Side in mm of the cube with the volume of one voxel."""
     return float(np.prod(image.GetSpacing()) ** (1 / 3))

@@ -8,8 +8,8 @@ import SimpleITK as sitk
 from otosynth.configuration.registration import RegistrationSettings
 from otosynth.errors import InputError
 from otosynth.registration.alignment import Trace, align_rigid, repeatable_method
-from otosynth.registration.expected_ct import fit_appearance, tissue_maps
-from otosynth.registration.geometry import centre_of, inverse_of, voxel_size_mm
+from otosynth.registration.expected_ct import AVERAGED_IN_VOXELS, fit_appearance, tissue_maps
+from otosynth.registration.geometry import centre_of, corners_of, inverse_of, voxel_size_mm
 from otosynth.registration.overlap import check_overlap, field_of_view_mask, overlap_fraction
 from otosynth.registration.preparation import (
     clip_to_quantiles,
@@ -20,10 +20,19 @@ from otosynth.registration.preparation import (
     smooth,
 )
 from otosynth.registration.search import LARGEST_ROTATION_DEGREES, find_poses, rotations_to_try
+from otosynth.registration.target_error import target_registration_error
 
 # Point spread assumed until it is measured, in CT voxels; and the coarse level's voxel size.
 ASSUMED_RESOLUTION_IN_VOXELS = 1.5
 COARSE_LEVEL_IN_VOXELS = 2.0
+# CT voxels that suffice to tell candidates apart and to bring a pose near; the last level uses
+# as many as the settings allow.
+SAMPLES = {"coarse": 8000, "fine": 20_000}
+# First and smallest step of each level, in CT voxels: how far it may start from its optimum, and
+# how near it is to come.
+STEPS_IN_VOXELS = {"coarse": (2.0, 0.05), "fine": (0.5, 0.02), "expected CT": (0.1, 0.001)}
+# Two candidates that end this near to each other (CT voxels) have found the same pose.
+SAME_POSE_IN_VOXELS = 0.25
 
 
 @dataclass(frozen=True)
@@ -71,21 +80,21 @@ def register_rigid(
         The scans do not overlap enough, at the start or after registration.
     """
     voxel_mm = voxel_size_mm(ct)
-    small = shrink_towards(microct, voxel_mm / 3)
-    coarse = smooth(clip_to_quantiles(small), COARSE_LEVEL_IN_VOXELS * voxel_mm)
+    small = clip_to_quantiles(shrink_towards(microct, AVERAGED_IN_VOXELS * voxel_mm))
+    coarse = smooth(small, COARSE_LEVEL_IN_VOXELS * voxel_mm)
     pair = _Pair(microct, small, coarse, ct, voxel_mm, settings, seed)
     if initial is None:
         pose, rows = _best_start(pair)
         initialisation = "automatic search"
     else:
-        check_overlap(field_of_view_mask(ct, initial, pair.small), "initial transform", settings)
+        check_overlap(field_of_view_mask(ct, initial, pair.coarse), "initial transform", settings)
         trace = Trace()
         pose, _ = _coarse_level(pair, initial, trace)
         rows = trace.rows
     trace = Trace(rows)
     pose = _fine_level(pair, pose, trace)
     pose = _expected_ct_level(pair, pose, trace)
-    check_overlap(field_of_view_mask(ct, pose, pair.small), "after registration", settings)
+    check_overlap(field_of_view_mask(ct, pose, pair.coarse), "after registration", settings)
     columns = ["stage", "level", "iteration", "metric"]
     return RigidRegistration(pose, pd.DataFrame(trace.rows, columns=columns), initialisation)
 
@@ -93,7 +102,7 @@ def register_rigid(
 @dataclass(frozen=True)
 class _Pair:
     microct: sitk.Image
-    small: sitk.Image  # micro-CT averaged to at most a third of the CT's voxel
+    small: sitk.Image  # micro-CT averaged to nearly the CT's voxel, without extreme values
     coarse: sitk.Image  # the same, blurred for the coarse level
     ct: sitk.Image
     voxel_mm: float  # of the CT
@@ -102,7 +111,10 @@ class _Pair:
 
 
 def _best_start(pair: _Pair) -> tuple[sitk.Euler3DTransform, list[dict[str, object]]]:
-    """Refine the best poses of the search at the coarse level; the best metric wins."""
+    """Refine the best poses of the search at the coarse level; the best metric wins.
+
+    The first that ends at the best pose so far confirms it, and the others are not refined.
+    """
     settings = pair.settings
     rotations = rotations_to_try(
         LARGEST_ROTATION_DEGREES[settings.search], settings.search_step_degrees
@@ -110,24 +122,40 @@ def _best_start(pair: _Pair) -> tuple[sitk.Euler3DTransform, list[dict[str, obje
     candidates = find_poses(
         pair.small, pair.ct, rotations, settings.search_spacing_mm, settings.min_overlap
     )
-    refined = []
+    refined: list[tuple[float, sitk.Euler3DTransform, list[dict[str, object]]]] = []
     for candidate in candidates[: settings.candidates]:
         trace = Trace()
         try:
             pose, metric = _coarse_level(pair, candidate.pose, trace)
         except InputError:
             continue  # this candidate left the CT; another may not
-        covered = overlap_fraction(field_of_view_mask(pair.ct, pose, pair.small))
-        if covered >= settings.min_overlap:
-            refined.append((metric, pose, trace.rows))
+        covered = overlap_fraction(field_of_view_mask(pair.ct, pose, pair.coarse))
+        if covered < settings.min_overlap:
+            continue
+        confirmed = bool(refined) and _same_pose(pair, pose, min(refined, key=_metric_of)[1])
+        refined.append((metric, pose, trace.rows))
+        if confirmed:
+            break
     if not refined:
         raise InputError(
             "The automatic search found no pose in which the CT covers "
             f"{100 * settings.min_overlap:.0f} % of the micro-CT (registration.min_overlap). "
             "Check that both scans show the same ear, or give an initial transform."
         )
-    _, pose, rows = min(refined, key=lambda found: found[0])
+    _, pose, rows = min(refined, key=_metric_of)
     return pose, rows
+
+
+def _metric_of(refined: tuple[float, sitk.Euler3DTransform, list[dict[str, object]]]) -> float:
+    return refined[0]
+
+
+def _same_pose(pair: _Pair, one: sitk.Transform, other: sitk.Transform) -> bool:
+    """Whether two poses take the corners of the micro-CT to nearly the same points."""
+    corners = corners_of(pair.small)
+    return bool(
+        target_registration_error(one, other, corners).max() < SAME_POSE_IN_VOXELS * pair.voxel_mm
+    )
 
 
 def _coarse_level(
@@ -142,7 +170,7 @@ def _coarse_level(
 def _fine_level(pair: _Pair, pose: sitk.Euler3DTransform, trace: Trace) -> sitk.Euler3DTransform:
     resolution_mm = pair.settings.ct_resolution_mm or ASSUMED_RESOLUTION_IN_VOXELS * pair.voxel_mm
     fixed = clip_to_quantiles(crop_around(pair.ct, pair.small, pose, pair.voxel_mm))
-    moving = smooth(clip_to_quantiles(pair.small), resolution_mm)
+    moving = smooth(pair.small, resolution_mm)
     return _align(pair, fixed, moving, pose, trace, "fine", 2)[0]
 
 
@@ -150,11 +178,9 @@ def _expected_ct_level(
     pair: _Pair, pose: sitk.Euler3DTransform, trace: Trace
 ) -> sitk.Euler3DTransform:
     cropped = crop_around(pair.ct, pair.small, pose, pair.voxel_mm)
-    knots, maps = tissue_maps(pair.microct, pair.voxel_mm)
+    tissue = tissue_maps(pair.microct, pair.voxel_mm)
     back = inverse_of(pose, centre_of(cropped))
-    appearance, expected = fit_appearance(
-        knots, maps, cropped, back, pair.settings.ct_resolution_mm
-    )
+    appearance, expected = fit_appearance(tissue, cropped, back, pair.settings.ct_resolution_mm)
     # The micro-CT's border lacks what lies beyond it, which the CT's blur mixes in.
     moving = crop_border(clip_to_quantiles(expected), appearance.resolution_mm / 2)
     return _align(pair, clip_to_quantiles(cropped), moving, pose, trace, "expected CT", 3)[0]
@@ -171,9 +197,13 @@ def _align(
 ) -> tuple[sitk.Euler3DTransform, float]:
     """One level; poses are micro-CT to CT, while the CT is ITK's fixed image."""
     settings = pair.settings
-    method = repeatable_method(fixed, settings.max_samples, pair.seed)
+    samples = min(settings.max_samples, SAMPLES.get(stage, settings.max_samples))
+    method = repeatable_method(fixed, samples, pair.seed)
     method.SetMetricAsMattesMutualInformation(settings.histogram_bins)
     trace.follow(method, stage, level)
     start = inverse_of(pose, centre_of(fixed))
-    found, metric = align_rigid(method, fixed, moving, start, settings.iterations)
+    step_mm, smallest_mm = (voxels * pair.voxel_mm for voxels in STEPS_IN_VOXELS[stage])
+    found, metric = align_rigid(
+        method, fixed, moving, start, settings.iterations, step_mm, smallest_mm
+    )
     return inverse_of(found, centre_of(pair.microct)), metric

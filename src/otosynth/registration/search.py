@@ -10,13 +10,19 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 from scipy import fft
+from scipy.ndimage import map_coordinates
 from scipy.spatial.transform import Rotation
 
-from otosynth.registration.geometry import centre_of, rigid_transform
-from otosynth.registration.preparation import clip_to_quantiles, smooth
+from otosynth.registration.geometry import centre_of, corners_of, rigid_transform
+from otosynth.registration.preparation import clip_to_quantiles, shrink_towards, smooth
 
 # What the configuration calls the reach of the search.
 LARGEST_ROTATION_DEGREES = {"45 degrees": 45.0, "full sphere": 180.0}
+
+# Before they are smoothed to the grid of the search, scans are averaged to voxels this much finer.
+VOXELS_PER_CELL = 4
+# Rotations whose transforms are computed together: enough to spare overhead, few for the memory.
+ROTATIONS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -67,27 +73,55 @@ def find_poses(
     list of Candidate
         Empty when no translation reaches ``min_overlap``.
     """
-    template = smooth(clip_to_quantiles(template), spacing_mm)
-    volume = smooth(clip_to_quantiles(volume), spacing_mm)
-    template_mask = whole_mask(template) if template_mask is None else template_mask
-    volume_mask = whole_mask(volume) if volume_mask is None else volume_mask
-    corners = _corners(volume)
+    small, large = (
+        _Scan(template, template_mask, spacing_mm),
+        _Scan(volume, volume_mask, spacing_mm),
+    )
+    corners = corners_of(volume)
     origin = corners.min(axis=0) + spacing_mm / 2
     shape = _cells(corners.max(axis=0) - corners.min(axis=0), spacing_mm)
-    fixed, fixed_mask = _sample(volume, volume_mask, sitk.Transform(), origin, shape, spacing_mm)
-    padded = tuple(
-        fft.next_fast_len(int(length + _longest_cells(template, spacing_mm)), real=True)
-        for length in fixed.shape
-    )
-    spectra = _Spectra(fixed, fixed_mask, padded)
+    edge = _longest_cells(template, spacing_mm)
+    padded = tuple(fft.next_fast_len(int(n) + edge, real=True) for n in shape[::-1])
+    spectra = _Spectra(*large.at(origin + _grid(shape, spacing_mm)), padded)
+    # Every turned template is sampled on a cube round its centre that holds it in any rotation.
+    cube = _grid(np.array([edge] * 3), spacing_mm)
+    first = -(edge - 1) / 2 * spacing_mm
+    centre = centre_of(template)
     candidates = []
-    for rotation in rotations:
-        found = _best_translation(
-            template, template_mask, rotation, spectra, origin, spacing_mm, min_overlap
-        )
-        if found is not None:
-            candidates.append(found)
+    for start in range(0, len(rotations), ROTATIONS_AT_ONCE):
+        turns = rotations[start : start + ROTATIONS_AT_ONCE]
+        # From the turned frame, whose origin is the template's centre, back to the template.
+        points = np.einsum("zyxj,njk->nzyxk", cube + first, turns) + centre
+        scores = _normalised_correlation(*small.at(points), spectra, min_overlap)
+        best, shifts = _best_shifts(scores, edge)
+        candidates += [
+            Candidate(
+                float(score), rigid_transform(turn, centre, origin + shift * spacing_mm - first)
+            )
+            for turn, score, shift in zip(turns, best, shifts, strict=True)
+            if np.isfinite(score)
+        ]
     return sorted(candidates, key=lambda candidate: -candidate.score)
+
+
+class _Scan:
+    """A scan and its mask, smoothed to the search's resolution, to be sampled anywhere."""
+
+    def __init__(self, image: sitk.Image, mask: sitk.Image | None, spacing_mm: float) -> None:
+        small = shrink_towards(image, spacing_mm / VOXELS_PER_CELL)
+        self.values = sitk.GetArrayFromImage(smooth(clip_to_quantiles(small), spacing_mm))
+        mask = whole_mask(small) if mask is None else mask
+        inside = sitk.Resample(mask, small, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
+        self.mask = (sitk.GetArrayViewFromImage(inside) > 0).astype(np.float32)
+        direction = np.reshape(small.GetDirection(), (3, 3))
+        self.to_index = np.linalg.inv(direction * small.GetSpacing())
+        self.origin = np.array(small.GetOrigin())
+
+    def at(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Values and mask (float32, ...) at points (..., 3), mm; both 0 outside the mask."""
+        index = np.einsum("...j,ij->i...", points - self.origin, self.to_index)[::-1]
+        mask = map_coordinates(self.mask, index, order=0, mode="grid-constant")
+        return map_coordinates(self.values, index, order=1, mode="nearest") * mask, mask
 
 
 class _Spectra:
@@ -95,54 +129,30 @@ class _Spectra:
 
     def __init__(self, values: np.ndarray, mask: np.ndarray, padded: tuple[int, ...]) -> None:
         self.padded = padded
-        self.mean = float(values[mask > 0].mean())
-        values = (values - self.mean) * mask
-        self.mask = fft.rfftn(mask, padded)
-        self.values = fft.rfftn(values, padded)
-        self.squares = fft.rfftn(values**2, padded)
+        values = (values - values[mask > 0].mean()) * mask
+        self.mask, self.values, self.squares = map(self.of, (mask, values, values**2))
 
-    def correlate(self, spectrum: np.ndarray, template: np.ndarray) -> np.ndarray:
-        """Sum over the template's cells of template times volume, for every shift."""
-        return fft.irfftn(spectrum * np.conj(template), self.padded)
+    def of(self, cells: np.ndarray) -> np.ndarray:
+        """Spectrum over the last three axes."""
+        return fft.rfftn(cells, self.padded, axes=(-3, -2, -1))
 
-
-def _best_translation(
-    template: sitk.Image,
-    template_mask: sitk.Image,
-    rotation: np.ndarray,
-    spectra: _Spectra,
-    origin: np.ndarray,
-    spacing_mm: float,
-    min_overlap: float,
-) -> Candidate | None:
-    centre = centre_of(template)
-    # From the turned frame, whose origin is the template's centre, back to the template.
-    turned_back = rigid_transform(rotation.T, np.zeros(3), centre)
-    half_mm = np.abs((_corners(template) - centre) @ rotation.T).max(axis=0)
-    shape = _cells(2 * half_mm, spacing_mm)
-    first = -(shape - 1) / 2 * spacing_mm
-    moved, mask = _sample(template, template_mask, turned_back, first, shape, spacing_mm)
-    if mask.sum() == 0:
-        return None
-    score = _normalised_correlation(moved, mask, spectra, min_overlap * mask.sum())
-    best = np.unravel_index(np.argmax(score), score.shape)
-    if not np.isfinite(score[best]):
-        return None
-    # A shift beyond the volume's length stands for a negative one (the transform is periodic).
-    shift = np.array(
-        [s if s <= n - m else s - n for s, n, m in zip(best, score.shape, moved.shape, strict=True)]
-    )
-    placed = origin + shift[::-1] * spacing_mm - first
-    return Candidate(float(score[best]), rigid_transform(rotation, centre, placed))
+    def correlate(self, spectrum: np.ndarray, templates: np.ndarray) -> np.ndarray:
+        """Sum over the templates' cells of template times volume, for every shift."""
+        return fft.irfftn(spectrum * templates, self.padded, axes=(-3, -2, -1), overwrite_x=True)
 
 
 def _normalised_correlation(
-    moved: np.ndarray, mask: np.ndarray, spectra: _Spectra, fewest_cells: float
+    moved: np.ndarray, mask: np.ndarray, spectra: _Spectra, min_overlap: float
 ) -> np.ndarray:
-    """Correlation coefficient for every shift; -inf where the overlap is too small."""
-    values = (moved - moved[mask > 0].mean()) * mask
+    """Correlation coefficients (n, z, y, x) of n templates for every shift.
+
+    They are -inf where the overlap is less than the fraction ``min_overlap`` of the mask.
+    """
+    cells = mask.sum(axis=(1, 2, 3), keepdims=True)
+    mean = moved.sum(axis=(1, 2, 3), keepdims=True) / np.maximum(cells, 1)
+    values = (moved - mean) * mask
     template, template_mask, template_squares = (
-        fft.rfftn(part, spectra.padded) for part in (values, mask, values**2)
+        np.conj(spectra.of(part)) for part in (values, mask, values**2)
     )
     count = np.maximum(np.round(spectra.correlate(spectra.mask, template_mask)), 1)
     sum_fixed = spectra.correlate(spectra.values, template_mask)
@@ -150,29 +160,31 @@ def _normalised_correlation(
     product = spectra.correlate(spectra.values, template) - sum_fixed * sum_moved / count
     fixed_var = spectra.correlate(spectra.squares, template_mask) - sum_fixed**2 / count
     moved_var = spectra.correlate(spectra.mask, template_squares) - sum_moved**2 / count
+    usable = count >= np.maximum(min_overlap * cells, 1)
     # Below a thousandth of the largest variance the image is flat and rounding would decide.
-    flat = (fixed_var < 1e-3 * fixed_var.max()) | (moved_var < 1e-3 * moved_var.max())
-    score = np.full(count.shape, -np.inf)
-    usable = (count >= fewest_cells) & ~flat
+    for variance in (fixed_var, moved_var):
+        usable &= variance >= 1e-3 * variance.max(axis=(1, 2, 3), keepdims=True)
+        usable &= variance > 0
+    score = np.full(count.shape, -np.inf, np.float32)
     score[usable] = product[usable] / np.sqrt(fixed_var[usable] * moved_var[usable])
     return score
 
 
-def _sample(
-    image: sitk.Image,
-    mask: sitk.Image,
-    transform: sitk.Transform,
-    origin: np.ndarray,
-    shape: np.ndarray,
-    spacing_mm: float,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Values and mask (float64, z, y, x) on a grid along the axes of physical space."""
-    grid = ([int(n) for n in shape], transform)
-    place = (origin.tolist(), [spacing_mm] * 3, np.eye(3).ravel().tolist())
-    values = sitk.Resample(image, *grid, sitk.sitkLinear, *place, 0.0, sitk.sitkFloat32)
-    inside = sitk.Resample(mask, *grid, sitk.sitkNearestNeighbor, *place, 0.0, sitk.sitkUInt8)
-    keep = (sitk.GetArrayFromImage(inside) > 0).astype(np.float64)
-    return sitk.GetArrayFromImage(values).astype(np.float64) * keep, keep
+def _best_shifts(scores: np.ndarray, edge: int) -> tuple[np.ndarray, np.ndarray]:
+    """Best score (n,) of each rotation and where it lies, cells (n, 3) x, y, z."""
+    flat = scores.reshape(len(scores), -1)
+    best = flat.argmax(axis=1)
+    shifts = np.stack(np.unravel_index(best, scores.shape[1:]), axis=1)
+    # A shift beyond the volume's length stands for a negative one (the transform is periodic).
+    size = np.array(scores.shape[1:])
+    shifts = np.where(shifts > size - edge, shifts - size, shifts)
+    return np.take_along_axis(flat, best[:, None], axis=1)[:, 0], shifts[:, ::-1]
+
+
+def _grid(shape: np.ndarray, spacing_mm: float) -> np.ndarray:
+    """Points (z, y, x, 3), mm, of a grid of ``shape`` x, y, z that starts at the origin."""
+    z, y, x = np.meshgrid(*(np.arange(n) * spacing_mm for n in shape[::-1]), indexing="ij")
+    return np.stack([x, y, z], axis=-1)
 
 
 def whole_mask(image: sitk.Image) -> sitk.Image:
@@ -182,17 +194,6 @@ def whole_mask(image: sitk.Image) -> sitk.Image:
     return mask
 
 
-def _corners(image: sitk.Image) -> np.ndarray:
-    """Eight outer corners (8, 3) of an image's field of view, in mm."""
-    size = np.array(image.GetSize())
-    return np.array(
-        [
-            image.TransformContinuousIndexToPhysicalPoint((np.array(corner) * size - 0.5).tolist())
-            for corner in np.ndindex(2, 2, 2)
-        ]
-    )
-
-
 def _cells(extent_mm: np.ndarray, spacing_mm: float) -> np.ndarray:
     """Cells x, y, z of a grid that covers an extent."""
     return np.maximum(np.ceil(extent_mm / spacing_mm - 1e-6), 1).astype(int)
@@ -200,5 +201,5 @@ def _cells(extent_mm: np.ndarray, spacing_mm: float) -> np.ndarray:
 
 def _longest_cells(image: sitk.Image, spacing_mm: float) -> int:
     """Cells that hold the image's diagonal, its extent in the worst rotation."""
-    corners = _corners(image)
+    corners = corners_of(image)
     return int(np.ceil(np.linalg.norm(corners[-1] - corners[0]) / spacing_mm)) + 1
