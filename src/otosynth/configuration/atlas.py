@@ -33,7 +33,7 @@ class AtlasSettings(Section):
         15.0, gt=0, le=30, description="Step of the rotations tried by the search, in degrees."
     )
     search_spacing_mm: float = Field(
-        2.0, gt=0, description="Voxel size of the grid on which rotations are tried, in mm."
+        1.5, gt=0, description="Voxel size of the grid on which rotations are tried, in mm."
     )
     candidates: int = Field(
         3, ge=1, description="Poses of the search that are refined before one is chosen (count)."

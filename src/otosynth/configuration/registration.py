@@ -18,7 +18,7 @@ class RegistrationSettings(Section):
         15.0, gt=0, le=30, description="Step of the rotations tried by the search, in degrees."
     )
     search_spacing_mm: float = Field(
-        2.0, gt=0, description="Voxel size of the grid on which rotations are tried, in mm."
+        1.0, gt=0, description="Voxel size of the grid on which rotations are tried, in mm."
     )
     candidates: int = Field(
         6, ge=1, description="Poses of the search that are refined before one is chosen (count)."
@@ -33,7 +33,7 @@ class RegistrationSettings(Section):
         64, ge=8, description="Bins per axis of the joint histogram of Mattes' metric (count)."
     )
     iterations: int = Field(
-        40, ge=1, description="Most iterations of the optimiser in one stage (count)."
+        60, ge=1, description="Most iterations of the optimiser in one stage (count)."
     )
     max_samples: int = Field(
         60_000,

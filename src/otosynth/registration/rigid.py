@@ -30,7 +30,7 @@ COARSE_LEVEL_IN_VOXELS = 2.0
 SAMPLES = {"coarse": 8000, "fine": 20_000}
 # First and smallest step of each level, in CT voxels: how far it may start from its optimum, and
 # how near it is to come.
-STEPS_IN_VOXELS = {"coarse": (2.0, 0.05), "fine": (0.5, 0.02), "expected CT": (0.1, 0.001)}
+STEPS_IN_VOXELS = {"coarse": (2.0, 0.05), "fine": (0.5, 0.02), "expected CT": (0.3, 0.001)}
 # Two candidates that end this near to each other (CT voxels) have found the same pose.
 SAME_POSE_IN_VOXELS = 0.25
 
