@@ -21,6 +21,7 @@ from otosynth.registration import register_rigid, target_registration_error
 from otosynth.seeds import derive_seed
 from otosynth.specimens import read_specimens
 from otosynth.volumes.reading import read_volume
+from otosynth.volumes.volume import Volume
 
 BLUR_FWHM_MM, CT_SPACING_MM, CT_NOISE_HU = 0.55, 0.40, 30.0
 FWHM_PER_SIGMA = 2.355
@@ -100,7 +101,7 @@ def main() -> None:
             ct, pose = simulate_ct(microct, angle, derive_seed(1, name, str(angle)))
             ways = {
                 "otosynth": lambda m, c: (
-                    register_rigid(m, c, RegistrationSettings(), None, 1).transform
+                    register_rigid(Volume.of(m), c, RegistrationSettings(), None, 1).transform
                 ),
                 "SimpleITK": plain_simpleitk,
             }

@@ -17,8 +17,7 @@ from otosynth.training.arithmetic import resolve_arithmetic
 from otosynth.training.batches import PatchReader
 from otosynth.training.checkpoints import load_trained, precision_of
 from otosynth.training.monitor import monitor_images
-from otosynth.volumes.arrays import spacing_zyx
-from otosynth.volumes.reading import read_volume
+from otosynth.volumes.itk_io import read_grid
 
 with job(snakemake) as recorder:
     normalisation = Normalisation.read(Path(snakemake.input.normalisation))
@@ -42,7 +41,7 @@ with job(snakemake) as recorder:
         networks = load_trained(method, checkpoint, arithmetic)
         images = monitor_images(method, networks, batch, arithmetic)
         inside = batch.mask[0, 0, batch.mask.shape[2] // 2].cpu().numpy()
-        pixel_mm = spacing_zyx(read_volume(Path(pairs[0])))[1:]
+        pixel_mm = read_grid(Path(pairs[0])).spacing_zyx[1:]
         rows.append(MonitorRow(settings.title, epoch["epoch"], images, inside, pixel_mm))
     figure = draw_monitor(rows, snakemake.params.group, snakemake.params.label)
     write_figure(figure, snakemake.output, snakemake.params.figures["dpi"], recorder.digest)

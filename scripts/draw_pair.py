@@ -7,14 +7,13 @@ from otosynth.figures.style import write_figure
 from otosynth.jobs import job
 from otosynth.normalisation import Normalisation
 from otosynth.pairs import open_pair
-from otosynth.volumes.arrays import spacing_zyx
-from otosynth.volumes.reading import read_volume
+from otosynth.volumes.itk_io import read_grid
 
 with job(snakemake) as recorder:
     folder = Path(snakemake.input.pair[0]).parent
     figure = draw_pair(
         open_pair(folder, mirrored=False),
-        spacing_zyx(read_volume(folder / "mask.nii")),
+        read_grid(folder / "mask.nii").spacing_zyx,
         Normalisation.read(Path(snakemake.input.normalisation)),
         snakemake.params.specimen,
         snakemake.params.label,

@@ -7,9 +7,8 @@ import pandas as pd
 from otosynth.figures.registration import draw_registration
 from otosynth.figures.style import write_figure
 from otosynth.jobs import job
-from otosynth.volumes.arrays import spacing_zyx
+from otosynth.volumes.itk_io import read_grid
 from otosynth.volumes.mapping import map_voxels
-from otosynth.volumes.reading import read_volume
 
 with job(snakemake) as recorder:
     ct, microct, mask = (
@@ -20,7 +19,7 @@ with job(snakemake) as recorder:
         microct,
         mask,
         pd.read_csv(snakemake.input.trace, sep="\t"),
-        spacing_zyx(read_volume(Path(snakemake.input.mask))),
+        read_grid(Path(snakemake.input.mask)).spacing_zyx,
         tuple(snakemake.params.ct_window_hu),
         snakemake.wildcards.specimen,
         snakemake.params.label,

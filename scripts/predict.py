@@ -1,5 +1,6 @@
 """Predict one tested ear by the selected epoch."""
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -17,11 +18,10 @@ from otosynth.pairs import from_side
 from otosynth.seeds import derive_seed
 from otosynth.training.arithmetic import resolve_arithmetic
 from otosynth.training.checkpoints import load_trained, precision_of, selected_checkpoint
-from otosynth.volumes.arrays import spacing_zyx
-from otosynth.volumes.grids import image_like
-from otosynth.volumes.mapping import map_voxels
-from otosynth.volumes.reading import read_volume
-from otosynth.volumes.writing import write_volume
+from otosynth.volumes.itk_io import read_grid
+from otosynth.volumes.mapping import map_voxels, new_volume
+from otosynth.volumes.volume import Volume
+from otosynth.volumes.writing import write_slabs
 
 with job(snakemake):
     files, params, wildcards = snakemake.input, snakemake.params, snakemake.wildcards
@@ -44,14 +44,15 @@ with job(snakemake):
         arithmetic,
         int(table["size"].iloc[0]),
         derive_seed(params.seed, "prediction", specimen, wildcards.method, wildcards.seed),
+        partial(new_volume, folder=Path(snakemake.output[0]).parent),
     )
-    reference = read_volume(Path(files.ct))
+    grid = read_grid(Path(files.ct))
     classmap = ClassMapSettings(**params.classmap)
     prediction = predictor.predict(
         ear,
         list(table[["z", "y", "x"]].itertuples(index=False, name=None)),
         lambda microct, inside: (
-            class_map_from_microct(microct, inside, spacing_zyx(reference), classmap).labels
+            class_map_from_microct(microct, inside, grid.spacing_zyx, classmap).labels
         ),
     )
     volumes = {"microct": prediction.microct, "classmap": prediction.classmap}
@@ -60,4 +61,5 @@ with job(snakemake):
         volumes["confidence"] = prediction.probabilities.max(axis=0)
         volumes["uncertainty"] = uncertainty(prediction.probabilities)
     for name, path in snakemake.output.items():
-        write_volume(image_like(from_side(volumes[name], params.mirrored), reference), Path(path))
+        volume = Volume(from_side(volumes[name], params.mirrored), grid)
+        write_slabs((slab for _, slab in volume.slabs()), grid, volume.voxels.dtype, Path(path))

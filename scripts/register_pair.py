@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from otosynth.configuration.registration import RegistrationSettings
 from otosynth.errors import InputError
 from otosynth.files import write_csv, write_json
@@ -12,12 +14,15 @@ from otosynth.registration import (
     register_rigid,
     resample_onto,
 )
-from otosynth.registration.overlap import overlap_fraction
 from otosynth.registration.transforms import write_transform
 from otosynth.seeds import derive_seed
-from otosynth.volumes.checks import check_intensities, check_pair
-from otosynth.volumes.reading import read_volume
-from otosynth.volumes.writing import write_volume
+from otosynth.volumes.arrays import array_of
+from otosynth.volumes.checks import check_intensities, check_pair, checked_intensities
+from otosynth.volumes.mapping import map_voxels
+from otosynth.volumes.reading import read_slabs, read_volume
+from otosynth.volumes.slabs import slabs_of
+from otosynth.volumes.volume import Volume
+from otosynth.volumes.writing import write_slabs
 
 # HU of air: what the CT shows where its field of view ends.
 AIR_HU = -1000.0
@@ -27,13 +32,15 @@ LANDMARK_FILES = 2
 with job(snakemake) as recorder:
     specimen = snakemake.wildcards.specimen
     settings = RegistrationSettings(**snakemake.params.registration)
-    scans = {}
-    for name in ("ct", "microct"):
-        path = recorder.places.path_of(snakemake.params[name])
-        scans[name] = read_volume(path)
-        check_intensities(scans[name], path)
-    ct, microct = scans["ct"], scans["microct"]
-    check_pair(ct, microct, specimen)
+    path_of = {name: recorder.places.path_of(snakemake.params[name]) for name in ("ct", "microct")}
+    ct = read_volume(path_of["ct"])
+    check_intensities(ct, path_of["ct"])
+    # A micro-CT may be larger than the memory: it is copied by slabs, and mapped from then on.
+    microct_path = Path(snakemake.output.microct)
+    grid, slabs = read_slabs(path_of["microct"])
+    write_slabs(checked_intensities(slabs, path_of["microct"]), grid, np.float32, microct_path)
+    microct = Volume(map_voxels(microct_path), grid)
+    check_pair(Volume.of(ct), microct, specimen)
 
     initial_files = [Path(path) for path in snakemake.input.initial]
     initial = read_initial_transform(initial_files, specimen) if initial_files else None
@@ -43,15 +50,17 @@ with job(snakemake) as recorder:
         registration = register_rigid(microct, ct, settings, initial, seed, kind)
     except InputError as error:
         raise InputError(f"{specimen}: {error}") from None
-    mask = field_of_view_mask(ct, registration.transform, microct)
-    overlap = overlap_fraction(mask)
+    parts = list(slabs_of(grid.shape))
+    transform = registration.transform
+    cts = (resample_onto(ct, transform, grid.slab(rows), AIR_HU) for rows in parts)
+    write_slabs(map(array_of, cts), grid, np.float32, Path(snakemake.output.ct))
+    masks = (field_of_view_mask(ct, transform, grid.slab(rows)) for rows in parts)
+    write_slabs(map(array_of, masks), grid, np.uint8, Path(snakemake.output.mask))
+    mask = Volume(map_voxels(Path(snakemake.output.mask)), grid)
+    overlap = sum(np.count_nonzero(slab) for _, slab in mask.slabs()) / mask.voxels.size
     logger.info("%s: both fields of view cover %.1f %% of the micro-CT", specimen, 100 * overlap)
 
-    write_volume(resample_onto(ct, registration.transform, microct, AIR_HU),
-                 Path(snakemake.output.ct))  # fmt: skip
-    write_volume(microct, Path(snakemake.output.microct))
-    write_volume(mask, Path(snakemake.output.mask))
-    write_transform(registration.transform, Path(snakemake.output.transform))
+    write_transform(transform, Path(snakemake.output.transform))
     write_csv(registration.trace, snakemake.output.trace)
     write_json(
         {

@@ -15,6 +15,7 @@ from otosynth.configuration.phantom import PhantomSettings
 from otosynth.phantom import make_ear
 from otosynth.registration import field_of_view_mask, resample_onto
 from otosynth.tissues import CLASSES
+from otosynth.volumes.grids import Grid
 
 TARGET, ATLASES = "V1", ("V2", "V3", "V4", "V5")
 SEED, AIR_HU = 1, -1000.0
@@ -52,8 +53,8 @@ def run(prepared: dict[str, dict[str, sitk.Image]]) -> dict:
 
 def _make(name: str, folder: Path, settings: PhantomSettings) -> None:
     ear = make_ear(name, "right", settings, SEED)
-    ct = resample_onto(sitk.Cast(ear.ct, sitk.sitkFloat32), ear.pose, ear.microct, AIR_HU)
-    mask = field_of_view_mask(ear.ct, ear.pose, ear.microct)
+    ct = resample_onto(sitk.Cast(ear.ct, sitk.sitkFloat32), ear.pose, Grid.of(ear.microct), AIR_HU)
+    mask = field_of_view_mask(ear.ct, ear.pose, Grid.of(ear.microct))
     for kind, image in (("ct", ct), ("mask", mask), ("labels", ear.labels)):
         sitk.WriteImage(image, str(folder / f"{name}_{kind}.nii"))
 

@@ -7,6 +7,7 @@ from registration_pair import error_mm, pair_in
 
 from otosynth.configuration.registration import RegistrationSettings
 from otosynth.registration import register_rigid
+from otosynth.volumes.volume import Volume
 
 
 def prepare(folder: Path, settings: dict) -> tuple:
@@ -18,5 +19,5 @@ def prepare(folder: Path, settings: dict) -> tuple:
 def run(prepared: tuple) -> dict:
     """Register without an initial transform."""
     microct, ct, points, truth = prepared
-    found = register_rigid(microct, ct, RegistrationSettings(), None, 1)
+    found = register_rigid(Volume.of(microct), ct, RegistrationSettings(), None, 1)
     return {"TRE mm": error_mm(found.transform, points, truth)}

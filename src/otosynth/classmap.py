@@ -1,10 +1,10 @@
 """The class map: three-class Otsu on the micro-CT, then the custom closing (Figure 2).
 
 Arrays are z, y, x; class numbers are those of :mod:`otosynth.tissues`. Volumes are gone through
-slab by slab, so that a step needs little more memory than its result, and works within the cache.
+slab by slab, so that a step needs little more memory than its result, and works within the cache;
+parts of a mapped file are let go once they were seen.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -14,6 +14,8 @@ from skimage.filters import threshold_multiotsu
 from otosynth.configuration.classmap import ClassMapSettings
 from otosynth.errors import InputError
 from otosynth.tissues import AIR, BONE, CLASSES, SOFT
+from otosynth.volumes.mapping import let_go
+from otosynth.volumes.slabs import slabs_of
 
 THESIS_VOXEL_UM = 37.6
 # The logarithm is taken as of an 8-bit grey level, so it does not depend on the scan's unit.
@@ -77,6 +79,7 @@ def class_map_from_microct(
         lambda rows: apply_thresholds(microct[rows], thresholds), microct.shape, ball
     ):
         labels[rows] = _recombined(bits)
+        let_go(microct[rows])
     return ClassMap(labels, thresholds)
 
 
@@ -121,19 +124,13 @@ def histogram(
 
 def _chosen(values: np.ndarray, mask: np.ndarray | None) -> Iterator[np.ndarray]:
     """Slab by slab the values inside the mask; slabs with none are left out."""
-    for rows in _slabs(values.shape):
+    for rows in slabs_of(values.shape, SLAB_VOXELS):
         chosen = values[rows]
         if mask is not None:
             chosen = chosen[mask[rows].astype(bool, copy=False)]
         if chosen.size:
             yield chosen
-
-
-def _slabs(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Part the first axis so that a slab has about ``SLAB_VOXELS``."""
-    step = max(1, SLAB_VOXELS // max(1, math.prod(shape[1:])))
-    for first in range(0, shape[0], step):
-        yield slice(first, min(first + step, shape[0]))
+        let_go(values[rows])
 
 
 def otsu_thresholds(
@@ -176,7 +173,7 @@ def apply_thresholds(volume: np.ndarray, thresholds: tuple[float, float]) -> np.
     """Classify intensities: below the first threshold air, from the second on bone (uint8)."""
     labels = np.empty(volume.shape, np.uint8)
     first, second = thresholds
-    for rows in _slabs(volume.shape):
+    for rows in slabs_of(volume.shape, SLAB_VOXELS):
         np.add(volume[rows] >= first, volume[rows] >= second, out=labels[rows], dtype=np.uint8)
     return labels
 
@@ -184,7 +181,7 @@ def apply_thresholds(volume: np.ndarray, thresholds: tuple[float, float]) -> np.
 def class_counts(labels: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Count the voxels of air, soft tissue and bone where the mask is not zero (3,)."""
     counts = np.zeros(len(CLASSES), np.int64)
-    for rows in _slabs(labels.shape):
+    for rows in slabs_of(labels.shape, SLAB_VOXELS):
         inside = mask[rows] > 0
         counts += [np.count_nonzero((labels[rows] == c) & inside) for c in range(len(CLASSES))]
     return counts
@@ -257,7 +254,7 @@ def _closed_slabs(
         Of the class map.
     """
     margin = [2 * (n // 2) for n in ball.shape]
-    for rows in _slabs(shape):
+    for rows in slabs_of(shape, SLAB_VOXELS):
         first, last = rows.start - margin[0], rows.stop + margin[0]
         labels = labels_of(slice(max(first, 0), last)).astype(np.uint8, copy=False)
         beyond = (max(-first, 0), max(last - shape[0], 0))

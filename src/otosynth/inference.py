@@ -15,6 +15,7 @@ from otosynth.priors import prior_channels
 from otosynth.seeds import derive_seed
 from otosynth.tissues import CLASSES
 from otosynth.training.arithmetic import Arithmetic
+from otosynth.volumes.mapping import let_go
 
 Corner = tuple[int, int, int]
 Place = tuple[slice, slice, slice]
@@ -25,6 +26,9 @@ VOXELS_AT_ONCE = 2 * 32**3
 NewVolume = Callable[[tuple[int, ...]], np.ndarray]
 # Width of the Gaussian that blends overlapping patches, as a share of their edge (nnU-Net's).
 BLENDING_SIGMA = 1 / 8
+
+# Air, by channel, of what is predicted: the lowest of a micro-CT in [-1, 1], the first class.
+AIR_OF = {"microct": [-1.0], "probabilities": [float(name == "air") for name in CLASSES]}
 
 
 @dataclass(frozen=True)
@@ -106,10 +110,15 @@ class Predictor:
         else:
             collected = _Placed(ear.ct.shape, self.new_volume)
         order = collected.order(len(corners))
+        layer = None
         with torch.inference_mode(), self._dropout():
             for first in range(0, len(order), self._at_once()):
                 numbers = order[first : first + self._at_once()]
                 places = [_cube(corners[number], self.size) for number in numbers]
+                if places[0][0] != layer:
+                    layer = places[0][0]
+                    for volume in (ear.ct, ear.mask, *ear.prior, *collected.parts.values()):
+                        let_go(volume)
                 patches = self._predict_patches(ear, places, numbers[0])
                 for k, at in enumerate(places):
                     collected.add(at, {name: values[k] for name, values in patches.items()})
@@ -182,13 +191,16 @@ class Predictor:
             # Plane by plane, since each step of it would be another volume.
             for plane in microct:
                 plane[:] = self.normalisation.microct.restore(plane)
+                let_go(plane)
         if probabilities is not None:
             classmap = np.empty(probabilities.shape[1:], np.uint8)
             for z, plane in enumerate(classmap):
                 plane[:] = probabilities[:, z].argmax(axis=0)
+                for share in probabilities[:, z]:
+                    let_go(share)
         else:
             assert microct is not None, "a method gives a micro-CT or classes"
-            classmap = map_classes(microct, ear.mask > 0)
+            classmap = map_classes(microct, ear.mask)
         return Prediction(microct, classmap, probabilities)
 
 
@@ -202,7 +214,7 @@ class _Placed:
 
     def __init__(self, shape: tuple[int, ...], new_volume: NewVolume) -> None:
         self._shape, self._new_volume = shape, new_volume
-        self._volumes: dict[str, np.ndarray] = {}
+        self.parts: dict[str, np.ndarray] = {}
 
     def order(self, patches: int) -> range:
         """Return the order in which patches are added: backwards, the earlier over the later."""
@@ -210,13 +222,13 @@ class _Placed:
 
     def add(self, at: Place, patch: dict[str, np.ndarray]) -> None:
         for name, values in patch.items():
-            if name not in self._volumes:
-                volume = self._new_volume((len(values), *self._shape))
-                self._volumes[name] = _filled_with_air(volume, name)
-            self._volumes[name][(slice(None), *at)] = values
+            if name not in self.parts:
+                self.parts[name] = self._new_volume((len(values), *self._shape))
+                _fill(self.parts[name], AIR_OF[name])
+            self.parts[name][(slice(None), *at)] = values
 
     def volumes(self) -> dict[str, np.ndarray]:
-        return self._volumes
+        return self.parts
 
 
 class _Blended:
@@ -234,7 +246,7 @@ class _Blended:
             along[:, None, None] * along[None, :, None] * along[None, None, :], 1e-4
         )
         self._shape, self._new_volume = shape, new_volume
-        self._sums: dict[str, np.ndarray] = {}
+        self.parts: dict[str, np.ndarray] = {}
         self._total = np.zeros((size, *shape[1:]), np.float32)
         self._first = 0
 
@@ -245,10 +257,10 @@ class _Blended:
     def add(self, at: Place, patch: dict[str, np.ndarray]) -> None:
         self._finish(at[0].start)
         for name, values in patch.items():
-            if name not in self._sums:
-                self._sums[name] = self._new_volume((len(values), *self._shape))
-                self._sums[name][:] = 0
-            self._sums[name][(slice(None), *at)] += values * self._weight
+            if name not in self.parts:
+                self.parts[name] = self._new_volume((len(values), *self._shape))
+                _fill(self.parts[name], [0] * len(values))
+            self.parts[name][(slice(None), *at)] += values * self._weight
         self._total[:, at[1], at[2]] += self._weight
 
     def _finish(self, first: int) -> None:
@@ -256,7 +268,7 @@ class _Blended:
         planes = first - self._first
         if planes == 0:
             return
-        for total in self._sums.values():
+        for total in self.parts.values():
             total[:, self._first : first] /= self._total[:planes]
         self._total[:-planes] = self._total[planes:].copy()
         self._total[-planes:] = 0
@@ -264,14 +276,12 @@ class _Blended:
 
     def volumes(self) -> dict[str, np.ndarray]:
         self._finish(self._shape[0])
-        return self._sums
+        return self.parts
 
 
-def _filled_with_air(volume: np.ndarray, name: str) -> np.ndarray:
-    """Fill with air: -1 of a micro-CT, the first of the classes."""
-    if name == "microct":
-        volume[:] = -1
-    else:
-        volume[:] = 0
-        volume[CLASSES.index("air")] = 1
-    return volume
+def _fill(volume: np.ndarray, values: Sequence[float]) -> None:
+    """Fill each channel with its value."""
+    for channel, value in zip(volume, values, strict=True):
+        for plane in channel:
+            plane[:] = value
+            let_go(plane)

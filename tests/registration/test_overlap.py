@@ -5,6 +5,7 @@ import SimpleITK as sitk
 from otosynth.configuration.registration import RegistrationSettings
 from otosynth.errors import InputError
 from otosynth.registration import check_overlap, field_of_view_mask, resample_onto
+from otosynth.volumes.grids import Grid
 
 
 def cube(n, spacing_mm, first_face_mm):
@@ -19,7 +20,7 @@ def test_mask_of_a_ct_that_covers_half():
     microct, ct = cube(20, 0.1, (0, 0, 0)), cube(5, 0.5, (1.0 + 50, -0.2, -0.2))
     shift = sitk.TranslationTransform(3, (50.0, 0.0, 0.0))
 
-    mask = field_of_view_mask(ct, shift, microct)
+    mask = field_of_view_mask(ct, shift, Grid.of(microct))
 
     expected = np.zeros((20, 20, 20), dtype=np.uint8)
     expected[:, :, 10:] = 1
@@ -30,7 +31,7 @@ def test_mask_of_a_ct_that_covers_half():
 
 def test_too_little_overlap_is_refused_by_name():
     microct, ct = cube(20, 0.1, (0, 0, 0)), cube(5, 0.5, (1.0, -0.2, -0.2))
-    mask = field_of_view_mask(ct, sitk.Transform(), microct)
+    mask = field_of_view_mask(ct, sitk.Transform(), Grid.of(microct))
 
     check_overlap(mask, "S3_1", RegistrationSettings(min_overlap=0.49))
     with pytest.raises(InputError, match="S3_1: the CT covers 50 % of the micro-CT"):
@@ -44,7 +45,8 @@ def test_resampling_follows_a_smooth_field_and_fills_outside():
     values = sitk.GetImageFromArray((100 * np.sin(x) + 10 * y - 50 * z**2).astype(np.float32))
     values.CopyInformation(ct)
 
-    array = sitk.GetArrayFromImage(resample_onto(values, sitk.Transform(), reference, -1000.0))
+    onto = resample_onto(values, sitk.Transform(), Grid.of(reference), -1000.0)
+    array = sitk.GetArrayFromImage(onto)
 
     assert array.dtype == np.float32
     assert (array[:4] == -1000).all()

@@ -8,6 +8,7 @@ from otosynth.configuration.registration import RegistrationSettings
 from otosynth.errors import InputError
 from otosynth.registration import register_rigid, target_registration_error
 from otosynth.registration.search import find_poses, rotations_to_try
+from otosynth.volumes.volume import Volume
 
 SETTINGS = RegistrationSettings(candidates=4)
 
@@ -67,8 +68,8 @@ def test_a_turn_of_40_degrees_is_found_without_initial_transform(microct):
     truth = pose_of(microct, (1.0, -2.0, 0.5), 40, (-59.5, 40.3, 79.6))
     ct = ct_of(microct, truth)
 
-    found = register_rigid(microct, ct, SETTINGS, None, seed=0)
-    again = register_rigid(microct, ct, SETTINGS, None, seed=0)
+    found = register_rigid(Volume.of(microct), ct, SETTINGS, None, seed=0)
+    again = register_rigid(Volume.of(microct), ct, SETTINGS, None, seed=0)
 
     errors_mm = target_registration_error(found.transform, truth, targets(microct))
     assert errors_mm.max() < 0.02
@@ -85,7 +86,12 @@ def test_a_rough_initial_transform_is_improved(microct):
     rough = pose_of(microct, (0.05, 0.0, 1.0), 104, (-59.1, 40.0, 79.9))
 
     found = register_rigid(
-        microct, ct_of(microct, truth), SETTINGS, rough, seed=0, initialisation="landmarks"
+        Volume.of(microct),
+        ct_of(microct, truth),
+        SETTINGS,
+        rough,
+        seed=0,
+        initialisation="landmarks",
     )
 
     points = targets(microct)
@@ -99,7 +105,7 @@ def test_a_large_ct_is_sampled_with_the_given_seed(microct):
     ct, sampled = ct_of(microct, truth), RegistrationSettings(max_samples=5000)
 
     first, again, other = (
-        register_rigid(microct, ct, sampled, truth, seed).transform for seed in (3, 3, 4)
+        register_rigid(Volume.of(microct), ct, sampled, truth, seed).transform for seed in (3, 3, 4)
     )
 
     assert first.GetParameters() == again.GetParameters()
@@ -112,7 +118,7 @@ def test_an_initial_transform_that_keeps_the_scans_apart_is_refused(microct):
     elsewhere = pose_of(microct, (0.0, 0.0, 1.0), 5, (59.5, 40.3, 79.6))
 
     with pytest.raises(InputError, match="covers 0 % of the micro-CT"):
-        register_rigid(microct, ct_of(microct, truth), SETTINGS, elsewhere, seed=0)
+        register_rigid(Volume.of(microct), ct_of(microct, truth), SETTINGS, elsewhere, seed=0)
 
 
 def test_a_ct_that_is_too_small_is_refused(microct):
@@ -120,7 +126,7 @@ def test_a_ct_that_is_too_small_is_refused(microct):
     sliver = ct_of(microct, truth)[:, :, 10:14]
 
     with pytest.raises(InputError, match="no pose in which the CT covers"):
-        register_rigid(microct, sliver, SETTINGS, None, seed=0)
+        register_rigid(Volume.of(microct), sliver, SETTINGS, None, seed=0)
 
 
 def test_the_rotations_to_try_leave_no_gap():

@@ -8,6 +8,7 @@ import SimpleITK as sitk
 
 from otosynth.errors import InputError
 from otosynth.volumes.checks import check_intensities, check_pair
+from otosynth.volumes.volume import Volume
 
 PATH = Path("ear") / "ct.nrrd"
 
@@ -48,7 +49,8 @@ def test_a_scan_passes():
     ids=["8 bit", "per cm", "signed 16 bit", "HU"],
 )
 def test_a_true_pair_passes_whatever_the_micro_ct_unit(microct_values):
-    check_pair(ear(-1000, 40, 1500, 0.3), ear(*microct_values, 0.0376), "S1")
+    ct, microct = ear(-1000, 40, 1500, 0.3), ear(*microct_values, 0.0376)
+    check_pair(Volume.of(ct), Volume.of(microct), "S1")
 
 
 def test_swapped_spacing_is_refused():
@@ -57,11 +59,11 @@ def test_swapped_spacing_is_refused():
         InputError,
         match=r"specimen S1: .*0\.3 mm\) are larger than the CT's \(0\.0376 mm\).*swapped",
     ):
-        check_pair(microct, ct, "S1")
+        check_pair(Volume.of(microct), Volume.of(ct), "S1")
 
 
 def test_swapped_units_on_one_grid_are_refused():
     ct, microct = ear(-1000, 40, 1500, 0.1), ear(0, 9, 90, 0.1)
-    check_pair(ct, microct, "S1")
+    check_pair(Volume.of(ct), Volume.of(microct), "S1")
     with pytest.raises(InputError, match=r"specimen S1: the micro-CT \(.*Hounsfield.*swapped"):
-        check_pair(microct, ct, "S1")
+        check_pair(Volume.of(microct), Volume.of(ct), "S1")

@@ -8,20 +8,23 @@ spread; curve and point spread are those that explain the CT best (least squares
 information is then maximised between the expected and the real CT.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
 
 from otosynth.registration.geometry import voxel_size_mm
-from otosynth.registration.preparation import FWHM_PER_SIGMA, shrink_towards, smooth
+from otosynth.registration.preparation import FWHM_PER_SIGMA, shrink_volume, smooth
+from otosynth.volumes.volume import Volume
 
 # Knots of the curve, as quantiles of the micro-CT. Bone is rare, so its end is denser.
 KNOT_QUANTILES = (0.001, 0.25, 0.5, 0.75, 0.9, 0.97, 0.995, 0.9995)
 
-# To how large a part of the CT's voxel the micro-CT may be averaged where only the CT's point spread
-# is to be seen: the blur that this adds is then small enough to be allowed for (`_kernel_mm`).
+# To how large a part of the CT's voxel the micro-CT may be averaged where only the CT's point
+# spread is to be seen (the blur that this adds is allowed for, `_kernel_mm`), and elsewhere.
 AVERAGED_IN_VOXELS = 0.8
+FINE_IN_VOXELS = 0.4
 
 # Point spreads tried, in CT voxels. Clinical CTs are sampled at 0.5 to 1 times their resolution.
 RESOLUTIONS_IN_VOXELS = (1.0, 1.25, 1.5, 1.75, 2.0)
@@ -41,9 +44,9 @@ class Appearance:
 class TissueMaps:
     """A micro-CT as the weights of the knots of a curve in each voxel, which add up to one.
 
-    knots : (k,) micro-CT values
+    knots : (k,) micro-CT values, quantiles of ``fine``
     maps : k images of weights, sharp, averaged to at most ``AVERAGED_IN_VOXELS``
-    fine : the micro-CT averaged to at most a third of the CT's voxel, which its point spread hides
+    fine : the micro-CT averaged to at most ``FINE_IN_VOXELS``, which the point spread hides
     microct_mm : voxel size of the micro-CT
     """
 
@@ -53,22 +56,21 @@ class TissueMaps:
     microct_mm: float
 
 
-def tissue_maps(microct: sitk.Image, ct_voxel_mm: float) -> TissueMaps:
+def tissue_maps(microct: Volume, ct_voxel_mm: float) -> TissueMaps:
     """Return the maps of a micro-CT."""
-    values = sitk.GetArrayViewFromImage(microct)
-    knots = np.unique(np.quantile(values, KNOT_QUANTILES))
-    # Each voxel's place among the knots; the weight of a knot falls to zero at its neighbours.
-    place = np.interp(values, knots, np.arange(len(knots))).astype(np.float32)
-    maps = []
-    for knot in range(len(knots)):
-        weight = np.abs(place - np.float32(knot))
-        np.subtract(1, weight, out=weight)
-        np.maximum(weight, 0, out=weight)
-        image = sitk.GetImageFromArray(weight)
-        image.CopyInformation(microct)
-        maps.append(shrink_towards(image, AVERAGED_IN_VOXELS * ct_voxel_mm))
-    fine = shrink_towards(microct, ct_voxel_mm / 3)
-    return TissueMaps(knots, maps, fine, voxel_size_mm(microct))
+    [fine] = shrink_volume(microct, FINE_IN_VOXELS * ct_voxel_mm)
+    knots = np.unique(np.quantile(sitk.GetArrayViewFromImage(fine), KNOT_QUANTILES))
+
+    def weights(slab: np.ndarray) -> Iterator[np.ndarray]:
+        # Each voxel's place among the knots; the weight of a knot falls to zero at its neighbours.
+        place = np.interp(slab, knots, np.arange(len(knots))).astype(np.float32)
+        for knot in range(len(knots)):
+            weight = np.abs(place - np.float32(knot))
+            np.subtract(1, weight, out=weight)
+            yield np.maximum(weight, 0, out=weight)
+
+    maps = shrink_volume(microct, AVERAGED_IN_VOXELS * ct_voxel_mm, weights)
+    return TissueMaps(knots, maps, fine, microct.grid.voxel_mm)
 
 
 def fit_appearance(

@@ -5,45 +5,54 @@ import SimpleITK as sitk
 
 from otosynth.configuration.registration import RegistrationSettings
 from otosynth.errors import InputError
+from otosynth.volumes.grids import Grid
 
 
 def resample_onto(
-    moving: sitk.Image, transform: sitk.Transform, reference: sitk.Image, outside: float
+    moving: sitk.Image, transform: sitk.Transform, reference: Grid, outside: float
 ) -> sitk.Image:
-    """Resample an image onto a reference grid by cubic B-spline interpolation.
+    """Resample an image onto a reference grid, or a slab of it, by cubic B-spline interpolation.
 
     Parameters
     ----------
     moving : image to bring over, in any unit
     transform : takes a reference point to a moving point, in mm LPS
-    reference : image whose grid is used
+    reference : grid of the result
     outside : value, in the unit of ``moving``, beyond its field of view
 
     Returns
     -------
     sitk.Image
-        float32, on the grid of ``reference``.
+        float32, on the grid ``reference``.
     """
-    return sitk.Resample(moving, reference, transform, sitk.sitkBSpline, outside, sitk.sitkFloat32)
+    return _resample(moving, transform, reference, sitk.sitkBSpline, outside)
 
 
-def field_of_view_mask(
-    ct: sitk.Image, transform: sitk.Transform, reference: sitk.Image
-) -> sitk.Image:
-    """Mask of the reference voxels that the CT's field of view covers (uint8, 0 or 1).
+def field_of_view_mask(ct: sitk.Image, transform: sitk.Transform, reference: Grid) -> sitk.Image:
+    """Mask of the voxels of a grid (or a slab of it) that the CT's field of view covers.
 
-    The field of view reaches to the outer faces of the outermost CT voxels. Beyond the reference
-    grid itself nothing is asked, so the mask is 1 where both fields of view cover.
+    The result is uint8, 0 or 1. The field of view reaches to the outer faces of the outermost CT
+    voxels. Beyond the reference grid itself nothing is asked, so the mask is 1 where both fields
+    of view cover.
     """
     inside = sitk.Image(ct.GetSize(), sitk.sitkFloat32) + 1
     inside.CopyInformation(ct)
-    covered = sitk.Resample(inside, reference, transform, sitk.sitkLinear, 0.0)
+    covered = _resample(inside, transform, reference, sitk.sitkLinear, 0.0)
     return sitk.Cast(covered > 0.5, sitk.sitkUInt8)
+
+
+def _resample(
+    moving: sitk.Image, transform: sitk.Transform, grid: Grid, interpolator: int, outside: float
+) -> sitk.Image:
+    place = (grid.origin_mm, grid.spacing_mm, grid.direction)
+    return sitk.Resample(
+        moving, grid.size, transform, interpolator, *place, outside, sitk.sitkFloat32
+    )
 
 
 def overlap_fraction(mask: sitk.Image) -> float:
     """Fraction, 0 to 1, of the voxels of a mask that are set."""
-    return float(np.count_nonzero(sitk.GetArrayViewFromImage(mask)) / mask.GetNumberOfPixels())
+    return float(np.mean(sitk.GetArrayViewFromImage(mask) > 0))
 
 
 def check_overlap(mask: sitk.Image, specimen: str, settings: RegistrationSettings) -> None:

@@ -1,7 +1,11 @@
 """Bringing scans to a resolution and a range of values before they are matched."""
 
+from collections.abc import Callable, Iterable, Sequence
+
 import numpy as np
 import SimpleITK as sitk
+
+from otosynth.volumes.volume import Volume
 
 FWHM_PER_SIGMA = float(2 * np.sqrt(2 * np.log(2)))
 
@@ -44,7 +48,32 @@ def resample_to_spacing(image: sitk.Image, spacing_mm: float) -> sitk.Image:
 
 def shrink_towards(image: sitk.Image, spacing_mm: float) -> sitk.Image:
     """Average whole blocks of voxels, as large as keep the spacing at or below ``spacing_mm``."""
-    factors = [max(int(spacing_mm / spacing + 1e-6), 1) for spacing in image.GetSpacing()]
+    return _average(image, _factors(image.GetSpacing(), spacing_mm))
+
+
+def shrink_volume(
+    volume: Volume,
+    spacing_mm: float,
+    parts: Callable[[np.ndarray], Iterable[np.ndarray]] = lambda slab: [slab],
+) -> list[sitk.Image]:
+    """Average as `shrink_towards`, slab by slab: one image for each of the ``parts`` of a slab.
+
+    ``parts`` makes arrays of a slab's shape from its voxels.
+    """
+    factors = _factors(volume.grid.spacing_mm, spacing_mm)
+    shrunk = []
+    for rows, slab in volume.slabs(multiple=factors[2]):
+        images = (volume.grid.slab(rows).image(part) for part in parts(slab))
+        shrunk.append([sitk.GetArrayFromImage(_average(image, factors)) for image in images])
+    grid = volume.grid.shrunk(factors)
+    return [grid.image(np.concatenate(slabs)) for slabs in zip(*shrunk, strict=True)]
+
+
+def _factors(spacings_mm: Sequence[float], spacing_mm: float) -> list[int]:
+    return [max(int(spacing_mm / spacing + 1e-6), 1) for spacing in spacings_mm]
+
+
+def _average(image: sitk.Image, factors: Sequence[int]) -> sitk.Image:
     return sitk.BinShrink(sitk.Cast(image, sitk.sitkFloat32), factors)
 
 

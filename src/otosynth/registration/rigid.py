@@ -16,11 +16,13 @@ from otosynth.registration.preparation import (
     crop_around,
     crop_border,
     resample_to_spacing,
-    shrink_towards,
+    shrink_volume,
     smooth,
 )
 from otosynth.registration.search import LARGEST_ROTATION_DEGREES, find_poses, rotations_to_try
 from otosynth.registration.target_error import target_registration_error
+from otosynth.volumes.grids import Grid
+from otosynth.volumes.volume import Volume
 
 # Point spread assumed until it is measured, in CT voxels; and the coarse level's voxel size.
 ASSUMED_RESOLUTION_IN_VOXELS = 1.5
@@ -52,7 +54,7 @@ class RigidRegistration:
 
 
 def register_rigid(
-    microct: sitk.Image,
+    microct: Volume,
     ct: sitk.Image,
     settings: RegistrationSettings,
     initial: sitk.Euler3DTransform | None,
@@ -67,7 +69,7 @@ def register_rigid(
 
     Parameters
     ----------
-    microct : micro-CT, any unit
+    microct : micro-CT, any unit; gone through slab by slab
     ct : CT in HU
     settings : search, levels and smallest overlap
     initial : takes a micro-CT point to a CT point; None: search for it
@@ -80,34 +82,40 @@ def register_rigid(
         The scans do not overlap enough, at the start or after registration.
     """
     voxel_mm = voxel_size_mm(ct)
-    small = clip_to_quantiles(shrink_towards(microct, AVERAGED_IN_VOXELS * voxel_mm))
+    small = clip_to_quantiles(*shrink_volume(microct, AVERAGED_IN_VOXELS * voxel_mm))
     coarse = smooth(small, COARSE_LEVEL_IN_VOXELS * voxel_mm)
     pair = _Pair(microct, small, coarse, ct, voxel_mm, settings, seed)
     if initial is None:
         pose, rows = _best_start(pair)
         initialisation = "automatic search"
     else:
-        check_overlap(field_of_view_mask(ct, initial, pair.coarse), "initial transform", settings)
+        covered = field_of_view_mask(ct, initial, pair.grid)
+        check_overlap(covered, "initial transform", settings)
         trace = Trace()
         pose, _ = _coarse_level(pair, initial, trace)
         rows = trace.rows
     trace = Trace(rows)
     pose = _fine_level(pair, pose, trace)
     pose = _expected_ct_level(pair, pose, trace)
-    check_overlap(field_of_view_mask(ct, pose, pair.coarse), "after registration", settings)
+    check_overlap(field_of_view_mask(ct, pose, pair.grid), "after registration", settings)
     columns = ["stage", "level", "iteration", "metric"]
     return RigidRegistration(pose, pd.DataFrame(trace.rows, columns=columns), initialisation)
 
 
 @dataclass(frozen=True)
 class _Pair:
-    microct: sitk.Image
+    microct: Volume
     small: sitk.Image  # micro-CT averaged to nearly the CT's voxel, without extreme values
     coarse: sitk.Image  # the same, blurred for the coarse level
     ct: sitk.Image
     voxel_mm: float  # of the CT
     settings: RegistrationSettings
     seed: int
+
+    @property
+    def grid(self) -> Grid:
+        """On which the overlap of both fields of view is measured."""
+        return Grid.of(self.coarse)
 
 
 def _best_start(pair: _Pair) -> tuple[sitk.Euler3DTransform, list[dict[str, object]]]:
@@ -129,7 +137,7 @@ def _best_start(pair: _Pair) -> tuple[sitk.Euler3DTransform, list[dict[str, obje
             pose, metric = _coarse_level(pair, candidate.pose, trace)
         except InputError:
             continue  # this candidate left the CT; another may not
-        covered = overlap_fraction(field_of_view_mask(pair.ct, pose, pair.coarse))
+        covered = overlap_fraction(field_of_view_mask(pair.ct, pose, pair.grid))
         if covered < settings.min_overlap:
             continue
         confirmed = bool(refined) and _same_pose(pair, pose, min(refined, key=_metric_of)[1])
@@ -206,4 +214,4 @@ def _align(
     found, metric = align_rigid(
         method, fixed, moving, start, settings.iterations, step_mm, smallest_mm
     )
-    return inverse_of(found, centre_of(pair.microct)), metric
+    return inverse_of(found, pair.microct.grid.centre_mm), metric

@@ -1,9 +1,11 @@
 """Voxel grids: arrays on a grid, mirrored ears, and coarser grids with their true geometry."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
+import numpy.typing as npt
 import SimpleITK as sitk
 
 from otosynth.tissues import AIR, BONE, SOFT
@@ -13,23 +15,98 @@ from otosynth.tissues import AIR, BONE, SOFT
 GRID_TOLERANCE_VOXELS = 0.01
 
 
-def image_like(array: np.ndarray, reference: sitk.Image) -> sitk.Image:
-    """Put an array (z, y, x) on the grid of ``reference``.
+@dataclass(frozen=True)
+class Grid:
+    """Where the voxels of a volume lie; all as ITK has it.
 
-    Boolean arrays become 8-bit images, since ITK has no boolean voxels.
-
-    Raises
-    ------
-    ValueError
-        If the array does not have the reference's number of voxels along each axis.
+    Attributes
+    ----------
+    size, spacing_mm
+        Voxels, and distance of their centres, along x, y, z.
+    origin_mm
+        Centre of the first voxel (x, y, z; LPS).
+    direction
+        Directions of the three indices, the columns of a 3 x 3 matrix given row by row.
     """
-    expected = reference.GetSize()[::-1]
-    if array.shape != expected:
-        raise ValueError(f"array of shape {array.shape} on a grid of shape {expected} (z, y, x)")
-    voxels = array.astype(np.uint8) if array.dtype == bool else np.ascontiguousarray(array)
-    image = sitk.GetImageFromArray(voxels)
-    image.CopyInformation(reference)
-    return image
+
+    size: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    origin_mm: tuple[float, float, float]
+    direction: tuple[float, ...]
+
+    @classmethod
+    def of(cls, image: sitk.Image | sitk.ImageFileReader) -> "Grid":
+        """Return the grid of an image, or of a file whose header was read."""
+        return cls(image.GetSize(), image.GetSpacing(), image.GetOrigin(), image.GetDirection())
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape z, y, x of an array on this grid."""
+        x, y, z = self.size
+        return z, y, x
+
+    @property
+    def spacing_zyx(self) -> tuple[float, float, float]:
+        """Voxel size in mm in the order of the array's axes."""
+        x, y, z = self.spacing_mm
+        return z, y, x
+
+    @property
+    def voxel_mm(self) -> float:
+        """Side of the cube with the volume of one voxel."""
+        return float(np.prod(self.spacing_mm) ** (1 / 3))
+
+    @property
+    def centre_mm(self) -> np.ndarray:
+        """Physical centre (x, y, z; LPS)."""
+        return self.point_mm((np.array(self.size) - 1) / 2)
+
+    def point_mm(self, index: npt.ArrayLike) -> np.ndarray:
+        """Return where an index x, y, z (not only whole ones) lies (x, y, z; LPS)."""
+        matrix = np.reshape(self.direction, (3, 3)) * self.spacing_mm
+        return np.asarray(self.origin_mm) + matrix @ np.asarray(index)
+
+    def shrunk(self, factors: Sequence[int]) -> "Grid":
+        """Return the grid of whole blocks of voxels, so many along x, y, z."""
+        blocks = np.asarray(factors)
+        return replace(
+            self,
+            size=tuple((np.array(self.size) // blocks).tolist()),
+            spacing_mm=tuple((np.array(self.spacing_mm) * blocks).tolist()),
+            origin_mm=tuple(self.point_mm((blocks - 1) / 2).tolist()),
+        )
+
+    def slab(self, rows: slice) -> "Grid":
+        """Return the part with some rows along z."""
+        x, y, _ = self.size
+        origin = tuple(self.point_mm((0, 0, rows.start)).tolist())
+        return replace(self, size=(x, y, rows.stop - rows.start), origin_mm=origin)
+
+    def image(self, array: np.ndarray) -> sitk.Image:
+        """Put an array (z, y, x) on this grid.
+
+        Boolean arrays become 8-bit images, since ITK has no boolean voxels.
+
+        Raises
+        ------
+        ValueError
+            If the array does not have this grid's number of voxels along each axis.
+        """
+        if array.shape != self.shape:
+            raise ValueError(
+                f"array of shape {array.shape} on a grid of shape {self.shape} (z, y, x)"
+            )
+        voxels = array.astype(np.uint8) if array.dtype == bool else np.ascontiguousarray(array)
+        image = sitk.GetImageFromArray(voxels)
+        image.SetSpacing(self.spacing_mm)
+        image.SetOrigin(self.origin_mm)
+        image.SetDirection(self.direction)
+        return image
+
+
+def image_like(array: np.ndarray, reference: sitk.Image) -> sitk.Image:
+    """Put an array (z, y, x) on the grid of ``reference``, as `Grid.image` does."""
+    return Grid.of(reference).image(array)
 
 
 def _corners_mm(image: sitk.Image) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from otosynth.errors import InputError
+from otosynth.volumes.grids import Grid
 
 
 def read_image(path: Path, image_io: str = "") -> sitk.Image:
@@ -32,8 +33,23 @@ def read_image(path: Path, image_io: str = "") -> sitk.Image:
     refuse_other_than_3d_scalar(path, reader.GetSize(), reader.GetNumberOfComponents())
     with quiet_itk(path):
         image = reader.Execute()
-    refuse_sheared(path, image)
+    refuse_sheared(path, Grid.of(image))
     return image
+
+
+def read_grid(path: Path) -> Grid:
+    """Return the grid of a 3D scalar volume in one file, from its header alone.
+
+    Raises
+    ------
+    InputError
+        If ITK cannot read the header, or it is not of a 3D volume with one value per voxel.
+    """
+    reader = read_header(path)
+    refuse_other_than_3d_scalar(path, reader.GetSize(), reader.GetNumberOfComponents())
+    grid = Grid.of(reader)
+    refuse_sheared(path, grid)
+    return grid
 
 
 def read_header(path: Path, image_io: str = "") -> sitk.ImageFileReader:
@@ -62,9 +78,9 @@ def refuse_other_than_3d_scalar(path: Path, size: tuple[int, ...], components: i
         )
 
 
-def refuse_sheared(path: Path, image: sitk.Image) -> None:
+def refuse_sheared(path: Path, grid: Grid) -> None:
     """Refuse axes that are not at right angles, which no other part of the study expects."""
-    direction = np.reshape(image.GetDirection(), (3, 3))
+    direction = np.reshape(grid.direction, (3, 3))
     if not np.allclose(direction.T @ direction, np.eye(3), atol=1e-4):
         raise InputError(
             f"{path}: its axes are not at right angles; resample it to a straight grid first."

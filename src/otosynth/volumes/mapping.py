@@ -1,6 +1,8 @@
 """Memory mapping of working volumes, so that voxels are read from disk only where needed."""
 
+import math
 import mmap
+import tempfile
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +20,11 @@ NIBABEL_ERRORS = (
     nibabel.spatialimages.HeaderDataError,
     nibabel.wrapstruct.WrapStructError,
 )
+
+# Modes of numpy's memory maps whose changes go to the file.
+WRITTEN_THROUGH = ("r+", "w+")
+# Volumes larger than this need not be in memory: 1 GiB.
+LARGE_BYTES = 2**30
 
 
 def map_voxels(path: Path) -> np.ndarray:
@@ -50,6 +57,18 @@ def map_voxels(path: Path) -> np.ndarray:
         raise InputError(f"{path}: cannot be read as NIfTI ({error}).") from error
 
 
+def new_volume(shape: tuple[int, ...], folder: Path) -> np.ndarray:
+    """Return a new float32 array; a large one is mapped to a file without a name in ``folder``.
+
+    Such an array needs no memory where it was let go of, and its file goes when it does.
+    """
+    if 4 * math.prod(shape) <= LARGE_BYTES:
+        return np.empty(shape, np.float32)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return np.memmap(file, np.float32, "w+", shape=shape)
+
+
 def read_ahead(array: np.ndarray) -> None:
     """Have the system read this part of a mapped volume meanwhile; of any other array nothing."""
     _advise(array, mmap.MADV_WILLNEED)
@@ -65,12 +84,16 @@ def let_go(array: np.ndarray) -> None:
 
 
 def _advise(array: np.ndarray, advice: int) -> None:
-    """Tell the system what will become of the pages that a read-only mapped array lies in."""
+    """Tell the system what will become of the pages that a mapped array lies in."""
     mapped: object = array
+    mode = None
     while isinstance(mapped, np.ndarray):
+        mode = getattr(mapped, "mode", mode)
         mapped = mapped.base
+    if not isinstance(mapped, mmap.mmap) or not array.size:
+        return
     # What was changed in memory alone would be lost.
-    if not isinstance(mapped, mmap.mmap) or array.flags.writeable or not array.size:
+    if array.flags.writeable and mode not in WRITTEN_THROUGH:
         return
     first, end = np.lib.array_utils.byte_bounds(array)
     origin = np.frombuffer(mapped, np.uint8).ctypes.data

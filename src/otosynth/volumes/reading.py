@@ -1,11 +1,15 @@
 """Reading volumes of every known format, geometry from the file."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import SimpleITK as sitk
 
 from otosynth.errors import InputError
 from otosynth.volumes import dicom, single_file, tiff
+from otosynth.volumes.grids import Grid
+from otosynth.volumes.volume import Volume
 
 KNOWN_FORMATS = (
     "NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd), "
@@ -36,6 +40,30 @@ def read_volume(path: Path) -> sitk.Image:
     if single_file.is_known(path):
         return single_file.read(path)
     raise InputError(f"{path}: unknown format. Known are {KNOWN_FORMATS}.")
+
+
+def read_slabs(path: Path) -> tuple[Grid, Iterator[np.ndarray]]:
+    """Read a scan slab by slab: its grid, and float32 arrays (rows, y, x) along z.
+
+    A NIfTI file without scaled intensities and a folder of TIFF slices are never held as a whole;
+    other formats are.
+
+    Raises
+    ------
+    InputError
+        As ``read_volume``; of a slab that cannot be read, when it is its turn.
+    """
+    if path.is_dir() and tiff.slices_in(path):
+        return tiff.slabs_of_folder(path)
+    if path.is_file() and single_file.is_mappable(path):
+        return single_file.slabs_of_nifti(path)
+    image = read_volume(path)
+    return Grid.of(image), _slabs_of_image(image)
+
+
+def _slabs_of_image(image: sitk.Image) -> Iterator[np.ndarray]:
+    for _, slab in Volume.of(image).slabs():
+        yield slab.copy()
 
 
 def input_files(path: Path) -> list[Path]:

@@ -8,6 +8,7 @@ word.
 import gzip
 import math
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -18,7 +19,10 @@ from nibabel.arrayproxy import ArrayProxy
 from nibabel.nifti1 import Nifti1Header
 
 from otosynth.errors import InputError
-from otosynth.volumes.itk_io import read_image
+from otosynth.volumes.grids import Grid
+from otosynth.volumes.itk_io import read_grid, read_image
+from otosynth.volumes.mapping import let_go, map_voxels
+from otosynth.volumes.slabs import slabs_of
 
 NIFTI = (".nii", ".nii.gz")
 NRRD = (".nrrd", ".nhdr")
@@ -55,6 +59,37 @@ def read(path: Path) -> sitk.Image:
         if not data_file.is_file():
             raise InputError(f"{path}: its voxels are in {data_file}, which is missing.")
     return read_image(path)
+
+
+def is_mappable(path: Path) -> bool:
+    """Tell whether a file is an uncompressed 3D NIfTI whose voxels are stored as they are."""
+    if not path.name.endswith(".nii"):
+        return False
+    _check_nifti(path)
+    image = nibabel.nifti1.Nifti1Image.from_filename(path)
+    proxy = cast(ArrayProxy, image.dataobj)
+    return len(proxy.shape) == 3 and proxy.slope == 1 and proxy.inter == 0
+
+
+def slabs_of_nifti(path: Path) -> tuple[Grid, Iterator[np.ndarray]]:
+    """Return the grid of a mappable NIfTI file, and its voxels slab by slab; see `read_slabs`.
+
+    Raises
+    ------
+    InputError
+        As ``read``.
+    """
+    _check_nifti(path)
+    _check_nifti_is_finite(path)
+    grid = read_grid(path)
+
+    def slabs() -> Iterator[np.ndarray]:
+        voxels = map_voxels(path)
+        for rows in slabs_of(grid.shape):
+            yield voxels[rows].astype(np.float32, copy=False)
+            let_go(voxels[rows])
+
+    return grid, slabs()
 
 
 def data_files(path: Path) -> list[Path]:

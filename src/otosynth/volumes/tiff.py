@@ -13,6 +13,7 @@ Slices are ordered by the last number in their names.
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,9 @@ import SimpleITK as sitk
 from pydantic import BaseModel, ConfigDict, PositiveFloat, ValidationError, field_validator
 
 from otosynth.errors import InputError
+from otosynth.volumes.grids import Grid
 from otosynth.volumes.itk_io import quiet_itk, read_header, read_image, refuse_other_than_3d_scalar
+from otosynth.volumes.slabs import slabs_of
 
 ENDINGS = (".tif", ".tiff")
 SIDECAR = "spacing.json"
@@ -78,16 +81,37 @@ def read_folder(folder: Path) -> sitk.Image:
         If ``spacing.json`` is missing or wrong, the numbering has a gap or a repetition, the
         slices differ in size, or one cannot be read.
     """
+    grid, slabs = slabs_of_folder(folder)
+    return grid.image(np.concatenate(list(slabs)))
+
+
+def slabs_of_folder(folder: Path) -> tuple[Grid, Iterator[np.ndarray]]:
+    """Return the grid of a folder of slices, and its voxels slab by slab (float32; rows, y, x).
+
+    Raises
+    ------
+    InputError
+        As ``read_folder``; of a slice that cannot be read, when it is its turn.
+    """
     geometry = _read_geometry(folder / SIDECAR)
     slices = slices_in(folder)
     _check_numbering(folder, slices)
-    _check_sizes(folder, slices)
-    reader = sitk.ImageSeriesReader()
-    reader.SetImageIO(TIFF_IO)
-    reader.SetFileNames([str(path) for path in slices])
-    reader.SetOutputPixelType(sitk.sitkFloat32)
-    with quiet_itk(folder):
-        return _with_geometry(reader.Execute(), geometry)
+    width, height = _check_sizes(folder, slices)
+    size = (width, height, len(slices))
+    grid = Grid(size, geometry.spacing_mm, geometry.origin_mm, geometry.direction)
+
+    def slabs() -> Iterator[np.ndarray]:
+        for rows in slabs_of(grid.shape):
+            reader = sitk.ImageSeriesReader()
+            reader.SetImageIO(TIFF_IO)
+            reader.SetFileNames([str(path) for path in slices[rows]])
+            reader.SetOutputPixelType(sitk.sitkFloat32)
+            with quiet_itk(folder):
+                slab = sitk.GetArrayFromImage(reader.Execute())
+            # A single slice may come as 2D.
+            yield slab.reshape(-1, height, width)
+
+    return grid, slabs()
 
 
 def read_multipage(path: Path) -> sitk.Image:
@@ -122,8 +146,8 @@ def _check_numbering(folder: Path, slices: list[Path]) -> None:
         )
 
 
-def _check_sizes(folder: Path, slices: list[Path]) -> None:
-    """Refuse slices of differing size, or colour slices."""
+def _check_sizes(folder: Path, slices: list[Path]) -> tuple[int, int]:
+    """Return width and height; refuse slices of differing size, or colour slices."""
     first: tuple[int, ...] = ()
     for path in slices:
         header = read_header(path, TIFF_IO)
@@ -135,6 +159,8 @@ def _check_sizes(folder: Path, slices: list[Path]) -> None:
                 f"{first[0]} x {first[1]}; all slices must have the same size."
             )
         refuse_other_than_3d_scalar(path, (*size, len(slices)), header.GetNumberOfComponents())
+    width, height = first
+    return width, height
 
 
 def _read_geometry(path: Path) -> Geometry:
