@@ -130,8 +130,9 @@ def _draw_parts(axes: Axes, curve: Curve) -> None:
         axes.plot(epochs, part, color=colour, linestyle="--", label=LOSS_TITLES.get(name, name))
     axes.plot(curve.selected, curve.at_selected("score"), "o", color=INK, markersize=4)
     axes.axvline(curve.selected, color=GREY, linewidth=0.6, linestyle=":", zorder=0)
-    axes.set_ylim(bottom=0)
-    axes.legend(loc="best", handlelength=1.6)
+    # Room above the curves, which fall, for the names of the parts.
+    axes.set_ylim(0, 1.6 * axes.get_ylim()[1])
+    axes.legend(loc="upper right", handlelength=1.6)
 
 
 def _draw_curve(axes: Axes, curve: Curve, column: str, colour: str) -> None:
