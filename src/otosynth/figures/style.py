@@ -31,7 +31,7 @@ INK, GREY, PALE = "#222222", "#777777", "#E8E8E8"
 ATLAS_COLOUR = "#999999"
 # The same palette for trained methods, in the order of the configuration.
 METHOD_COLOURS = (
-    "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#0072B2", "#E69F00", "#F0E442",
+    "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#0072B2", "#E69F00", "#F0E442", "#B2DF8A",
 )  # fmt: skip
 
 RC: dict[Any, Any] = {
