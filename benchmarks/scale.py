@@ -12,7 +12,7 @@ size of the micro-CT (4 edge^3 bytes).
 import argparse
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,14 @@ from otosynth.volumes.writing import write_slabs, write_volume
 PROJECT = Path(__file__).resolve().parents[1]
 LARGE, OTHERS = "large", ("other1", "other2")
 SEED = 1
-RULES = ("register_pair", "make_class_map", "tabulate_patches", "predict")
+# The measured rules, and a result of each.
+RESULT_OF = {
+    "register_pair": f"specimens/{LARGE}/microct.nii",
+    "make_class_map": f"specimens/{LARGE}/classmap.nii",
+    "tabulate_patches": "groups/A/patches/x1/testing.tsv",
+    "predict": f"predictions/{LARGE}/single_task/seed-1/classmap.nii.gz",
+}
+RULES = tuple(RESULT_OF)
 
 
 def main() -> None:
@@ -36,27 +43,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--edge", type=int, nargs="+", default=[125, 250, 500])
+    parser.add_argument("--without-prediction", action="store_true", help="hours, at 1000^3")
     options = parser.parse_args()
-    tables = [measure(options.folder.resolve() / str(edge), edge) for edge in options.edge]
+    rules = RULES[:-1] if options.without_prediction else RULES
+    tables = [measure(options.folder.resolve() / str(edge), edge, rules) for edge in options.edge]
     print(pd.concat(tables).to_string(index=False, float_format="%.4g"))
 
 
-def measure(folder: Path, edge: int) -> pd.DataFrame:
+def measure(folder: Path, edge: int, rules: Sequence[str]) -> pd.DataFrame:
     """Run the stages on a micro-CT of ``edge``^3 voxels; seconds and peak memory of each."""
     make_scans(folder / "scans", edge)
-    targets = [
-        f"specimens/{LARGE}/classmap.nii",
-        "groups/A/patches/x1/testing.tsv",
-        f"predictions/{LARGE}/single_task/seed-1/classmap.nii.gz",
-    ]
     write_configuration(folder)
     results = folder / "results" / "scale"
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--quiet", "rules", "--nolock",
                "--configfile", str(folder / "scale.yaml"), "--"]  # fmt: skip
-    command += [str(results / target) for target in targets]
+    command += [str(results / RESULT_OF[rule]) for rule in rules]
     subprocess.run(command, cwd=PROJECT, check=True)
     rows = []
-    for rule in RULES:
+    for rule in rules:
         [file] = [f for f in sorted((results / "benchmarks" / rule).glob("*.tsv"))
                   if LARGE in f.name or f.name == "A-x1-testing.tsv"]  # fmt: skip
         measured = pd.read_csv(file, sep="\t").iloc[0]

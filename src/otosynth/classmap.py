@@ -128,6 +128,7 @@ def _chosen(values: np.ndarray, mask: np.ndarray | None) -> Iterator[np.ndarray]
         chosen = values[rows]
         if mask is not None:
             chosen = chosen[mask[rows].astype(bool, copy=False)]
+            let_go(mask[rows])
         if chosen.size:
             yield chosen
         let_go(values[rows])
@@ -184,6 +185,7 @@ def class_counts(labels: np.ndarray, mask: np.ndarray) -> np.ndarray:
     for rows in slabs_of(labels.shape, SLAB_VOXELS):
         inside = mask[rows] > 0
         counts += [np.count_nonzero((labels[rows] == c) & inside) for c in range(len(CLASSES))]
+        let_go(mask[rows])
     return counts
 
 
