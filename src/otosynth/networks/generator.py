@@ -5,6 +5,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from otosynth.networks.upsampling import UpsamplingConvolution
+
 Norm = Literal["instance", "layer"]
 
 
@@ -93,9 +95,7 @@ class Generator(nn.Module):
 def _upsample(channels: int, outputs: int, kind: str) -> nn.Module:
     if kind == "transposed":
         return nn.ConvTranspose3d(channels, outputs, 3, stride=2, padding=1, output_padding=1)
-    return nn.Sequential(
-        nn.Upsample(scale_factor=2, mode="nearest"), nn.Conv3d(channels, outputs, 3, padding=1)
-    )
+    return UpsamplingConvolution(channels, outputs)
 
 
 def initialise(network: nn.Module, seed: int) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from otosynth.networks.discriminator import Discriminator
 from otosynth.networks.generator import Norm, ResidualBlock, norm_layer
 from otosynth.networks.scaling import average_halved
+from otosynth.networks.upsampling import UpsamplingConvolution
 
 SCALES = ("full", "half")
 
@@ -184,7 +185,8 @@ def _up(inputs: int, outputs: int, norm: Norm) -> list[nn.Module]:
 
     The paper's transposed convolutions leave a checkerboard; nearest neighbour does not.
     """
-    return [nn.Upsample(scale_factor=2, mode="nearest"), *_block(inputs, outputs, norm)]
+    up = UpsamplingConvolution(inputs, outputs)
+    return [up, norm_layer(norm, outputs), nn.ReLU(inplace=True)]
 
 
 def _up_to_half(width: int, halvings: int, residual_blocks: int, norm: Norm) -> nn.Sequential:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from otosynth.networks.generator import norm_layer
 from otosynth.networks.scaling import max_halved
+from otosynth.networks.upsampling import UpsamplingConvolution
 
 UnetNorm = Literal["instance", "layer", "none"]
 
@@ -91,8 +92,12 @@ def convolution_block(
     inputs: int, outputs: int, norm: UnetNorm, stride: int = 1
 ) -> list[nn.Module]:
     """Return a 3^3 convolution, its norm and ReLU."""
+    return _with_norm(nn.Conv3d(inputs, outputs, 3, stride, padding=1), outputs, norm)
+
+
+def _with_norm(convolution: nn.Module, outputs: int, norm: UnetNorm) -> list[nn.Module]:
     norms = [] if norm == "none" else [norm_layer(norm, outputs)]
-    return [nn.Conv3d(inputs, outputs, 3, stride, padding=1), *norms, nn.ReLU(inplace=True)]
+    return [convolution, *norms, nn.ReLU(inplace=True)]
 
 
 def _two_convolutions(inputs: int, outputs: int, norm: UnetNorm, stride: int = 1) -> nn.Sequential:
@@ -103,6 +108,4 @@ def _two_convolutions(inputs: int, outputs: int, norm: UnetNorm, stride: int = 1
 
 
 def _up(inputs: int, outputs: int, norm: UnetNorm) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Upsample(scale_factor=2, mode="nearest"), *convolution_block(inputs, outputs, norm)
-    )
+    return nn.Sequential(*_with_norm(UpsamplingConvolution(inputs, outputs), outputs, norm))
