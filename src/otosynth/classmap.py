@@ -79,7 +79,8 @@ def class_map_from_microct(
         lambda rows: apply_thresholds(microct[rows], thresholds), microct.shape, ball
     ):
         labels[rows] = _recombined(bits)
-        let_go(microct[rows])
+        # Also the rows before, which this slab has seen again.
+        let_go(microct[: rows.stop])
     return ClassMap(labels, thresholds)
 
 
