@@ -14,7 +14,9 @@ from otosynth.training.trainer import Job, Trainer
 
 def prepare(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """Build the trainer and warm it up by a step."""
-    arithmetic = resolve_arithmetic("cpu", "auto", 1)
+    arithmetic = resolve_arithmetic(
+        settings.get("device", "cpu"), "auto", settings.get("threads", 1)
+    )
     size = settings["size"]
     pairs = {"ear": step_work.random_pair(size)}
     reader = PatchReader(patch_table(pairs, size, 0), pairs, step_work.WINDOWS, arithmetic)

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from otosynth.configuration.methods import method_settings
@@ -42,6 +44,32 @@ def operations(step: Callable[[], object]) -> float:
     with FlopCounterMode(display=False) as counter:
         step()
     return float(counter.get_total_flops() / 1e9)
+
+
+def traffic(step: Callable[[], object]) -> float:
+    """Return the GB of the tensors that a step's operations read and write (1e9 bytes).
+
+    Each operation's own inputs and outputs, as if nothing stayed in a cache between two of them.
+    """
+    with _Traffic() as counter:
+        step()
+    return counter.bytes / 1e9
+
+
+class _Traffic(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        # A view moves nothing.
+        if not func.is_view:
+            tensors = [t for t in tree_leaves((args, kwargs, result)) if torch.is_tensor(t)]
+            self.bytes += sum(t.numel() * t.element_size() for t in tensors)
+        return result
 
 
 def parameters(*networks: torch.nn.Module) -> float:
