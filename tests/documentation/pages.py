@@ -1,6 +1,7 @@
 """The project's pages as tests read them: their links, anchors and blocks of code."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -95,6 +96,16 @@ def _text_of(inline: Token) -> str:
 
 
 def commands_of(block: Block) -> list[str]:
-    """Return a shell block's commands, with lines that end in a backslash joined."""
-    joined = block.text.replace("\\\n", " ")
-    return [line for line in joined.splitlines() if line.strip() and not line.startswith("#")]
+    """Return a shell block's commands: lines joined where a backslash or a quote goes on."""
+    commands, begun = [], ""
+    for line in block.text.replace("\\\n", " ").splitlines():
+        begun += line
+        try:
+            words = shlex.split(begun, comments=True)
+        except ValueError:  # a quote is still open
+            begun += "\n"
+            continue
+        if words:
+            commands.append(begun)
+        begun = ""
+    return commands
