@@ -179,10 +179,11 @@ def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files
 def mathml(match: re.Match[str]) -> str:
     """Return one equation as MathML; on a line of its own it may scroll."""
     _, inline, display = match.groups()
-    if display is None:
-        return str(convert(html.unescape(inline)))
-    equation = convert(html.unescape(display), display="block")
-    return f'<div class="scrolled equation" tabindex="0">{equation}</div>'
+    source = html.unescape(inline or display)
+    equation = str(convert(source, display="inline" if inline else "block"))
+    if "\\" in equation:  # latex2mathml shows what it does not know as it is
+        raise PluginError(f"No MathML for this equation: {source}")
+    return equation if inline else f'<div class="scrolled equation" tabindex="0">{equation}</div>'
 
 
 # Graphs

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from dvc.cli.parser import get_main_parser as dvc_parser
-from pages import PAGES, ROOT, Block, all_blocks, blocks_of, commands_of, name_of
+from pages import PAGES, ROOT, all_blocks, blocks_of, commands_of, name_of
 from snakemake.cli import get_argument_parser as snakemake_parser
 from snakemake.cli import parse_config
 

@@ -68,10 +68,18 @@ def test_pre_commit_takes_the_hooks(tmp_path):
     assert process.returncode == 0, process.stdout + process.stderr
 
 
+def locked(name: str) -> dict[str, str]:
+    lines = (ROOT / "envs" / name).read_text(encoding="utf-8").split()
+    return dict(line.lower().replace("_", "-").split("==") for line in lines)
+
+
 def test_tools_of_both_locks_are_of_one_version():
-    locks = [
-        dict(line.lower().split("==") for line in (ROOT / f"envs/{name}").read_text().split())
-        for name in ("requirements.lock", "docs.lock")
-    ]
+    study, documents = locked("requirements.lock"), locked("docs.lock")
     for tool in ("ruff", "markdown"):
-        assert locks[0][tool] == locks[1][tool]
+        assert study[tool] == documents[tool]
+
+
+def test_the_tools_of_the_documents_are_locked():
+    tools = {re.split(r"\W", tool.replace("-", "_"))[0].replace("_", "-")
+             for tool in PROJECT["optional-dependencies"]["docs"]}  # fmt: skip
+    assert tools - locked("docs.lock").keys() == set()
