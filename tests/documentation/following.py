@@ -25,10 +25,16 @@ class Copy:
     printed: dict[str, str] = field(default_factory=dict)
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
-        """Run a command as the page has it, with this copy's library."""
+        """Run a command as the page has it, with this copy's library.
+
+        Networks this small are no faster on several threads, and wait for each other on a busy
+        machine.
+        """
+        own = {"PYTHONPATH": str(self.folder / "src"), "PYTHONWARNINGS": "ignore",
+               "OMP_NUM_THREADS": "1"}  # fmt: skip
         return subprocess.run(
             ["bash", "-c", command], cwd=self.folder, capture_output=True, text=True, check=False,
-            env=os.environ | {"PYTHONPATH": str(self.folder / "src"), "PYTHONWARNINGS": "ignore"},
+            env=os.environ | own,
         )  # fmt: skip
 
     def follow(self, page: Path) -> None:
