@@ -205,32 +205,47 @@ class _Box:
 def drawn(mermaid: str) -> str:
     """Return a flow chart (nodes ``a[text]``, arrows ``a --> b``) as SVG in the page's colours.
 
-    Layers are Sugiyama's, as grandalf computes them. Arrows that a longer way implies are left out.
+    Layers are Sugiyama's, as grandalf computes them. Arrows that a longer way implies are left out,
+    and so is the node `all`, to which everything leads.
     """
-    boxes = {name: Vertex(_Box(text)) for name, text in NODE.findall(mermaid)}
-    for vertex in boxes.values():
-        vertex.view = vertex.data
-    arrows = without_shortcuts(set(ARROW.findall(mermaid)))
-    graph = Graph(list(boxes.values()), [Edge(boxes[a], boxes[b]) for a, b in sorted(arrows)])
-    layout = SugiyamaLayout(graph.C[0])
-    layout.xspace, layout.yspace = 14, 34
-    layout.init_all()
-    layout.draw()
-    views = {name: vertex.view for name, vertex in boxes.items()}
-    left = min(v.xy[0] - v.w / 2 for v in views.values()) - MARGIN
-    top = min(v.xy[1] - v.h / 2 for v in views.values()) - MARGIN
-    width = max(v.xy[0] + v.w / 2 for v in views.values()) + MARGIN - left
-    height = max(v.xy[1] + v.h / 2 for v in views.values()) + MARGIN - top
-    lines = [_arrow(views[a], views[b]) for a, b in sorted(arrows)]
-    nodes = [_node(view) for view in views.values()]
+    boxes = {name: _Box(text) for name, text in NODE.findall(mermaid) if text != "all"}
+    found = {(a, b) for a, b in ARROW.findall(mermaid) if a in boxes and b in boxes}
+    arrows = sorted(without_shortcuts(found))
+    place(boxes, arrows)
+    views = list(boxes.values())
+    left = min(v.xy[0] - v.w / 2 for v in views) - MARGIN
+    top = min(v.xy[1] - v.h / 2 for v in views) - MARGIN
+    width = max(v.xy[0] + v.w / 2 for v in views) + MARGIN - left
+    height = max(v.xy[1] + v.h / 2 for v in views) + MARGIN - top
+    lines = [_arrow(boxes[a], boxes[b]) for a, b in arrows]
     head = (
         f'<svg viewBox="{left:.0f} {top:.0f} {width:.0f} {height:.0f}" width="{width:.0f}" '
-        'role="img" aria-label="Graph of the rules; the text of this page lists them">'
+        'role="img" aria-label="Graph of the rules">'
         '<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" '
         'markerHeight="7" orient="auto"><path d="M0 0 8 4 0 8z"/></marker></defs>'
     )
-    svg = head + "".join(lines + nodes) + "</svg>"
+    svg = head + "".join([*lines, *map(_node, views)]) + "</svg>"
     return f'<div class="scrolled graph" tabindex="0">{svg}</div>'
+
+
+def place(boxes: dict[str, _Box], arrows: list[tuple[str, str]]) -> None:
+    """Give the boxes their places, parts of the graph that nothing joins below each other."""
+    vertices = {name: Vertex(box) for name, box in boxes.items()}
+    for vertex in vertices.values():
+        vertex.view = vertex.data
+    graph = Graph(list(vertices.values()), [Edge(vertices[a], vertices[b]) for a, b in arrows])
+    bottom = 0.0
+    for part in sorted(graph.C, key=lambda part: -part.order()):
+        layout = SugiyamaLayout(part)
+        layout.xspace, layout.yspace = 10, 30
+        layout.init_all()
+        layout.draw()
+        views = [vertex.view for vertex in part.sV]
+        left = min(v.xy[0] - v.w / 2 for v in views)
+        top = min(v.xy[1] - v.h / 2 for v in views)
+        for view in views:
+            view.xy = (view.xy[0] - left, view.xy[1] - top + bottom)
+        bottom = max(v.xy[1] + v.h for v in views) + 10
 
 
 def without_shortcuts(arrows: set[tuple[str, str]]) -> set[tuple[str, str]]:

@@ -10,8 +10,8 @@ from pathlib import Path
 from pages import ROOT, Block, blocks_of, commands_of
 
 # What a person who follows a page has before them.
-PARTS = ("Snakefile", "config.yaml", "config", "rules", "scripts", "envs", "docs", "src",
-         "pyproject.toml", "tests/conftest.py", "tests/methods")  # fmt: skip
+PARTS = ("Makefile", "Snakefile", "config.yaml", "config", "rules", "scripts", "envs", "docs",
+         "src", "pyproject.toml", "tests/conftest.py", "tests/methods")  # fmt: skip
 IGNORED = shutil.ignore_patterns("__pycache__", "*.egg-info")
 REFUSED = "refused:"
 NOT_RUN = "not run by the tests:"

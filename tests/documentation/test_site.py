@@ -109,7 +109,7 @@ def test_every_rule_is_in_the_graph(site):
     drawn = (site / "rulegraph.html").read_text(encoding="utf-8")
     names = re.findall(r"\[(\w+)\]", page)
     assert len(names) > 25
-    for name in names:
+    for name in set(names) - {"all"}:
         assert f">{name}</text>" in drawn
 
 
