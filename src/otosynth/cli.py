@@ -8,13 +8,18 @@ from otosynth.audit.commands import add_audit_commands
 from otosynth.errors import InputError
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
+def command_line() -> argparse.ArgumentParser:
+    """Return the parser of the command line, with all commands."""
     parser = argparse.ArgumentParser(prog="otosynth", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     audit = commands.add_parser("audit", help="ask a study's records where its numbers come from")
     add_audit_commands(audit)
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    options = command_line().parse_args(arguments)
     try:
         return int(options.run(options))
     except InputError as error:

@@ -52,7 +52,9 @@ def add_audit_commands(parser: argparse.ArgumentParser) -> None:
     command("recompute", run_recompute, "calculate the scores again from stored predictions")
     added = command("replay", run_replay, "run one job again elsewhere and compare the bytes")
     added.add_argument("result", help="a result, such as tables/table3.csv")
-    added.add_argument("--cores", type=positive, default=os.cpu_count())
+    added.add_argument(
+        "--cores", type=positive, default=os.cpu_count(), help="cores of the job (all)"
+    )
     command("leaks", run_leaks, "show that no tested ear taught the networks that predict it")
     added = command("crate", run_crate, "pack the study as a Workflow Run RO-Crate")
     added.add_argument("zip", type=Path, help="the zip to write")

@@ -46,6 +46,9 @@ class ResidualBlock(nn.Module):
 class Generator(nn.Module):
     """Three convolution blocks, residual blocks with dropout, three blocks back up.
 
+    Zeros pad the convolutions: the backward pass of reflection padding is not deterministic
+    on CUDA.
+
     Parameters
     ----------
     outputs
@@ -58,9 +61,6 @@ class Generator(nn.Module):
         ``nearest`` (nearest neighbour, then convolution) or ``transposed``.
     norm
         ``instance`` or ``layer``.
-
-    Zeros pad the convolutions: the backward pass of reflection padding is not deterministic
-    on CUDA.
     """
 
     def __init__(

@@ -127,14 +127,14 @@ def same_grid(a: sitk.Image, b: sitk.Image) -> bool:
 def onto_grid(image: sitk.Image, reference: sitk.Image, *, interpolate: bool) -> sitk.Image:
     """Bring an image to another grid in the same space; itself where the grids are one.
 
+    Beyond the outermost voxel centres of a coarser grid the nearest voxel goes on.
+
     Parameters
     ----------
     image, reference
         Images whose points are in the same mm.
     interpolate
         Linear interpolation, for intensities; otherwise the nearest voxel, for classes.
-
-    Beyond the outermost voxel centres of a coarser grid the nearest voxel goes on.
     """
     if same_grid(image, reference):
         return image

@@ -1,0 +1,121 @@
+"""The site of `make docs`: whole, readable from a file, and nothing in it from the network."""
+
+import json
+import os
+import re
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from pages import ROOT
+
+pytestmark = pytest.mark.skipif(
+    not (ROOT / ".venv-docs/ready").exists(), reason="needs `make .venv-docs/ready`"
+)
+# Elements by which a browser fetches something, and the attribute that says what.
+FETCHED = {"script": "src", "img": "src", "iframe": "src", "link": "href", "source": "src"}
+
+
+class Elements(HTMLParser):
+    """Collects what a page fetches, links to and can be linked at."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.links: list[str] = []
+        self.names: set[str] = set()
+        self.tags: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        values = {key: value or "" for key, value in attributes}
+        self.tags.add(tag)
+        self.names.add(values.get("id", ""))
+        if tag in FETCHED and FETCHED[tag] in values:
+            self.fetched.append(values[FETCHED[tag]])
+        if tag == "a" and "href" in values:
+            self.links.append(values["href"])
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    process = subprocess.run(
+        [ROOT / ".venv-docs/bin/mkdocs", "build", "--strict", "--site-dir", folder],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr[-5000:]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(site) -> dict[Path, Elements]:
+    return {path: Elements(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
+
+
+def test_nothing_is_fetched_from_the_network(site, pages):
+    remote = {link for page in pages.values() for link in page.fetched if "//" in link}
+    assert remote == set()
+    for style in site.rglob("*.css"):
+        assert not re.search(r"url\([\"']?https?:", style.read_text(encoding="utf-8")), style
+    text = (site / "assets").rglob("bundle*.js")
+    # Material would fetch mermaid for graphs of that name; the hooks draw them, so there is none.
+    assert any("mermaid" in path.read_text(encoding="utf-8") for path in text)
+    assert not any('class="mermaid"' in path.read_text(encoding="utf-8") for path in pages)
+
+
+def test_every_link_and_file_exists(site, pages):
+    missing = []
+    for path, page in pages.items():
+        if path.name == "404.html":  # its links start at the root of a server
+            continue
+        for link in [*page.links, *page.fetched]:
+            if re.match(r"[a-z]+:", link):
+                continue
+            place, _, anchor = unquote(link).partition("#")
+            target = (path.parent / place).resolve() if place else path
+            if not target.exists() or (
+                anchor and target in pages and anchor not in pages[target].names
+            ):
+                missing.append(f"{path.relative_to(site)}: {link}")
+    assert missing == []
+
+
+def test_every_module_has_a_page_in_the_reference(site):
+    modules = [
+        ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
+        for path in (ROOT / "src/otosynth").rglob("*.py")
+    ]
+    missing = [name for name in modules if not (site / f"reference/{name}.html").is_file()]
+    assert missing == ["otosynth"]
+    page = (site / "reference/otosynth.registration.rigid.html").read_text(encoding="utf-8")
+    assert "InputError" in page
+
+
+def test_equations_are_mathml_and_graphs_are_svg(pages):
+    tags = {path.name: page.tags for path, page in pages.items()}
+    assert {"math", "mfrac", "munder"} <= tags["equations.html"]
+    assert {"svg", "rect", "path"} <= tags["rulegraph.html"]
+    for path in pages:
+        if path.name == "equations.html":
+            assert "arithmatex" not in path.read_text(encoding="utf-8")
+
+
+def test_every_rule_is_in_the_graph(site):
+    page = (ROOT / "docs/rulegraph.md").read_text(encoding="utf-8")
+    drawn = (site / "rulegraph.html").read_text(encoding="utf-8")
+    names = re.findall(r"\[(\w+)\]", page)
+    assert len(names) > 25
+    for name in set(names) - {"all"}:
+        assert f">{name}</text>" in drawn
+
+
+def test_the_search_knows_pages_and_works_from_a_file(site):
+    index = json.loads((site / "search/search_index.json").read_text(encoding="utf-8"))
+    places = {entry["location"].partition("#")[0] for entry in index["docs"]}
+    assert {"tutorial.html", "messages.html", "reference/otosynth.metrics.html"} <= places
+    script = (site / "search/search_index.js").read_text(encoding="utf-8")
+    assert script.startswith("var __index = {")
