@@ -22,7 +22,11 @@ LINE_IN = 0.13
 # Percentiles of the synthetic micro-CT that are black and white.
 GREY_PERCENTILES = (0.5, 99.5)
 # Sign and colour of each verdict: told apart without colour, too.
-VERDICTS = {"ok": ("ok", "#009E73"), "warning": ("WARNING", "#D55E00"), "refused": ("REFUSED", "#B00020")}  # fmt: skip
+VERDICTS = {
+    "ok": ("ok", "#009E73"),
+    "warning": ("WARNING", "#D55E00"),
+    "refused": ("REFUSED", "#B00020"),
+}
 UNCERTAIN = Window(0, 1)
 TITLES = {
     "ct": "CT",
@@ -78,9 +82,7 @@ def draw_quality_sheet(
         f"model {model}",
         len(rows) * ROW_IN + lines_in + 0.4,
     )
-    grid = figure.add_gridspec(
-        len(rows) + 1, 3, height_ratios=[*[ROW_IN] * len(rows), lines_in]
-    )
+    grid = figure.add_gridspec(len(rows) + 1, 3, height_ratios=[*[ROW_IN] * len(rows), lines_in])
     for row, name in enumerate(rows):
         for column, plane in enumerate(planes):
             axes = figure.add_subplot(grid[row, column])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
@@ -124,22 +124,22 @@ class _Sums:
         return self.map_classes(self.microct, self.mask > 0)
 
 
-class Watched:
-    """A method whose prediction tells how many patches it has seen."""
+class _Watched:
+    """What of a method a prediction uses, telling how many patches it has seen."""
 
     def __init__(self, method: Method, advance: Advance) -> None:
+        self.settings = method.settings
         self._method, self._advance = method, advance
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._method, name)
-
     def predict(self, networks: Networks, patch: CtPatch) -> PatchPrediction:
-        """Predict, then tell."""
         predicted = self._method.predict(networks, patch)
         self._advance(float(len(patch.ct)))
         return predicted
 
 
 def watched(method: Method, advance: Advance) -> Method:
-    """Return a method that calls ``advance`` with the number of patches it has just seen."""
-    return cast(Method, Watched(method, advance))
+    """Return a method that calls ``advance`` with the number of patches it has just seen.
+
+    It can predict, and nothing else.
+    """
+    return cast(Method, _Watched(method, advance))

@@ -25,11 +25,11 @@ from otosynth.prediction.model import (
     ModelFacts,
     Reference,
     ReferenceFacts,
-    Triple,
     TrainedModel,
+    Triple,
 )
 from otosynth.provenance.places import Places
-from otosynth.provenance.tree import Root, read_root
+from otosynth.provenance.tree import read_root
 from otosynth.registration.geometry import linear_part
 from otosynth.registration.preparation import resample_to_spacing, smooth
 from otosynth.registration.transforms import read_transform
@@ -265,8 +265,10 @@ def _reference(places: Places, ear: str, mirrored: bool, factor: int) -> Referen
 
 
 def _of_mirrored(rotation: np.ndarray, ct: sitk.Image) -> np.ndarray:
-    """Return the pose of a mirrored ear: its voxels are flipped along the x index of its grid,
-    and a new CT of that side is flipped from left to right.
+    """Return the pose of a mirrored ear.
+
+    Its voxels are flipped along the x index of its grid, and a new CT of that side from left to
+    right.
     """
     flip = np.diag([-1.0, 1.0, 1.0])
     axes = np.reshape(ct.GetDirection(), (3, 3))

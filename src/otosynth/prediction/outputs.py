@@ -7,7 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-
 from otosynth.errors import InputError
 from otosynth.figures.quality_sheet import draw_quality_sheet
 from otosynth.figures.style import write_figure
@@ -146,5 +145,3 @@ def _write_sheet(
     decided = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
     write_figure(figure, [str(path) for path in paths], SHEET_DPI, decided)
     return paths
-
-

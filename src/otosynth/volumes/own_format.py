@@ -153,9 +153,7 @@ def _tags_of(path: Path) -> dict[str, str]:
     return {tag: text.encode("ascii", "replace").decode() for tag, text in tags.items()}
 
 
-def _fill_dicom(
-    image: sitk.Image, folder: Path, tags: Mapping[str, str], description: str
-) -> None:
+def _fill_dicom(image: sitk.Image, folder: Path, tags: Mapping[str, str], description: str) -> None:
     """Write a derived CT series: secondary, described as synthetic, UIDs from its own bytes."""
     stored, slope, intercept = _as_int16(image)
     key = hashlib.sha256(sitk.GetArrayViewFromImage(stored).tobytes() + description.encode())
