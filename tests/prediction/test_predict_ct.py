@@ -203,7 +203,9 @@ def test_an_ensemble_is_the_mean_and_its_spread(gives_probabilities):
     microcts = random.normal(size=(3, 8, 8, 8)).astype(np.float32)
     labels = random.integers(0, 3, (3, 8, 8, 8))
     ear = Ear(np.zeros((8, 8, 8), np.float32), np.ones((8, 8, 8), np.uint8))
-    members = (Says(m.copy(), c, gives_probabilities) for m, c in zip(microcts, labels, strict=True))
+    members = (
+        Says(m.copy(), c, gives_probabilities) for m, c in zip(microcts, labels, strict=True)
+    )
     found = predict_ensemble(ear, members, lambda microct, _: (microct > 0).astype(np.uint8))
     shares = np.mean([[c == k for k in range(3)] for c in labels], axis=0)
     np.testing.assert_allclose(found.microct, microcts.mean(axis=0), atol=1e-6)
