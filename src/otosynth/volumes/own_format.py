@@ -37,8 +37,10 @@ COPIED_TAGS = (
     "0020|0010",  # study identifier
     "0020|0052",  # frame of reference UID
 )
-# 16 signed bits hold an intensity; rescale slope and intercept give it back.
-GREY_LEVELS = 2**16 - 2
+# 16 signed bits hold an intensity; the rescale slope gives it back. One level is left for rounding.
+LARGEST_LEVEL = 2**15 - 2
+# Bits allocated, bits stored, high bit, and signed.
+SIGNED_16_BITS = {"0028|0100": "16", "0028|0101": "16", "0028|0102": "15", "0028|0103": "1"}
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,9 @@ def _tags_of(path: Path) -> dict[str, str]:
 
 def _fill_dicom(image: sitk.Image, folder: Path, tags: Mapping[str, str], description: str) -> None:
     """Write a derived CT series: secondary, described as synthetic, UIDs from its own bytes."""
-    stored, slope, intercept = _as_int16(image)
+    slope = _slope_of(image)
+    # ITK divides by the slope only what is float64.
+    stored = sitk.Cast(image, sitk.sitkInt16 if slope == 1.0 else sitk.sitkFloat64)
     key = hashlib.sha256(sitk.GetArrayViewFromImage(stored).tobytes() + description.encode())
     for tag, text in sorted(tags.items()):
         key.update(f"{tag}{text}".encode())
@@ -170,9 +174,13 @@ def _fill_dicom(image: sitk.Image, folder: Path, tags: Mapping[str, str], descri
         "0020|000e": series,
         "0020|0011": "9000",
         "0020|0037": "\\".join(f"{v:.10f}" for v in (*axes[:, 0], *axes[:, 1])),
-        "0028|1052": f"{intercept:.9g}",
+        "0028|1052": "0",
         "0028|1053": f"{slope:.9g}",
     }
+    of_all |= SIGNED_16_BITS
+    # Else GDCM writes the time of now, and the bytes differ each time.
+    for time in ("0008|0020", "0008|0030"):
+        of_all.setdefault(time, "")
     of_all.setdefault("0020|000d", _uid(key.hexdigest(), "study"))
     of_all.setdefault("0020|0052", _uid(key.hexdigest(), "frame"))
     writer = sitk.ImageFileWriter()
@@ -191,19 +199,17 @@ def _fill_dicom(image: sitk.Image, folder: Path, tags: Mapping[str, str], descri
         writer.Execute(one)
 
 
-def _as_int16(image: sitk.Image) -> tuple[sitk.Image, float, float]:
-    """Return a volume as int16 with the slope and intercept that give its values back."""
+def _slope_of(image: sitk.Image) -> float:
+    """Return the step in which 16 signed bits hold a volume's values; 1 for classes.
+
+    GDCM takes no intercept that is not whole, so the steps are those of the largest value.
+    """
     values = sitk.GetArrayViewFromImage(image)
     if np.issubdtype(values.dtype, np.integer):
-        return sitk.Cast(image, sitk.sitkInt16), 1.0, 0.0
-    low, high = float(values.min()), float(values.max())
-    # As DICOM's text will say them, so that reading gives back the same values.
-    slope = float(f"{max(high - low, 1e-9) / GREY_LEVELS:.9g}")
-    intercept = float(f"{(low + high) / 2:.9g}")
-    levels = np.round((values.astype(np.float64) - intercept) / slope)
-    stored = sitk.GetImageFromArray(np.clip(levels, -(2**15), 2**15 - 1).astype(np.int16))
-    stored.CopyInformation(image)
-    return stored, slope, intercept
+        return 1.0
+    largest = max(float(np.abs(values).max()), 1e-9)
+    # As DICOM's text will say it, so that reading gives back the same values.
+    return float(f"{largest / LARGEST_LEVEL:.9g}")
 
 
 def _uid(digest: str, what: str) -> str:
