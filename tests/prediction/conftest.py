@@ -94,7 +94,7 @@ def train(results: Path, group: str, ear: str) -> None:
 def seal(results: Path) -> None:
     """Write the root of the records, as far as a model reads it."""
     keys = read_configuration([], ROOT / "config.yaml")
-    cg_samr = {"title": "CG-SAMR", "module": "cg_samr"}
+    cg_samr = {"title": "CG-SAMR", "module": "cg_samr", "discriminator_blocks": 2}
     keys |= {"study": "tiny", "label": "phantom, tiny", "phantom": SCALE.model_dump()}
     keys |= {"methods": {"multi_task": METHOD, "cg_samr": cg_samr}}
     keys["patches"] |= {"size": 16, "overlap": 8}
