@@ -1,0 +1,186 @@
+"""The study's main steps in a few lines of Python, for notebooks and scripts.
+
+Images are SimpleITK images: points in mm, LPS; :func:`voxels` gives their arrays z, y, x. See
+``docs/python.md``.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from otosynth.classmap import class_map_from_microct
+from otosynth.configuration.classmap import ClassMapSettings
+from otosynth.configuration.phantom import PhantomSettings
+from otosynth.configuration.registration import RegistrationSettings
+from otosynth.phantom import make_ear
+from otosynth.phantom.ear import PhantomEar
+from otosynth.prediction.model import TrainedModel
+from otosynth.prediction.model_file import ENDING, read_model
+from otosynth.prediction.of_study import ModelName, read_study_model
+from otosynth.prediction.placing import AIR_HU
+from otosynth.prediction.predict import CtPrediction, predict_ct
+from otosynth.registration.overlap import field_of_view_mask, resample_onto
+from otosynth.registration.rigid import register_rigid
+from otosynth.volumes.arrays import array_of, spacing_zyx
+from otosynth.volumes.checks import check_intensities
+from otosynth.volumes.grids import image_like
+from otosynth.volumes.reading import read_volume
+
+__all__ = [
+    "class_map",
+    "load_model",
+    "phantom_ear",
+    "predict",
+    "read_scan",
+    "register",
+    "voxels",
+]
+
+
+def read_scan(path: str | Path) -> sitk.Image:
+    """Read a scan of any known format, and refuse one with NaN or nothing to see.
+
+    Raises
+    ------
+    InputError
+        As :func:`otosynth.volumes.reading.read_volume` and ``check_intensities``.
+    """
+    image = read_volume(Path(path))
+    check_intensities(image, Path(path))
+    return image
+
+
+def voxels(image: sitk.Image) -> np.ndarray:
+    """Return an image's voxels (z, y, x)."""
+    return array_of(image)
+
+
+def phantom_ear(
+    name: str = "trial", side: str = "right", seed: int = 1, **settings: float
+) -> PhantomEar:
+    """Make a virtual ear with its CT, micro-CT and exact classes (method 9).
+
+    Parameters
+    ----------
+    name, seed
+        Together they decide all of the ear's variation.
+    side
+        ``left`` or ``right``.
+    settings
+        Keys of the section ``phantom``, e.g. ``spacing_mm=0.4``.
+
+    Raises
+    ------
+    InputError
+        If the side is neither.
+    """
+    return make_ear(name, side, PhantomSettings.model_validate(settings), seed)
+
+
+def register(
+    ct: sitk.Image,
+    microct: sitk.Image,
+    initial: sitk.Euler3DTransform | None = None,
+    seed: int = 1,
+    **settings: object,
+) -> tuple[sitk.Image, sitk.Image]:
+    """Bring a CT onto the grid of its micro-CT (method 3).
+
+    Parameters
+    ----------
+    ct, microct
+        Scans of one ear, CT in HU.
+    initial
+        Takes a micro-CT point to a CT point; None: it is searched.
+    settings
+        Keys of the section ``registration``.
+
+    Returns
+    -------
+    ct, mask
+        The CT (HU) on the micro-CT's grid, and where both fields of view cover (uint8).
+
+    Raises
+    ------
+    InputError
+        If the two do not overlap enough.
+    """
+    wanted = RegistrationSettings.model_validate(settings)
+    transform = register_rigid(microct, ct, wanted, initial, seed).transform
+    return (
+        resample_onto(ct, transform, microct, AIR_HU),
+        field_of_view_mask(ct, transform, microct),
+    )
+
+
+def class_map(
+    microct: sitk.Image, mask: sitk.Image | None = None, **settings: object
+) -> sitk.Image:
+    """Classify a micro-CT into air 0, soft tissue 1 and bone 2 (method 4).
+
+    Parameters
+    ----------
+    mask
+        Voxels (not zero) that the thresholds come from; None: all.
+    settings
+        Keys of the section ``classmap``.
+
+    Raises
+    ------
+    InputError
+        If the mask is empty, or there are fewer than three grey levels.
+    """
+    values = array_of(microct)
+    inside = np.ones(values.shape, bool) if mask is None else array_of(mask) > 0
+    wanted = ClassMapSettings.model_validate(settings)
+    made = class_map_from_microct(values, inside, spacing_zyx(microct), wanted)
+    return image_like(made.labels, microct)
+
+
+def load_model(
+    model: str | Path, results: str | Path = "results", data: str | Path | None = None
+) -> TrainedModel:
+    """Read a trained model.
+
+    Parameters
+    ----------
+    model
+        STUDY/METHOD (an ensemble of all groups), STUDY/GROUP/METHOD, or a file ``.safetensors``
+        of ``otosynth export``.
+    results, data
+        Folder of all studies, and of the raw scans of a study of files.
+
+    Raises
+    ------
+    InputError
+        If there is no such model.
+    """
+    if Path(model).suffix == ENDING:
+        return read_model(Path(model))
+    name = ModelName.parse(str(model))
+    return read_study_model(name, Path(results), Path(data) if data else None)
+
+
+def predict(
+    ct: sitk.Image | str | Path, model: TrainedModel | str | Path, **options: object
+) -> CtPrediction:
+    """Predict the micro-CT and the classes of a CT never seen.
+
+    Parameters
+    ----------
+    ct
+        The CT in HU, or its path.
+    model
+        The model, or its name as for :func:`load_model`.
+    options
+        As of :func:`otosynth.prediction.predict.predict_ct`, e.g. ``side="left"``.
+
+    Raises
+    ------
+    InputError
+        If the CT is not like those of the training, or something cannot be read.
+    """
+    image = ct if isinstance(ct, sitk.Image) else read_scan(ct)
+    trained = model if isinstance(model, TrainedModel) else load_model(model)
+    return predict_ct(image, trained, **options)  # type: ignore[arg-type]

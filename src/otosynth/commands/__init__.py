@@ -1,0 +1,1 @@
+"""The commands of `otosynth`, a module each: their arguments, and what they print."""

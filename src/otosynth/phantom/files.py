@@ -1,0 +1,50 @@
+"""A phantom ear as files, to try things on."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from otosynth.files import write_csv
+from otosynth.phantom.ear import PhantomEar
+from otosynth.registration.transforms import write_transform
+from otosynth.volumes.own_format import Format, Source, write_as
+from otosynth.volumes.writing import write_volume
+
+
+def write_ear(ear: PhantomEar, folder: Path, scan_format: Format = "nifti") -> list[Path]:
+    """Write both scans, the exact classes, the pose and the points of an ear.
+
+    Parameters
+    ----------
+    folder
+        Where to write; it is made.
+    scan_format
+        Of CT and micro-CT; what is known exactly is NIfTI, an ITK transform and a table.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+
+    Raises
+    ------
+    InputError
+        If something cannot be written.
+    """
+    source = Source(scan_format, {"0010|0010": "Phantom", "0010|0020": ear.specimen})
+    written = [
+        write_as(image, folder / name, source, f"Phantom ear, {name} (otosynth)")
+        for name, image in (("ct", ear.ct), ("microct", ear.microct))
+    ]
+    for name, image in (("labels", ear.labels), ("structures", ear.structures)):
+        written.append(folder / f"{name}.nii.gz")
+        write_volume(image, written[-1])
+    written.append(folder / "pose.tfm")
+    write_transform(ear.pose, written[-1])
+    points = pd.concat(
+        pd.DataFrame(xyz, columns=["x", "y", "z"]).assign(kind=kind)
+        for kind, xyz in (("centreline", ear.centreline), ("corner", ear.box_corners))
+    )
+    written.append(folder / "points.csv")
+    write_csv(points, written[-1], "%.6f")
+    return written

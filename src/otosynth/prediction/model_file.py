@@ -1,0 +1,116 @@
+"""A trained model as one file: safetensors with its facts in the metadata, no pickle.
+
+Tensors are ``member-<n>/<network>.<parameter>``, and of each training ear ``reference-<n>/ct``
+(int16, HU, z y x, coarse) and ``reference-<n>/mask`` (uint8). The facts are those of
+:class:`otosynth.prediction.model.ModelFacts`, as JSON.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from otosynth.errors import InputError
+from otosynth.files import write_bytes
+from otosynth.prediction.model import FORMAT, Grid, ModelFacts, Reference, TrainedModel
+from otosynth.training.checkpoints import encode, read_tensors
+
+ENDING = ".safetensors"
+
+
+def write_model(model: TrainedModel, path: Path) -> None:
+    """Write a model as one file, whole or not at all; the same model gives the same bytes.
+
+    Raises
+    ------
+    InputError
+        If the name does not end in ``.safetensors``, or the disk is full.
+    """
+    check_name(path)
+    tensors: dict[str, Tensor] = {}
+    for number, weights in enumerate(model.weights):
+        tensors |= {f"member-{number}/{name}": values for name, values in weights.items()}
+    for number, reference in enumerate(model.references):
+        for name, image in (("ct", reference.ct), ("mask", reference.mask)):
+            tensors[f"reference-{number}/{name}"] = torch.from_numpy(sitk.GetArrayFromImage(image))
+    facts = {"model": model.facts.model_dump(mode="json"), "digest": model.digest}
+    write_bytes(path, encode(tensors, facts))
+
+
+def check_name(path: Path) -> None:
+    """Refuse a name that does not say what the file is.
+
+    Raises
+    ------
+    InputError
+        If it does not end in ``.safetensors``.
+    """
+    if path.suffix != ENDING:
+        raise InputError(f"{path}: a model's file ends in {ENDING}.")
+
+
+def read_model(path: Path) -> TrainedModel:
+    """Read what ``write_model`` wrote.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, a checkpoint of a training, or of a later format.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file.")
+    tensors, said = read_tensors(path)
+    facts = _facts(path, said)
+    try:
+        weights = tuple(_part(tensors, f"member-{n}/") for n, _ in enumerate(facts.members))
+        references = tuple(
+            _reference(facts, number, _part(tensors, f"reference-{number}/"))
+            for number, _ in enumerate(facts.references)
+        )
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise InputError(f"{path}: its parts do not fit together ({error}).") from None
+    model = TrainedModel(facts, weights, references)
+    if model.digest != said.get("digest"):
+        raise InputError(f"{path}: is damaged or was changed (its digest differs); copy it again.")
+    return model
+
+
+def _facts(path: Path, said: Mapping[str, Any]) -> ModelFacts:
+    if "model" not in said:
+        raise InputError(
+            f"{path}: is a checkpoint of a training, not an exported model; "
+            "`otosynth export STUDY/GROUP/METHOD --out FILE` makes one."
+        )
+    found = said["model"].get("format") if isinstance(said["model"], Mapping) else None
+    if found != FORMAT:
+        raise InputError(
+            f"{path}: has the model format {found}, and this version of otosynth reads {FORMAT}; "
+            "use the version that wrote it."
+        )
+    try:
+        return ModelFacts.model_validate(said["model"])
+    except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"]))
+        raise InputError(f"{path}: its facts are not valid ({place}).") from None
+
+
+def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with a prefix, without it."""
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+
+
+def _reference(facts: ModelFacts, number: int, parts: Mapping[str, Tensor]) -> Reference:
+    of_ear = facts.references[number]
+    ct, mask = (_image(parts[name].numpy(), of_ear.coarse) for name in ("ct", "mask"))
+    return Reference(of_ear, ct, mask)
+
+
+def _image(voxels: np.ndarray, grid: Grid) -> sitk.Image:
+    if voxels.shape != grid.size[::-1]:
+        raise ValueError(f"voxels of shape {voxels.shape} on a grid of {grid.size}")
+    return grid.give_to(sitk.GetImageFromArray(voxels))

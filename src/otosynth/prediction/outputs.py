@@ -1,0 +1,147 @@
+"""What a prediction leaves in its folder: volumes, the quality sheet and a record."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from otosynth.errors import InputError
+from otosynth.figures.quality_sheet import draw_quality_sheet
+from otosynth.figures.style import write_figure
+from otosynth.files import sha256_of, write_json
+from otosynth.prediction.model import TrainedModel
+from otosynth.prediction.predict import CtPrediction
+from otosynth.provenance.places import files_within
+from otosynth.registration.transforms import write_transform
+from otosynth.volumes.arrays import array_of, spacing_zyx
+from otosynth.volumes.own_format import source_of, write_as
+from otosynth.volumes.reading import input_files
+from otosynth.volumes.writing import write_volume
+
+RECORD, SHEET, POSE = "prediction.json", "quality", "pose.tfm"
+SHEET_DPI = 200
+# What is written, and what a DICOM series of it is called.
+DESCRIPTIONS = {
+    "microct": "Synthetic micro-CT (otosynth), not measured",
+    "microct_std": "Spread of the synthetic micro-CT (otosynth)",
+    "classmap": "Predicted air 0, soft tissue 1, bone 2 (otosynth)",
+    "uncertainty": "Uncertainty of the classes, 0 to 1 (otosynth)",
+    "mask": "Where otosynth predicted",
+}
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that holds other things than an earlier prediction.
+
+    Raises
+    ------
+    InputError
+        If it does, or is a file.
+    """
+    if folder.is_file():
+        raise InputError(f"{folder}: is a file; --out names a folder.")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / RECORD).is_file():
+        raise InputError(f"{folder}: is not empty and holds no prediction; choose another --out.")
+
+
+def write_prediction(
+    prediction: CtPrediction,
+    model: TrainedModel,
+    scan: Path,
+    folder: Path,
+    formats: Iterable[str] = ("nifti", "own"),
+) -> list[Path]:
+    """Write all of a prediction.
+
+    ``prediction.json`` is written last and names every file with its SHA-256, so a folder with it
+    is whole.
+
+    Parameters
+    ----------
+    scan
+        The CT's file or folder.
+    folder
+        Where to write; it is made.
+    formats
+        ``nifti``, and ``own`` for the format that the CT came in.
+
+    Returns
+    -------
+    list of Path
+        What was written.
+
+    Raises
+    ------
+    InputError
+        If something cannot be written.
+    """
+    (folder / RECORD).unlink(missing_ok=True)
+    written = []
+    source = source_of(scan)
+    for name, description in DESCRIPTIONS.items():
+        image = prediction.volumes.get(name)
+        if image is None:
+            continue
+        if "nifti" in formats or source.format == "nifti":
+            written.append(folder / f"{name}.nii.gz")
+            write_volume(image, written[-1])
+        if "own" in formats and source.format != "nifti":
+            written.append(write_as(image, folder / name, source, description))
+    write_transform(prediction.placement.transform, folder / POSE)
+    written.append(folder / POSE)
+    record = _record(prediction, model, scan)
+    written += _write_sheet(prediction, model, scan, folder, record)
+    record["files"] = {
+        str(file.relative_to(folder)): sha256_of(file)
+        for path in written
+        for file in files_within(path)
+    }
+    write_json(record, folder / RECORD)
+    return [*written, folder / RECORD]
+
+
+def _record(prediction: CtPrediction, model: TrainedModel, scan: Path) -> dict[str, Any]:
+    placement = prediction.placement
+    return {
+        "otosynth": version("otosynth"),
+        "model": {
+            "name": model.facts.name,
+            "label": model.facts.label,
+            "digest": model.digest,
+            "study_root": model.facts.root,
+            "members": [f"{m.group}, seed {m.seed}, epoch {m.epoch}" for m in model.facts.members],
+        },
+        "ct": {path.name: sha256_of(path) for path in input_files(scan)},
+        "side": placement.side,
+        "placed_by": placement.reference.ear,
+        "correlation": round(placement.correlation, 4),
+        "turned_degrees": round(placement.turned_degrees, 2),
+        "checks": [vars(check) for check in prediction.checks],
+    }
+
+
+def _write_sheet(
+    prediction: CtPrediction,
+    model: TrainedModel,
+    scan: Path,
+    folder: Path,
+    record: dict[str, Any],
+) -> list[Path]:
+    wanted = ("ct", "microct", "classmap", "uncertainty", "mask")
+    images = {n: image for n, image in prediction.volumes.items() if n in wanted}
+    window = model.facts.members[0].windows().ct
+    figure = draw_quality_sheet(
+        {name: array_of(image) for name, image in images.items()},
+        spacing_zyx(images["mask"]),
+        (window.low, window.high),
+        prediction.checks,
+        scan.name,
+        f"{model.facts.name} ({model.digest[:12]})",
+        model.facts.label,
+    )
+    paths = [folder / f"{SHEET}{suffix}" for suffix in (".png", ".pdf")]
+    decided = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+    write_figure(figure, [str(path) for path in paths], SHEET_DPI, decided)
+    return paths

@@ -1,0 +1,263 @@
+"""From a new CT to its synthetic micro-CT, class map and uncertainty, on the CT's own frame."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from otosynth.classmap import class_map_from_microct
+from otosynth.errors import InputError
+from otosynth.inference import Ear, Predictor
+from otosynth.prediction import checks as look
+from otosynth.prediction.checks import Check
+from otosynth.prediction.ensemble import (
+    EnsemblePrediction,
+    patches_to_see,
+    predict_ensemble,
+    watched,
+)
+from otosynth.prediction.model import TrainedModel
+from otosynth.prediction.placing import SIDES, Placement, Search, Side, place
+from otosynth.seeds import derive_seed
+from otosynth.tissues import AIR
+from otosynth.training.arithmetic import resolve_arithmetic
+from otosynth.volumes.arrays import array_of, spacing_zyx
+from otosynth.volumes.grids import image_like
+
+# Tells a stage of the work, and how much of it is done, 0 to 1.
+Progress = Callable[[str, float], None]
+
+# Volumes of intensities, and those of classes, which are never interpolated.
+NEAREST = ("classmap", "mask")
+
+
+def silent(stage: str, done: float) -> None:
+    """Show no progress."""
+
+
+@dataclass(frozen=True)
+class CtPrediction:
+    """What a model says of a new CT.
+
+    Attributes
+    ----------
+    volumes
+        On the CT's frame (its axes and its place in space) at the training's voxel size:
+        ``microct`` and ``microct_std`` (the training scanner's unit), ``classmap`` (air 0, soft
+        tissue 1, bone 2), ``uncertainty`` (0 to 1), as far as the model gives them; ``mask``: 1
+        where anything was predicted, elsewhere the others are air, 0 and 0; and ``ct`` (HU).
+    checks
+        What was looked at, the verdicts of a forced prediction included.
+    placement
+        How the CT was brought to the training's side and pose.
+    """
+
+    volumes: dict[str, sitk.Image]
+    checks: tuple[Check, ...]
+    placement: Placement
+
+    @property
+    def classmap(self) -> sitk.Image:
+        """The class map."""
+        return self.volumes["classmap"]
+
+    @property
+    def microct(self) -> sitk.Image | None:
+        """The synthetic micro-CT; None of a method that gives classes alone."""
+        return self.volumes.get("microct")
+
+    @property
+    def uncertainty(self) -> sitk.Image | None:
+        """The uncertainty map, where the model gives one."""
+        return self.volumes.get("uncertainty")
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A CT that was looked at: its place, and all verdicts."""
+
+    placement: Placement
+    ct: sitk.Image
+    mask: sitk.Image
+    checks: tuple[Check, ...]
+
+
+def look_at(
+    ct: sitk.Image,
+    model: TrainedModel,
+    side: Side | None = None,
+    search: Search = "45 degrees",
+    force: bool = False,
+    progress: Progress = silent,
+) -> Looked:
+    """Check a CT against what a model was trained on, and bring it to the training pose.
+
+    Parameters are those of :func:`predict_ct`.
+
+    Returns
+    -------
+    Looked
+        ``ct`` and ``mask`` are on the training grid.
+
+    Raises
+    ------
+    InputError
+        If a check refuses and ``force`` is not given, or no training ear finds a place at all.
+    """
+    facts = model.facts
+    found = [look.check_training_data(facts), look.check_field(ct), look.check_voxels(ct, facts)]
+    # What a header tells is refused before minutes are spent on the search.
+    look.refuse_if_any(found, force)
+    total, done = len(SIDES) * len(model.references), 0
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        progress("Finding the ear", done / total)
+
+    placements = place(ct, model.references, facts.working_side, SIDES, search, advance)
+    best = next((p for p in placements if side in (None, p.side)), None)
+    if best is None:
+        raise InputError(f"No training ear finds a place in the CT as a {side} ear; check --side.")
+    on_grid, mask = best.onto_training_grid(ct)
+    found += [
+        look.check_side(placements, side),
+        *look.check_match(best),
+        look.check_pose(best),
+        look.check_cover(best, ct),
+        look.check_hu(array_of(on_grid), array_of(mask), facts),
+    ]
+    look.refuse_if_any(found, force)
+    return Looked(best, on_grid, mask, tuple(found))
+
+
+def predict_ct(
+    ct: sitk.Image,
+    model: TrainedModel,
+    side: Side | None = None,
+    search: Search = "45 degrees",
+    force: bool = False,
+    device: str = "auto",
+    threads: int | None = None,
+    progress: Progress = silent,
+) -> CtPrediction:
+    """Predict a CT that the model has never seen.
+
+    Parameters
+    ----------
+    ct
+        The CT in HU, with its true geometry.
+    side
+        Side of the ear; None: it is told by which side matches the training ears.
+    search
+        How far the CT may be turned against the training CTs.
+    force
+        Predict even where a check refuses.
+    device
+        ``auto``, ``cpu`` or ``cuda``.
+    threads
+        Arithmetic threads; None: as in training. The last digits depend on it.
+    progress
+        Is told the stage of the work and how much of it is done, 0 to 1.
+
+    Raises
+    ------
+    InputError
+        As :func:`look_at`; or if the model does not fit this version of otosynth or machine.
+    """
+    looked = look_at(ct, model, side, search, force, progress)
+    ear = Ear(array_of(looked.ct), array_of(looked.mask))
+    prediction = _predict(ear, looked.ct, model, device, threads or model.facts.threads, progress)
+    volumes = _on_frame_of(ct, looked, prediction, model)
+    return CtPrediction(volumes, looked.checks, looked.placement)
+
+
+def _predict(
+    ear: Ear,
+    grid: sitk.Image,
+    model: TrainedModel,
+    device: str,
+    threads: int,
+    progress: Progress,
+) -> EnsemblePrediction:
+    method, facts = model.create_method(), model.facts
+    settings, spacing_mm = model.class_map_settings(), spacing_zyx(grid)
+    total = len(facts.members) * patches_to_see(ear, method, facts.patch_size)
+    seen = 0.0
+
+    def advance(patches: float) -> None:
+        nonlocal seen
+        seen += patches
+        progress("Predicting", seen / total)
+
+    def members() -> Iterator[Predictor]:
+        for number, member in enumerate(facts.members):
+            arithmetic = resolve_arithmetic(device, member.precision, threads)
+            yield Predictor(
+                watched(method, advance),
+                model.networks(number, method, arithmetic),
+                member.windows(),
+                arithmetic,
+                facts.patch_size,
+                derive_seed(member.seed, "prediction", member.group),
+            )
+
+    return predict_ensemble(
+        ear,
+        members(),
+        lambda microct, inside: (
+            class_map_from_microct(microct, inside, spacing_mm, settings).labels
+        ),
+    )
+
+
+def _on_frame_of(
+    ct: sitk.Image, looked: Looked, prediction: EnsemblePrediction, model: TrainedModel
+) -> dict[str, sitk.Image]:
+    """Bring all that was predicted onto the CT's frame, at the training's voxel size."""
+    frame = output_grid(ct, looked.placement)
+    back = looked.placement.transform.GetInverse()
+    arrays = {name: array for name, array in vars(prediction).items() if array is not None}
+    outside = {"microct": min(m.windows().microct.low for m in model.facts.members)}
+    volumes = {}
+    for name, array in (arrays | {"mask": array_of(looked.mask)}).items():
+        kind = sitk.sitkNearestNeighbor if name in NEAREST else sitk.sitkLinear
+        image = image_like(array, looked.mask)
+        volumes[name] = sitk.Resample(image, frame, back, kind, float(outside.get(name, AIR)))
+    inside = volumes["mask"]
+    for name, image in volumes.items():
+        if name != "mask":
+            # Where the CT ends within the region, the networks saw nothing.
+            volumes[name] = sitk.Mask(image, inside, outside.get(name, AIR))
+    volumes["ct"] = sitk.Resample(ct, frame, sitk.Transform(), sitk.sitkLinear, -1000.0)
+    return volumes
+
+
+def output_grid(ct: sitk.Image, placement: Placement) -> sitk.Image:
+    """Return the grid of what is written: the CT's axes, round the region of training.
+
+    The voxel is the training's; its outermost voxels lie within the CT's field of view.
+    """
+    grid = placement.reference.grid.image()
+    size = np.array(grid.GetSize())
+    corners = [
+        ct.TransformPhysicalPointToContinuousIndex(
+            placement.transform.TransformPoint(
+                grid.TransformContinuousIndexToPhysicalPoint((np.array(c) * size - 0.5).tolist())
+            )
+        )
+        for c in np.ndindex(2, 2, 2)
+    ]
+    spacing = np.array(grid.GetSpacing())
+    scale = spacing / np.array(ct.GetSpacing())
+    # In voxels of the CT, whose outer faces lie half a voxel beyond its outermost centres.
+    low = np.maximum(np.min(corners, axis=0), -0.5)
+    high = np.minimum(np.max(corners, axis=0), np.array(ct.GetSize()) - 0.5)
+    count = np.maximum(np.floor((high - low) / scale + 1e-6).astype(int), 1)
+    first = (low + high) / 2 - (count - 1) / 2 * scale
+    frame = sitk.Image(count.tolist(), sitk.sitkUInt8)
+    frame.SetSpacing(spacing.tolist())
+    frame.SetDirection(ct.GetDirection())
+    frame.SetOrigin(ct.TransformContinuousIndexToPhysicalPoint(first.tolist()))
+    return frame

@@ -1,0 +1,142 @@
+"""A finished study so small that it trains in seconds, and a CT that it has never seen."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from otosynth.checking.study_check import read_configuration
+from otosynth.configuration.methods import method_settings
+from otosynth.configuration.phantom import PhantomSettings
+from otosynth.configuration.study import load_study
+from otosynth.files import write_bytes, write_csv, write_json
+from otosynth.normalisation import Normalisation, Window
+from otosynth.pairs import open_pair
+from otosynth.patches import patch_table
+from otosynth.phantom import PhantomEar, make_ear
+from otosynth.prediction.model import TrainedModel
+from otosynth.prediction.of_study import ModelName, read_study_model
+from otosynth.provenance.tree import root_digest
+from otosynth.registration.overlap import field_of_view_mask, resample_onto
+from otosynth.registration.transforms import write_transform
+from otosynth.training.task import TrainingTask, publish, train_task
+from otosynth.training.team import Team
+from otosynth.volumes.writing import write_volume
+
+ROOT = Path(__file__).parents[2]
+SCALE = PhantomSettings(spacing_mm=0.5, size_mm=14.0, ct_spacing_mm=0.6, ct_size_mm=18.0)
+SIDES = {"T1": "right", "T2": "left"}
+FOLDS = {"A": "T1", "B": "T2"}
+METHOD = {
+    "title": "Multi-task",
+    "module": "multi_task",
+    "width": 4,
+    "residual_blocks": 1,
+    "norm": "layer",
+    "discriminator_blocks": 2,
+    "loss_weights": {"adversarial": 0, "weighted_l1": 5, "perception": 0, "dice": 10},
+    "epochs": 2,
+    "constant_epochs": 1,
+    "steps_per_epoch": 20,
+    "checkpoint_every": 1,
+    "learning_rate": 0.01,
+}
+
+
+def write_pair(ear: PhantomEar, results: Path) -> None:
+    """Write what registration and class map leave of an ear; its pose is the exact one."""
+    folder = results / "specimens" / ear.specimen
+    write_volume(ear.ct, results / f"phantom/{ear.specimen}/ct.nii.gz")
+    write_volume(resample_onto(ear.ct, ear.pose, ear.microct, -1000.0), folder / "ct.nii")
+    write_volume(field_of_view_mask(ear.ct, ear.pose, ear.microct), folder / "mask.nii")
+    write_volume(ear.microct, folder / "microct.nii")
+    write_volume(ear.labels, folder / "classmap.nii")
+    write_transform(ear.pose, folder / "registration/transform.tfm")
+    record = {"parameters": {"ct": f"phantom/{ear.specimen}/ct.nii.gz"}}
+    write_json(record, results / f"records/register_pair/{ear.specimen}.json")
+
+
+def train(results: Path, group: str, ear: str) -> None:
+    """Train on one ear, as the workflow does."""
+    specimen, mirrored = results / "specimens" / ear, {ear: SIDES[ear] == "left"}
+    table = results / f"groups/{group}/patches.tsv"
+    write_csv(patch_table({ear: open_pair(specimen, mirrored[ear])}, 16, 8), table)
+    windows = results / f"groups/{group}/normalisation.json"
+    Normalisation(Window(-1000, 2500), Window(0, 0.065), (ear,)).write(windows)
+    fold = {"training": {ear: "digest"}, "validation": {ear: "digest"}}
+    settings = method_settings("multi_task", METHOD).model_dump(mode="json", exclude={"title"})
+    task = TrainingTask(
+        method="multi_task",
+        group=group,
+        seed=1,
+        study_seed=1,
+        settings=settings,
+        training={"threads": 1, "device": "cpu", "precision": "float32"},
+        pairs=tuple(str(specimen / f"{n}.nii") for n in ("ct", "microct", "mask", "classmap")),
+        mirrored=mirrored,
+        training_table=str(table),
+        validation_table=str(table),
+        normalisation=str(windows),
+        code={},
+        fold=fold,
+    )
+    state = task.open_state(results.parent / "state")
+    train_task(task, state, Team())
+    folder = results / f"training/{group}/multi_task/seed-1"
+    places = {name: str(folder / name) for name in ("checkpoints", "tensorboard")}
+    publish(state, places | {"history": str(folder / "history.tsv")})
+    selected = {"epoch": 2, "checkpoint": "epoch-0002.safetensors"}
+    write_json(selected, folder / "selected.json")
+    parameters = {"fold": {n: list(v) for n, v in fold.items()}, "mirrored": mirrored}
+    write_json({"parameters": parameters}, results / f"records/train/{group}-multi_task-1.json")
+
+
+def seal(results: Path) -> None:
+    """Write the root of the records, as far as a model reads it."""
+    keys = read_configuration([], ROOT / "config.yaml")
+    cg_samr = {"title": "CG-SAMR", "module": "cg_samr", "discriminator_blocks": 2}
+    keys |= {"study": "tiny", "label": "phantom, tiny", "phantom": SCALE.model_dump()}
+    keys |= {"methods": {"multi_task": METHOD, "cg_samr": cg_samr}}
+    keys["patches"] |= {"size": 16, "overlap": 8}
+    content = {
+        "study": "tiny",
+        "label": "phantom, tiny",
+        "configuration": load_study(keys).model_dump(mode="json"),
+        "tables": {},
+        "results": {},
+        "jobs": {},
+    }
+    write_json({"root": root_digest(content), **content}, results / "records/root.json")
+    header = "study,label,seed,group,specimen,method,grid,class,metric,value\n"
+    rows = "".join(
+        f"tiny,phantom,1,{group},T9,multi_task,microct,{tissue},dice,0.{n}\n"
+        for group in FOLDS
+        for n, tissue in enumerate(("air", "soft", "bone"), start=5)
+    )
+    write_bytes(results / "tables/scores.csv", (header + rows).encode())
+
+
+@pytest.fixture(scope="session")
+def studies(tmp_path_factory) -> Path:
+    """The folder of all studies: one, ``tiny``."""
+    results = tmp_path_factory.mktemp("studies") / "results"
+    for name, side in SIDES.items():
+        write_pair(make_ear(name, side, SCALE, 1), results / "tiny")
+    for group, ear in FOLDS.items():
+        train(results / "tiny", group, ear)
+    seal(results / "tiny")
+    return results
+
+
+@pytest.fixture(scope="session")
+def model(studies) -> TrainedModel:
+    return read_study_model(ModelName.parse("tiny/multi_task"), studies)
+
+
+@pytest.fixture(scope="session")
+def new_ear() -> PhantomEar:
+    return make_ear("T3", "right", SCALE, 1)
+
+
+def records_of(folder: Path) -> dict:
+    return json.loads((folder / "prediction.json").read_text())

@@ -1,0 +1,35 @@
+"""The few lines of docs/python.md run as they stand there."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from otosynth import api
+from otosynth.errors import InputError
+
+PAGE = Path(__file__).parents[1] / "docs/python.md"
+
+
+def test_the_page_s_code_runs(capsys):
+    """All blocks of the page but those on models, which need a trained one."""
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    names: dict[str, object] = {}
+    for block in blocks:
+        if "model" not in block:
+            exec(block, names)
+    assert "Dice" in capsys.readouterr().out
+
+
+def test_a_class_map_may_look_everywhere_or_inside_a_mask():
+    ear = api.phantom_ear(spacing_mm=0.8, size_mm=12)
+    everywhere = api.class_map(ear.microct)
+    inside = api.class_map(ear.microct, ear.labels > 0)
+    assert set(np.unique(api.voxels(everywhere))) == {0, 1, 2}
+    assert everywhere.GetSize() == inside.GetSize()
+
+
+def test_a_scan_that_is_none_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no such file or folder"):
+        api.read_scan(tmp_path / "none.nii.gz")

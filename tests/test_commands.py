@@ -1,0 +1,90 @@
+"""The command line: help that teaches, exit statuses, and the commands that need no model."""
+
+import pytest
+
+from otosynth.cli import main
+from otosynth.commands.predict import default_folder
+from otosynth.volumes.reading import read_volume
+
+COMMANDS = ("phantom", "check", "predict", "export", "audit")
+COARSE = ["--spacing", "0.8", "--size", "12"]
+
+
+def test_help_names_every_command_and_the_exit_statuses(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    printed = capsys.readouterr().out
+    assert ended.value.code == 0
+    for said in (*COMMANDS, "Exit status", "docs/cli.md"):
+        assert said in printed
+
+
+@pytest.mark.parametrize("command", ["phantom", "check", "predict", "export"])
+def test_help_of_a_command_has_examples(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    printed = capsys.readouterr().out
+    assert f"otosynth {command} " in printed.partition("examples:")[2]
+
+
+def test_wrong_use_ends_with_2(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["predict"])
+    assert ended.value.code == 2
+    assert "CT" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_with_130(monkeypatch, capsys):
+    def stop(options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("otosynth.commands.export.run_export", stop)
+    assert main(["export", "a/b", "--out", "a.safetensors"]) == 130
+    assert "Stopped." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("scan_format", ["nifti", "dicom"])
+def test_a_phantom_ear_is_written_and_can_be_read(tmp_path, capsys, scan_format):
+    out = tmp_path / "trial"
+    assert main(["phantom", "--out", str(out), "--format", scan_format, *COARSE]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    ct, microct = (read_volume(path) for path in map(type(out), printed[:2]))
+    assert max(microct.GetSpacing()) == pytest.approx(0.8)
+    assert max(ct.GetSpacing()) == pytest.approx(0.3)
+    assert read_volume(out / "labels.nii.gz").GetSize() == (15, 15, 15)
+    assert (out / "pose.tfm").is_file()
+    assert (out / "points.csv").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--name", "S3_1"], "no code of the thesis's ears"),
+        (["--name", "a/b"], "use letters, digits"),
+        (["--spacing", "9"], "spacing_mm"),
+    ],
+)
+def test_an_impossible_phantom_is_refused(tmp_path, capsys, arguments, message):
+    assert main(["phantom", "--out", str(tmp_path / "trial"), *arguments]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("ERROR: ")
+    assert message in error
+
+
+def test_a_folder_in_use_is_not_written_into(tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("mine")
+    assert main(["phantom", "--out", str(tmp_path), *COARSE]) == 1
+    assert "is not empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("scan", "folder"),
+    [
+        ("a/ear7.nii.gz", "ear7-otosynth"),
+        ("a/ear7.nrrd", "ear7-otosynth"),
+        ("a/ear7_dicom", "ear7_dicom-otosynth"),
+        ("ear.v2.nii", "ear.v2-otosynth"),
+    ],
+)
+def test_the_default_folder_is_named_after_the_scan(tmp_path, scan, folder):
+    assert str(default_folder(tmp_path / scan)) == folder
