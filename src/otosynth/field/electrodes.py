@@ -39,7 +39,7 @@ class Line:
         steps = np.linalg.norm(np.diff(self.points, axis=0), axis=1)
         return np.concatenate([[0.0], np.cumsum(steps)])
 
-    def at(self, along_mm: npt.NDArray[np.float64]) -> tuple[Points, npt.NDArray[np.float64]]:
+    def at(self, along_mm: npt.NDArray) -> tuple[Points, npt.NDArray[np.float64]]:
         """Return points (m, 3) and their angles (m,) at distances along the curve."""
         own = self.along_mm
         points = [np.interp(along_mm, own, self.points[:, k]) for k in range(3)]
@@ -86,7 +86,7 @@ def place_electrodes(lines: CochlearLines, settings: FieldSettings, specimen: st
     )
 
 
-def _table(kind: str, line: Line, along_mm: npt.NDArray[np.float64]) -> pd.DataFrame:
+def _table(kind: str, line: Line, along_mm: npt.NDArray) -> pd.DataFrame:
     points, angles_deg = line.at(along_mm)
     columns = {
         "number": np.arange(1, len(along_mm) + 1),

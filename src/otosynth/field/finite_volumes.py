@@ -3,8 +3,8 @@
 Between the centres of two neighbouring cells lie half of each in series, so a face has the harmonic
 mean of both conductivities, and the current through a border of two tissues is continuous. Cells
 without conductivity are dropped: no current flows through their faces. Far from the ear the
-potential of one contact falls as 1/r (its return is infinitely far, as in monopolar stimulation), so
-the outer faces carry the current of such a potential round the middle of the grid (Robin
+potential of one contact falls as 1/r (its return is infinitely far, as in monopolar stimulation),
+so the outer faces carry the current of such a potential round the middle of the grid (Robin
 condition).
 """
 

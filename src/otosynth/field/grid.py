@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-# Each cell beyond the class map is this much wider than the one before it.
-GROWTH = 1.5
+# Each cell beyond the class map is this much wider than the one before it. Against 1.15 it changes
+# the potential of a point source five voxels away by half a percent.
+GROWTH = 1.3
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,12 @@ class FieldGrid:
         return np.pad(volume, pads, constant_values=outside)
 
 
-def grid_round(shape: Sequence[int], spacing_mm: Sequence[float], boundary_mm: float) -> FieldGrid:
+def grid_round(
+    shape: Sequence[int],
+    spacing_mm: Sequence[float],
+    boundary_mm: float,
+    growth: float = GROWTH,
+) -> FieldGrid:
     """Return the grid of a volume with a boundary at least so far from it.
 
     Parameters
@@ -67,22 +73,26 @@ def grid_round(shape: Sequence[int], spacing_mm: Sequence[float], boundary_mm: f
         Voxels of the volume, and their size in mm, along z, y, x.
     boundary_mm
         Least distance of the outer boundary; 0: the volume's own border.
+    growth
+        Width of each cell beyond the volume over that of the cell before it.
     """
     edges, inner = [], []
     for count, width in zip(shape, spacing_mm, strict=True):
-        beyond = _growing_edges_mm(width, boundary_mm)
+        beyond = _growing_edges_mm(width, boundary_mm, growth)
         own = np.arange(count + 1) * width
         edges.append(np.concatenate([-beyond[::-1], own, own[-1] + beyond]))
         inner.append(slice(len(beyond), len(beyond) + count))
     return FieldGrid(tuple(edges), (inner[0], inner[1], inner[2]))
 
 
-def _growing_edges_mm(width_mm: float, boundary_mm: float) -> npt.NDArray[np.float64]:
+def _growing_edges_mm(
+    width_mm: float, boundary_mm: float, growth: float
+) -> npt.NDArray[np.float64]:
     """Outer edges of cells that grow away from a voxel, until the boundary is passed."""
     edges: list[float] = []
     while not edges or edges[-1] < boundary_mm:
         if boundary_mm <= 0:
             break
-        width_mm *= GROWTH
+        width_mm *= growth
         edges.append((edges[-1] if edges else 0.0) + width_mm)
     return np.array(edges)

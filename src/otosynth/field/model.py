@@ -19,6 +19,7 @@ from otosynth.field.electrodes import (
     points_of,
     refuse_misplaced,
 )
+from otosynth.field.finite_volumes import Volume
 from otosynth.field.grid import grid_round
 from otosynth.field.points import cells_of, grid_points_mm, interpolation
 from otosynth.field.solver import FieldSolver
@@ -65,10 +66,21 @@ class EarModel:
     sites: npt.NDArray[np.float64]
     misplaced: dict[int, str]
 
-    def potential_of(self, point_mm: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return the potential (V; z, y, x) of 1 A at a point (3,); NaN where nothing conducts."""
+    def potential_of(self, point_mm: npt.NDArray[np.float64]) -> Volume:
+        """Return the potential (V; z, y, x) of 1 A at a point (3,); NaN where nothing conducts.
+
+        Of a point in air or on an island of tissue, which no current can enter, all is NaN.
+        """
+        if not self.solver.cells[tuple(cells_of(point_mm[None], self.solver.grid)[0])]:
+            return np.full(self.solver.grid.shape, np.nan)
         current = self._weights(point_mm[None]).toarray()[0]
         return self.solver.volume(self.solver.solve(current))
+
+    def read(self, potential: Volume) -> npt.NDArray[np.float64]:
+        """Return a potential (z, y, x) at the neural sites (n,); NaN in air."""
+        weights = self._weights(self.sites)
+        heard = np.diff(weights.indptr) > 0
+        return np.where(heard, weights @ potential[self.solver.cells], np.nan)
 
     def _weights(self, points_mm: npt.NDArray[np.float64]) -> sparse.csr_array:
         return interpolation(points_mm, self.solver.grid, self.solver.cells)
@@ -169,6 +181,6 @@ def _refuse_floating(solver: FieldSolver, points: npt.NDArray[np.float64], name:
     if floating.any():
         numbers = ", ".join(str(n) for n in np.flatnonzero(floating) + 1)
         raise InputError(
-            f"{name}: the tissue round the contacts {numbers} is a floating conductor: air parts it "
-            "from all that leads to the return electrode. Check the class map there."
+            f"{name}: the tissue round the contacts {numbers} is a floating conductor: air parts "
+            "it from all that leads to the return electrode. Check the class map there."
         )

@@ -1,9 +1,9 @@
 """Scala tympani and Rosenthal's canal of a phantom ear, from the anatomy that it is made of.
 
 The duct's cross section is an ellipse round its axis, half a lumen wide and 0.8 of that high,
-parted by the spiral lamina (``otosynth.phantom.cochlea``). The array lies on the axis's own distance
-from the modiolus, midway between lamina and floor. Rosenthal's canal is the spiral ganglion's: at the
-height of the axis, 0.28 mm inwards of the duct's inner wall, and it ends 200 degrees before the duct.
+parted by the spiral lamina (``otosynth.phantom.cochlea``). The array is as far from the modiolus as
+the axis, midway between lamina and floor. Rosenthal's canal is the spiral ganglion's: at the height
+of the axis, 0.28 mm inwards of the duct's inner wall, and it ends 200 degrees before the duct.
 """
 
 import numpy as np
@@ -58,7 +58,7 @@ def _lines_of(cochlea: Cochlea) -> tuple[Line, Line]:
 def _directions(
     cochlea: Cochlea, angles_deg: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Unit vectors away from the modiolus (n, 3) and towards the apex (3,)."""
+    """Return unit vectors away from the modiolus (n, 3) and towards the apex (3,)."""
     x, y, z = cochlea.axes
     angle = np.deg2rad(angles_deg)[:, None]
     return np.cos(angle) * x + np.sin(angle) * y, z

@@ -1,4 +1,4 @@
-"""Points of the ear on the grid: where a contact's current enters and a site's potential is read."""
+"""Points on the grid: where a contact's current enters and where a site's potential is read."""
 
 from itertools import product
 

@@ -102,8 +102,8 @@ def _of_the_array(table: pd.DataFrame, truth: Profile, predicted: Profile) -> di
     if np.count_nonzero(~lost) > 1:
         peaks = [np.nanmax(profiles[~lost], axis=1) for profiles in (truth, predicted)]
         tau = float(kendalltau(*peaks).statistic)
-        orders = [np.argsort(values, kind="stable") for values in peaks]
-        kept = float(not lost.any() and np.array_equal(*orders))
+        true_order, order = (np.argsort(values, kind="stable") for values in peaks)
+        kept = float(not lost.any() and np.array_equal(true_order, order))
     return summary | {
         "field_rank_correlation": tau,
         "field_ranking_kept": kept,
