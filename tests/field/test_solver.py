@@ -1,7 +1,7 @@
 """The potential against analytic solutions, and what physics demands of any solution.
 
-Grids are as coarse as a percent allows: a cell's width is a seventh of the smallest distance between
-source and point, where the seven-point scheme itself errs by up to half a percent.
+Grids are as coarse as a percent allows: points are at least seven cells away from the source, where
+the seven-point scheme itself errs by up to half a percent.
 """
 
 import numpy as np
