@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from field_work import Work, transfer_of, unlike
+from field_work import Work, transfer_by, unlike
 from field_work import prepare as prepare_work
 from scipy import sparse
 from scipy.sparse.linalg import splu
@@ -20,5 +20,4 @@ def run(work: Work) -> dict[str, float]:
         permc_spec="MMD_AT_PLUS_A",
         options={"SymmetricMode": True},
     )
-    potentials = [factor.solve(current) for current in work.currents.toarray()]
-    return {"largest difference": unlike(work, transfer_of(work, potentials))}
+    return {"largest difference": unlike(work, transfer_by(work, factor.solve))}

@@ -6,7 +6,7 @@ The hierarchy is built in every run, since every map needs its own.
 from pathlib import Path
 
 import numpy as np
-from field_work import Work, transfer_of
+from field_work import Work, transfer_by
 from field_work import prepare as prepare_work
 
 from otosynth.field.solver import FieldSolver
@@ -22,6 +22,5 @@ def run(work: Work) -> dict[str, float]:
     # A run before this one has left its hierarchy there.
     work.solver.__dict__.pop("preconditioner", None)
     solver: FieldSolver = work.solver
-    potentials = [solver.solve(current) for current in work.currents.toarray()]
-    np.save(work.folder / "transfer.npy", transfer_of(work, potentials))
+    np.save(work.folder / "transfer.npy", transfer_by(work, solver.solve))
     return {"unknowns": float(solver.matrix.shape[0])}

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from field_work import Work, transfer_of, unlike
+from field_work import Work, transfer_by, unlike
 from field_work import prepare as prepare_work
 from scipy import sparse
 from scipy.sparse.linalg import cg
@@ -20,8 +20,10 @@ def run(work: Work) -> dict[str, float]:
     """Solve for every contact."""
     matrix = work.solver.matrix
     diagonal = sparse.diags_array(1 / matrix.diagonal())
-    potentials = []
-    for current in work.currents.toarray():
+
+    def solve(current: np.ndarray) -> np.ndarray:
+        """Solve for one contact; NaN where it does not converge."""
         potential, failed = cg(matrix, current, rtol=TOLERANCE, maxiter=MOST_ITERATIONS, M=diagonal)
-        potentials.append(np.full_like(potential, np.nan) if failed else potential)
-    return {"largest difference": unlike(work, transfer_of(work, potentials))}
+        return np.full_like(potential, np.nan) if failed else potential
+
+    return {"largest difference": unlike(work, transfer_by(work, solve))}

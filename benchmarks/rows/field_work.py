@@ -4,6 +4,7 @@ Bone with fluid and air in smooth blobs, as varied as a class map; contacts on a
 middle. The matrix is ours for all sides (assembling it is not what is compared, and is not timed).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,9 +55,13 @@ def prepare(folder: Path, settings: dict) -> Work:
     return Work(solver, currents, folder)
 
 
-def transfer_of(work: Work, potentials: list[np.ndarray]) -> np.ndarray:
-    """Return the transfer resistances between all contacts (ohm)."""
-    return work.currents @ np.stack(potentials, axis=1)
+def transfer_by(work: Work, solve: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Return the transfer resistances (ohm) between all contacts; ``solve`` takes a current."""
+    rows = [
+        work.currents @ solve(work.currents[[contact]].toarray()[0])
+        for contact in range(work.currents.shape[0])
+    ]
+    return np.stack(rows)
 
 
 def unlike(work: Work, transfer: np.ndarray) -> float:
