@@ -17,7 +17,7 @@ rule place_electrodes:
         runtime=growing(5),
     params:
         electric_field=settings(
-            STUDY.electric_field, exclude={"compute", "conductivity", *FIELD_GRID_KEYS}
+            STUDY.electric_field, exclude={"compute", *SOLVING_KEYS}
         ),
         phantom=settings(STUDY.phantom) if IS_PHANTOM else None,
         side=lambda wildcards: SPECIMENS[wildcards.specimen].side,
@@ -49,7 +49,7 @@ rule electric_field:
         mem_mb=growing(3000),
         runtime=growing(30),
     params:
-        electric_field=settings(STUDY.electric_field, exclude={"compute"}),
+        electric_field=settings(STUDY.electric_field, include=SOLVING_KEYS),
         truth=TRUTH,
         code=code("electric_field.py"),
     message:
@@ -140,7 +140,7 @@ rule draw_field:
         runtime=growing(30),
     params:
         specimen=FIELD_SHOWN,
-        electric_field=settings(STUDY.electric_field, exclude={"compute"}),
+        electric_field=settings(STUDY.electric_field, include=SOLVING_KEYS),
         titles=TITLES,
         label=STUDY.label,
         figures=settings(STUDY.figures, include={"dpi"}),
