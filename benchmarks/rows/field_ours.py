@@ -1,4 +1,4 @@
-"""Ours: the potentials of all contacts, by conjugate gradients and one multigrid hierarchy.
+"""Ours: conjugate gradients of all contacts side by side, with one multigrid hierarchy.
 
 The hierarchy is built in every run, since every map needs its own.
 """
@@ -20,7 +20,7 @@ def prepare(folder: Path, settings: dict) -> Work:
 def run(work: Work) -> dict[str, float]:
     """Build the hierarchy, solve for every contact, leave the result for the peers."""
     # A run before this one has left its hierarchy there.
-    work.solver.__dict__.pop("preconditioner", None)
+    work.solver.__dict__.pop("multigrid", None)
     solver: FieldSolver = work.solver
-    np.save(work.folder / "transfer.npy", transfer_by(work, solver.solve))
+    np.save(work.folder / "transfer.npy", transfer_by(work, solver.solve, solver.contacts_at_once))
     return {"unknowns": float(solver.matrix.shape[0])}

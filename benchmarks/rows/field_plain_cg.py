@@ -23,7 +23,9 @@ def run(work: Work) -> dict[str, float]:
 
     def solve(current: np.ndarray) -> np.ndarray:
         """Solve for one contact; NaN where it does not converge."""
-        potential, failed = cg(matrix, current, rtol=TOLERANCE, maxiter=MOST_ITERATIONS, M=diagonal)
-        return np.full_like(potential, np.nan) if failed else potential
+        potential, failed = cg(
+            matrix, current[:, 0], rtol=TOLERANCE, maxiter=MOST_ITERATIONS, M=diagonal
+        )
+        return np.full_like(current, np.nan) if failed else potential[:, None]
 
     return {"largest difference": unlike(work, transfer_by(work, solve))}

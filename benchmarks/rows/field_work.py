@@ -55,13 +55,19 @@ def prepare(folder: Path, settings: dict) -> Work:
     return Work(solver, currents, folder)
 
 
-def transfer_by(work: Work, solve: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Return the transfer resistances (ohm) between all contacts; ``solve`` takes a current."""
-    rows = [
-        work.currents @ solve(work.currents[[contact]].toarray()[0])
-        for contact in range(work.currents.shape[0])
+def transfer_by(
+    work: Work, solve: Callable[[np.ndarray], np.ndarray], contacts_at_once: int = 1
+) -> np.ndarray:
+    """Return the transfer resistances (ohm) between all contacts.
+
+    ``solve`` takes currents (cells, contacts) to potentials.
+    """
+    count = work.currents.shape[0]
+    columns = [
+        work.currents @ solve(work.currents[first : first + contacts_at_once].toarray().T)
+        for first in range(0, count, contacts_at_once)
     ]
-    return np.stack(rows)
+    return np.concatenate(columns, axis=1)
 
 
 def unlike(work: Work, transfer: np.ndarray) -> float:

@@ -6,6 +6,7 @@ the seven-point scheme itself errs by up to half a percent.
 
 import numpy as np
 import pytest
+from scipy import sparse
 from scipy.special import eval_legendre
 
 from otosynth.errors import InputError
@@ -148,6 +149,27 @@ def test_the_transfer_matrix_is_symmetric(ear):
     transfer = weights @ potential
     np.testing.assert_allclose(transfer, transfer.T, rtol=1e-5)
     assert (np.linalg.eigvalsh(transfer) > 0).all()
+
+
+def test_contacts_solved_together_are_as_by_a_direct_solver(ear):
+    currents = interpolation(conducting_points(ear, 5), ear.grid, ear.cells).toarray().T
+    together = ear.solve(currents)
+    direct = sparse.linalg.splu(sparse.csc_array(ear.matrix)).solve(currents)
+    np.testing.assert_allclose(together, direct, rtol=1e-5, atol=1e-6 * direct.max())
+    np.testing.assert_allclose(ear.solve(currents[:, 2]), direct[:, 2], rtol=1e-5, atol=1e-6)
+
+
+def test_a_contact_without_current_has_no_potential(ear):
+    currents = np.zeros((np.count_nonzero(ear.cells), 2))
+    currents[7, 0] = 1
+    assert (ear.solve(currents)[:, 1] == 0).all()
+
+
+def test_the_cycle_is_symmetric_and_positive(ear):
+    vectors = np.random.default_rng(2).normal(size=(np.count_nonzero(ear.cells), 6))
+    products = vectors.T @ ear.multigrid.cycle(vectors)
+    np.testing.assert_allclose(products, products.T, rtol=1e-6, atol=1e-9 * products.max())
+    assert (np.linalg.eigvalsh(products) > 0).all()
 
 
 def test_air_insulates_and_islands_in_it_are_known():

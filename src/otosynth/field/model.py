@@ -93,10 +93,12 @@ class EarModel:
         sources, readers = self._weights(self.contacts), self._weights(points_mm)
         heard = np.diff(readers.indptr) > 0
         result = np.full((len(self.contacts), len(points_mm)), np.nan)
-        for contact in np.flatnonzero(self._fed):
-            potential = self.solver.solve(sources[[contact]].toarray()[0])
-            result[contact, heard] = (readers @ potential)[heard]
-            logger.info("contact %d of %d is solved", contact + 1, len(self.contacts))
+        fed = np.flatnonzero(self._fed)
+        for first in range(0, len(fed), self.solver.contacts_at_once):
+            some = fed[first : first + self.solver.contacts_at_once]
+            potentials = self.solver.solve(sources[some].toarray().T)
+            result[np.ix_(some, heard)] = (readers @ potentials)[heard].T
+            logger.info("%d of %d contacts are solved", first + len(some), len(fed))
         return result
 
     @property

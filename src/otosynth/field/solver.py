@@ -1,24 +1,20 @@
-"""Potentials of point currents: conjugate gradients, preconditioned by algebraic multigrid.
-
-One hierarchy (smoothed aggregation, PyAMG) serves all contacts of a map.
-"""
+"""Potentials of point currents in one conductivity map."""
 
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-import pyamg
 from scipy import ndimage, sparse
-from scipy.sparse.linalg import LinearOperator, cg
 
 from otosynth.errors import InputError
 from otosynth.field.finite_volumes import Volume, system_matrix
 from otosynth.field.grid import FieldGrid
+from otosynth.field.multigrid import Multigrid, conjugate_gradients
 
 TOLERANCE = 1e-8
 MOST_ITERATIONS = 500
-# Coarsening ends at this many unknowns, which are solved directly.
-COARSEST = 300
+# Size of one array of potentials of several contacts; the solver holds about a dozen of them.
+COLUMNS_BYTES = 256 * 2**20
 
 
 class FieldSolver:
@@ -64,45 +60,39 @@ class FieldSolver:
         return system_matrix(self.conductivity, self.grid, self.cells)
 
     @cached_property
-    def preconditioner(self) -> LinearOperator:
-        """One V-cycle; symmetric, as conjugate gradients need it."""
-        # PyAMG estimates spectral radii from a start that it draws from numpy's global generator.
-        state = np.random.get_state()  # noqa: NPY002
-        np.random.seed(0)  # noqa: NPY002
-        try:
-            hierarchy = pyamg.smoothed_aggregation_solver(
-                sparse.csr_matrix(self.matrix),
-                presmoother=("gauss_seidel", {"sweep": "forward"}),
-                postsmoother=("gauss_seidel", {"sweep": "backward"}),
-                improve_candidates=None,
-                max_coarse=COARSEST,
-            )
-        finally:
-            np.random.set_state(state)  # noqa: NPY002
-        return hierarchy.aspreconditioner(cycle="V")
+    def multigrid(self) -> Multigrid:
+        """The hierarchy that serves all contacts of the map."""
+        return Multigrid(self.matrix)
 
-    def solve(self, current: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return the potential (V) of every cell of ``cells``, in C order.
+    def solve(self, currents: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the potentials (V) of the cells of ``cells``, in C order.
 
         Parameters
         ----------
-        current
-            Injected current (A) of the same cells.
+        currents
+            Injected currents (A) of the same cells: (cells,), or (cells, contacts) for the
+            potentials of several contacts, which takes less time than one by one.
 
         Raises
         ------
         InputError
             If the iteration does not reach its tolerance.
         """
-        potential, failed = cg(
-            self.matrix, current, rtol=TOLERANCE, maxiter=MOST_ITERATIONS, M=self.preconditioner
+        columns = np.ascontiguousarray(currents.reshape(len(currents), -1))
+        potentials, iterations = conjugate_gradients(
+            self.multigrid, self.matrix, columns, TOLERANCE, MOST_ITERATIONS
         )
-        if failed:
+        if iterations == MOST_ITERATIONS:
             raise InputError(
                 f"The potential did not converge in {MOST_ITERATIONS} iterations; the map's "
                 "conductivities may differ by too many orders of magnitude."
             )
-        return potential
+        return potentials.reshape(currents.shape)
+
+    @property
+    def contacts_at_once(self) -> int:
+        """Contacts whose potentials may be solved for together without much memory (count)."""
+        return max(1, int(COLUMNS_BYTES / (8 * np.count_nonzero(self.cells))))
 
     def volume(self, potential: npt.NDArray[np.float64]) -> Volume:
         """Put potentials of cells into a volume (z, y, x); NaN where nothing conducts."""
