@@ -1,10 +1,13 @@
 """Scores of profiles whose answer is known."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from otosynth.audit.recompute_field import field_scores_of
 from otosynth.errors import InputError
 from otosynth.field.scores import half_height_width, score_fields
+from otosynth.provenance.places import Places
 
 ALONG = np.arange(41) * 0.25
 ANGLES = 20.0 * np.arange(41)
@@ -73,3 +76,25 @@ def test_other_contacts_or_sites_are_refused(truth):
     truth[0] = np.nan
     with pytest.raises(InputError, match="gives a contact no potential"):
         score_fields(truth, truth, ALONG, ANGLES)
+
+
+def test_the_audit_s_own_code_agrees(tmp_path, truth):
+    random = np.random.default_rng(4)
+    true = truth + random.uniform(0, 0.3, truth.shape)
+    predicted = true * random.uniform(0.8, 1.2, truth.shape)
+    predicted[1] = np.nan
+    predicted[2, :4] = np.nan
+    points = pd.DataFrame({"number": range(1, 42), "along_mm": ALONG, "angle_deg": ANGLES})
+    points.assign(kind="site").to_csv(tmp_path / "electrodes.csv", index=False)
+    for name, profiles in (("truth", true), ("predicted", predicted)):
+        table = pd.DataFrame(profiles.T, columns=[f"contact {k:02d}" for k in (1, 2, 3)])
+        table.insert(0, "site", range(1, 42))
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    roles = {name: [f"{name}.csv"] for name in ("electrodes", "truth", "predicted")}
+    again = field_scores_of(Places(tmp_path), roles)
+    found = {(which, metric): value for _, which, metric, value in again}
+    scores = score_fields(true, predicted, ALONG, ANGLES)
+    first = scores.set_index(["class", "metric"])["value"].to_dict()
+    assert found.keys() == first.keys()
+    for key, value in first.items():
+        assert found[key] == pytest.approx(value, nan_ok=True), key

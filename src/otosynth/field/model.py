@@ -154,7 +154,7 @@ def ear_model(
     ------
     InputError
         For a value that is no class; and of the truth, for a missing class, contacts outside soft
-        tissue, and contacts or sites on a floating conductor.
+        tissue, and contacts on a floating conductor.
     """
     factor = max(1, round(settings.spacing_mm / min(classmap.GetSpacing())))
     check_classes(array_of(classmap), name, complete=is_truth)
