@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -236,6 +237,7 @@ def _show(
     bare(axes)
     add_contours(axes, (field.classes == BONE).astype(float), plane, 0.5, INK)
     first, others = field.contacts_mm[:1], field.contacts_mm[1:]
-    axes.plot(*others.T, "o", color="white", markeredgecolor=INK, markersize=3, linestyle="")
-    axes.plot(*first.T, "D", color="white", markeredgecolor=INK, markersize=4.5, linestyle="")
+    white: dict[str, Any] = {"color": "white", "markeredgecolor": INK}
+    axes.plot(*others.T, "o", markersize=3, **white)
+    axes.plot(*first.T, "D", markersize=4.5, **white)
     return shown
