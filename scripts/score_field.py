@@ -7,7 +7,8 @@ from otosynth.files import write_csv
 from otosynth.jobs import job
 
 with job(snakemake):
-    sites = pd.read_csv(snakemake.input.electrodes).query("kind == @SITE")
+    points = pd.read_csv(snakemake.input.electrodes)
+    sites = points[points["kind"] == SITE]
     truth, predicted = (
         pd.read_csv(snakemake.input[name]).drop(columns="site").to_numpy(float).T
         for name in ("truth", "predicted")
