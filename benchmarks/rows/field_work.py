@@ -15,7 +15,7 @@ from otosynth.field.grid import FieldGrid, grid_round
 from otosynth.field.points import interpolation
 from otosynth.field.solver import FieldSolver
 
-VOXEL_MM, BOUNDARY_MM = 0.12, 20.0
+VOXEL_MM, BOUNDARY_MM = 0.12, 10.0
 SURROUNDINGS = 0.2
 
 

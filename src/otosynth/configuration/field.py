@@ -42,7 +42,7 @@ class FieldSettings(Section):
         "number that comes nearest.",
     )
     boundary_mm: float = Field(
-        20.0,
+        10.0,
         ge=5.0,
         description="Distance of the outer boundary from the class map, mm; the return electrode "
         "of monopolar stimulation is infinitely far beyond it.",
