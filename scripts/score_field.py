@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from otosynth.field.electrodes import SITE
 from otosynth.field.scores import score_fields
 from otosynth.files import write_csv
 from otosynth.jobs import job
