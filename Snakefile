@@ -17,6 +17,7 @@ include: "rules/training.smk"
 include: "rules/inference.smk"
 include: "rules/atlas.smk"
 include: "rules/evaluation.smk"
+include: "rules/field.smk"
 include: "rules/statistics.smk"
 include: "rules/figures.smk"
 include: "rules/provenance.smk"
@@ -37,6 +38,7 @@ wildcard_constraints:
 onstart:
     lock_results()
     choose_jobs_only_when_one_ends()
+    tell_ears_without_electrodes()
 
 
 rule all:

@@ -171,6 +171,43 @@ ATLAS = Row(
     repeats=1,
     rounds=1,
 )
+PLAIN_CG = {"scipy, conjugate gradients, diagonal": "field_plain_cg.py"}
+FIELD = [
+    Row(
+        name="field-28",
+        work="electric field, 28^3 and its surroundings, 12 contacts",
+        ours="field_ours.py",
+        peers=PLAIN_CG | {"scipy, direct (SuperLU)": "field_direct.py"},
+        goal="faster than either, the same to 1e-5",
+        met=lambda ours, peer: (
+            peer.seconds > ours.seconds and peer.quality["largest difference"] < 1e-5
+        ),
+        settings={"edge": 28, "contacts": 12},
+        repeats=1,
+    ),
+    Row(
+        name="field-125",
+        work="electric field, 125^3 and its surroundings, 22 contacts",
+        ours="field_ours.py",
+        peers=PLAIN_CG,
+        goal="within 3 minutes; faster than plain conjugate gradients",
+        met=lambda ours, peer: ours.seconds <= 180 and peer.seconds > ours.seconds,
+        settings={"edge": 125, "contacts": 22},
+        repeats=1,
+        rounds=1,
+    ),
+    Row(
+        name="field-300",
+        work="electric field, 300^3 and its surroundings, 1 contact",
+        ours="field_ours.py",
+        peers={},
+        goal="memory within 16 GiB",
+        met=lambda ours, _: ours.peak_mb <= 16 * 1024,
+        settings={"edge": 300, "contacts": 1},
+        repeats=1,
+        rounds=1,
+    ),
+]
 BARE = {"bare Snakemake, same rules, jobs and files": "dag_bare.py"}
 START = [
     Row(
@@ -213,4 +250,4 @@ START = [
     ),
 ]
 
-ROWS: list[Row] = [*STEPS, FEEDING, *INFERENCE, *VOLUMES, *REGISTRATION, ATLAS, *START]
+ROWS: list[Row] = [*STEPS, FEEDING, *INFERENCE, *VOLUMES, *REGISTRATION, ATLAS, *FIELD, *START]

@@ -52,6 +52,7 @@ SHOWN = STUDY.figures.specimen or next(iter(GROUPS.values())).testing[0]
 SPECIMEN = f"{RESULTS}/specimens/{{specimen}}"
 TRAINING = f"{RESULTS}/training/{{group}}/{{method}}/seed-{{seed}}"
 PREDICTION = f"{RESULTS}/predictions/{{specimen}}/{{method}}/seed-{{seed}}"
+FIELD = f"{RESULTS}/field/{{specimen}}"
 PRIOR = f"{RESULTS}/groups/{{group}}/priors/x{{factor}}/{{specimen}}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
@@ -326,8 +327,50 @@ def scan_for(wildcards, name):
     return f"{pair_folder(wildcards.specimen, factor_of(wildcards.method))}/{name}.nii"
 
 
+def landmarks_of(specimen):
+    """Return a real ear's landmarks along the cochlea; the phantom knows its own."""
+    return [] if IS_PHANTOM else str(SPECIMENS[specimen].electrodes)
+
+
+def structures_of(specimen):
+    """Return a phantom's structures, which say where fluid and nerve are."""
+    if not IS_PHANTOM:
+        return []
+    return f"{RESULTS}/phantom/{specimen}/structures.nii.gz"
+
+
+def field_map_of(specimen, method, seed):
+    """Return the class map that a field is computed by: a prediction, or the micro-CT's."""
+    if method == TRUTH:
+        return f"{pair_folder(specimen, 1)}/classmap.nii"
+    return class_map_of(specimen, method, seed)
+
+
+def with_electrodes():
+    """Return the tested ears whose electric field is computed."""
+    if not STUDY.electric_field.compute:
+        return []
+    return [s for s in GROUP_OF if IS_PHANTOM or SPECIMENS[s].electrodes is not None]
+
+
+def tell_ears_without_electrodes():
+    """Say which ears the electric field leaves out, and why."""
+    left_out = [s for s in GROUP_OF if s not in FIELD_EARS]
+    if STUDY.electric_field.compute and left_out:
+        logger.info(
+            f"No electric field for {', '.join(left_out)}: the specimen table names no landmarks "
+            "for them in a column `electrodes` (docs/field.md)."
+        )
+
+
 SYNTHESISERS = [name for name, method in TESTED.items() if method.gives_microct]
 SAMPLED = [name for name, method in TESTED.items() if method.prediction.samples]
+# What the field by the micro-CT's own class map is called among the methods.
+TRUTH = "microct"
+FIELD_EARS = with_electrodes()
+FIELD_SHOWN = SHOWN if SHOWN in FIELD_EARS else (FIELD_EARS or [SHOWN])[0]
+# Keys of the electric field that say how it is solved; the others say where electrodes lie.
+SOLVING_KEYS = {"spacing_mm", "boundary_mm", "conductivity"}
 REFERENCE = STUDY.statistics.reference or next(iter(TITLES))
 # Methods whose training Figure 5 shows.
 MONITORED = {name: method for name, method in TRAINED.items() if method.tested}
@@ -344,6 +387,7 @@ FIGURES = expand(
         *("1", "2", *FRAMEWORKS, "5", "6", "7", "8"),
         *(["9"] if STUDY.statistics.compare else []),
         *(["10"] if SAMPLED else []),
+        *(["11", "12"] if FIELD_EARS else []),
     ],
     suffix=["png", "pdf"],
 )

@@ -37,6 +37,11 @@ rule gather_scores:
             specimen=GROUP_OF,
             run=RUNS,
         ),
+        fields=expand(
+            f"{FIELD}/{{run[0]}}/seed-{{run[1]}}.csv",
+            specimen=FIELD_EARS,
+            run=RUNS,
+        ),
     output:
         scores=report(
             f"{RESULTS}/tables/scores.csv",

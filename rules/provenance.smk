@@ -11,6 +11,7 @@ rule seal_records:
             for name in ("ct", "microct")
             for path in raw_files(specimen, name)
         ],
+        landmarks=[landmarks_of(ear) for ear in ([] if IS_PHANTOM else FIELD_EARS)],
     output:
         report(
             f"{RESULTS}/records/root.json",

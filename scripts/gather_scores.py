@@ -8,7 +8,7 @@ from otosynth.tables import write_with_digest
 
 with job(snakemake) as recorder:
     scores = gather(
-        [Path(path) for path in snakemake.input.scores],
+        [Path(path) for path in (*snakemake.input.scores, *snakemake.input.fields)],
         snakemake.params.study,
         snakemake.params.label,
         snakemake.params.group_of,

@@ -161,3 +161,12 @@ def test_groups_are_named_as_spreadsheet_columns():
 def test_impossible_groups_are_refused(k, validation, message):
     with pytest.raises(InputError, match=message):
         make_groups("abcd", k, validation, seed=1)
+
+
+def test_landmarks_along_the_cochlea_are_optional(tmp_path):
+    table = tmp_path / "specimens.tsv"
+    rows = ["specimen\tct\tmicroct\telectrodes", "H1\ta\tb\tH1.mrk.json", "H2\ta\tb\t"]
+    table.write_text("\n".join(rows) + "\n")
+    specimens = read_specimens(table, FOLDER, "right")
+    assert specimens["H1"].electrodes == FOLDER / "H1.mrk.json"
+    assert specimens["H2"].electrodes is None

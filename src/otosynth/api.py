@@ -24,8 +24,9 @@ from otosynth.registration.overlap import field_of_view_mask, resample_onto
 from otosynth.registration.rigid import register_rigid
 from otosynth.volumes.arrays import array_of, spacing_zyx
 from otosynth.volumes.checks import check_intensities
-from otosynth.volumes.grids import image_like
+from otosynth.volumes.grids import Grid, image_like
 from otosynth.volumes.reading import read_volume
+from otosynth.volumes.volume import Volume
 
 __all__ = [
     "class_map",
@@ -107,10 +108,10 @@ def register(
         If the two do not overlap enough.
     """
     wanted = RegistrationSettings.model_validate(settings)
-    transform = register_rigid(microct, ct, wanted, initial, seed).transform
+    transform = register_rigid(Volume.of(microct), ct, wanted, initial, seed).transform
     return (
-        resample_onto(ct, transform, microct, AIR_HU),
-        field_of_view_mask(ct, transform, microct),
+        resample_onto(ct, transform, Grid.of(microct), AIR_HU),
+        field_of_view_mask(ct, transform, Grid.of(microct)),
     )
 
 

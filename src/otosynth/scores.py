@@ -18,7 +18,8 @@ def gather(
     Parameters
     ----------
     files
-        Paths ``.../<specimen>/<method>/seed-<n>.csv`` of single predictions' scores.
+        Paths ``.../<specimen>/<method>/seed-<n>.csv`` of single predictions' scores, and of the
+        electric fields that they predict.
     study, label
         The study and what its data are.
     group_of
@@ -28,7 +29,8 @@ def gather(
     -------
     DataFrame
         One row a number: study, label, seed, group, specimen, method, grid, class, metric,
-        value. The atlas vote has no training seed; its seed is 0.
+        value. The atlas vote has no training seed; its seed is 0. Scores of an electric field
+        have the grid ``field`` and, where they are of one contact, ``contact <n>`` as class.
     """
     tables = []
     for file in files:

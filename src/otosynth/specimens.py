@@ -14,19 +14,23 @@ from otosynth.errors import InputError
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 SIDES = ("left", "right")
 SCANS = ("ct", "microct")
-OPTIONAL = ("side", "initial_transform")
+OPTIONAL = ("side", "initial_transform", "electrodes")
 SETS = ("testing", "training", "validation")
 
 
 @dataclass(frozen=True)
 class Specimen:
-    """One ear: its side, its scans (None for the phantom) and files that start registration."""
+    """One ear: its side, its scans (None for the phantom) and files that start registration.
+
+    ``electrodes`` is its file of landmarks along the cochlea (docs/field.md), or None.
+    """
 
     name: str
     side: str
     ct: Path | None
     microct: Path | None
     initial_transform: tuple[Path, ...]
+    electrodes: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,9 @@ def read_specimens(table: Path, folder: Path, default_side: str) -> dict[str, Sp
     """Read the specimen table (TSV or CSV), one row an ear, in the table's order.
 
     Columns: ``specimen``; ``ct`` and ``microct`` (both, or neither for the phantom); optional
-    ``side`` (left or right) and ``initial_transform`` (paths separated by commas: an ITK
-    transform, or CT and micro-CT landmarks).
+    ``side`` (left or right), ``initial_transform`` (paths separated by commas: an ITK
+    transform, or CT and micro-CT landmarks) and ``electrodes`` (landmarks along the cochlea in the
+    micro-CT).
 
     Parameters
     ----------
@@ -89,6 +94,7 @@ def _specimen(row: Mapping[str, str], table: Path, folder: Path, default_side: s
         ct=folder / row["ct"] if "ct" in row else None,
         microct=folder / row["microct"] if "microct" in row else None,
         initial_transform=tuple(folder / p for p in _split(row.get("initial_transform", ""))),
+        electrodes=folder / row["electrodes"] if row.get("electrodes") else None,
     )
 
 

@@ -51,7 +51,10 @@ def test_the_default_configuration_states_every_key():
 
 @pytest.mark.parametrize(
     "section",
-    ["phantom", "registration", "classmap", "normalisation", "atlas", "statistics", "figures"],
+    [
+        *("phantom", "registration", "classmap", "normalisation", "atlas", "electric_field"),
+        *("statistics", "figures"),
+    ],
 )
 def test_the_default_configuration_and_the_definition_agree(section):
     assert getattr(load_study(DEFAULT), section) == Study.model_fields[section].default

@@ -97,3 +97,16 @@ def test_the_rule_graph_in_the_docs_is_the_workflow_s(finished):
     )
     assert len(drawn) > 50
     assert drawn == documented, "run `make docs`"
+
+
+def test_every_prediction_has_an_electric_field(finished):
+    scores = pd.read_csv(finished.results / "tables/scores.csv").fillna({"class": ""})
+    field = scores[scores["grid"] == "field"]
+    of_arrays = field[(field["class"] == "") & (field["metric"] == "field_contacts_lost")]
+    assert len(of_arrays) == 3 * 3
+    of_contacts = field[(field["class"] != "") & (field["metric"] == "field_error")]
+    assert len(of_contacts) == 3 * 3 * 12
+    truth = pd.read_csv(finished.results / "field/E1/microct/seed-0/potentials.csv")
+    assert (truth.drop(columns="site").max() > 0).all()
+    for number in (11, 12):
+        assert (finished.results / f"figures/fig{number}.png").stat().st_size > 1000

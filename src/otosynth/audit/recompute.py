@@ -18,6 +18,7 @@ from scipy import ndimage
 from scipy.spatial import KDTree
 from skimage.metrics import peak_signal_noise_ratio
 
+from otosynth.audit.recompute_field import field_scores_of
 from otosynth.errors import InputError
 from otosynth.provenance.places import Places
 from otosynth.provenance.tree import Record, RecordTree
@@ -81,7 +82,7 @@ def recompute(places: Places, tree: RecordTree) -> tuple[list[Difference], int]:
     known = reported.set_index(KEYS)["value"].to_dict()
     found: dict[tuple[object, ...], float] = {}
     for job, record in tree.records.items():
-        if record["rule"] == "score_prediction":
+        if record["rule"] in RECALCULATED:
             w = record["wildcards"]
             prediction = (w["specimen"], w["method"], int(w["seed"]))
             found |= {(*prediction, *what): value for *what, value in _scores(places, job, record)}
@@ -95,7 +96,7 @@ def recompute(places: Places, tree: RecordTree) -> tuple[list[Difference], int]:
 
 def _scores(places: Places, job: str, record: Record) -> list[tuple[str, str, str, float]]:
     try:
-        return list(scores_of(places, record["roles"]))
+        return list(RECALCULATED[record["rule"]](places, record["roles"]))
     except UNREADABLE as error:
         raise InputError(f"{job}: its stored files cannot be read ({error}).") from None
 
@@ -165,6 +166,10 @@ def scores_of(
         overlaps = [value for _, metric, value in seen if metric == "dice"]
         known = [value for value in overlaps if np.isfinite(value)]
         yield "microct", "", "s_score", float(np.mean(known)) if known else np.nan
+
+
+# The rules that give scores, and what calculates them again.
+RECALCULATED = {"score_prediction": scores_of, "score_field": field_scores_of}
 
 
 def _read(path: Path) -> Volume:

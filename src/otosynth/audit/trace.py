@@ -175,7 +175,7 @@ class Tracer:
 
     def _facts(self, record: Record, names: list[str]) -> Iterator[str]:
         """Yield what a reader wants to know of a step besides its files."""
-        if record["rule"] == "score_prediction":
+        if record["rule"] in ("score_prediction", "score_field"):
             for name in names:
                 yield from self._scores(name)
         if "study" in record["seeds"] and names:

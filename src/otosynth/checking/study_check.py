@@ -21,7 +21,9 @@ from otosynth.registration.overlap import field_of_view_mask, overlap_fraction
 from otosynth.registration.preparation import resample_to_spacing
 from otosynth.specimens import Group, Specimen
 from otosynth.volumes.checks import AIR_FRACTION, AIR_HU, check_intensities, check_pair
+from otosynth.volumes.grids import Grid
 from otosynth.volumes.reading import read_volume
+from otosynth.volumes.volume import Volume
 
 BASE = Path("config.yaml")
 # Grid on which an initial transform's overlap is counted (mm).
@@ -177,7 +179,7 @@ def _problems_of_pair(
     """Return what would stop a job of the study."""
     problems = []
     for check in (
-        lambda: check_pair(ct, microct, specimen.name),
+        lambda: check_pair(Volume.of(ct), Volume.of(microct), specimen.name),
         lambda: _check_start(study, specimen, ct, microct),
         lambda: _check_patches(study, microct),
     ):
@@ -194,7 +196,7 @@ def _check_start(study: Study, specimen: Specimen, ct: sitk.Image, microct: sitk
         return
     pose = read_initial_transform(specimen.initial_transform, specimen.name)
     coarse = resample_to_spacing(microct, max(OVERLAP_MM, *microct.GetSpacing()))
-    covered = overlap_fraction(field_of_view_mask(ct, pose, coarse))
+    covered = overlap_fraction(field_of_view_mask(ct, pose, Grid.of(coarse)))
     least = study.registration.min_overlap
     if covered < least:
         raise InputError(

@@ -19,7 +19,8 @@ class DataSettings(Section):
         Path("data"), description="Folder of the raw scans; paths in the specimen table start here."
     )
     specimens: Path = Field(
-        description="Specimen table (TSV or CSV): specimen, side, ct, microct, initial_transform. "
+        description="Specimen table (TSV or CSV): specimen, side, ct, microct, initial_transform, "
+        "electrodes. "
         "`{folder}` stands for data.folder."
     )
     default_side: Literal["left", "right"] = Field(

@@ -17,6 +17,7 @@ from otosynth.configuration.atlas import AtlasSettings
 from otosynth.configuration.base import Section
 from otosynth.configuration.classmap import ClassMapSettings
 from otosynth.configuration.data import DataSettings, GroupSettings
+from otosynth.configuration.field import FieldSettings
 from otosynth.configuration.figures import FigureSettings
 from otosynth.configuration.methods import settings_of, with_module
 from otosynth.configuration.methods.base import MethodSettings
@@ -62,6 +63,7 @@ class Study(Section):
         "key `module` names one.",
     )
     atlas: AtlasSettings = AtlasSettings()
+    electric_field: FieldSettings = FieldSettings()
     statistics: StatisticsSettings = StatisticsSettings()
     figures: FigureSettings = FigureSettings()
 

@@ -108,3 +108,5 @@ def check_raw_files(specimens: Mapping[str, Specimen], folder: Path) -> None:
 def _raw_paths(specimen: Specimen) -> Iterable[Path]:
     yield from (path for path in (specimen.ct, specimen.microct) if path is not None)
     yield from specimen.initial_transform
+    if specimen.electrodes is not None:
+        yield specimen.electrodes

@@ -26,6 +26,7 @@ from otosynth.registration.search import (
     rotations_to_try,
     whole_mask,
 )
+from otosynth.volumes.grids import Grid
 
 Search = Literal["45 degrees", "full sphere"]
 Side = Literal["left", "right"]
@@ -35,8 +36,9 @@ SIDES: tuple[Side, Side] = ("left", "right")
 STEP_DEGREES = 20.0
 SEARCH_MM = 1.0
 REFINED_MM = 0.9
+SMALLEST_STEP_MM = 0.02
 CANDIDATES = 3
-ITERATIONS = 20
+ITERATIONS = 60
 MOST_SAMPLES = 300_000
 # A new CT must cover this part of a training ear for the two to be compared.
 LEAST_OVERLAP = 0.4
@@ -83,7 +85,7 @@ class Placement:
 
     def onto_training_grid(self, ct: sitk.Image) -> tuple[sitk.Image, sitk.Image]:
         """Return a CT (HU) and the mask of its field of view as the networks want them."""
-        grid, transform = self.reference.grid.image(), self.transform
+        grid, transform = Grid.of(self.reference.grid.image()), self.transform
         return (
             resample_onto(ct, transform, grid, AIR_HU),
             field_of_view_mask(ct, transform, grid),
@@ -92,7 +94,7 @@ class Placement:
     def covered(self, ct: sitk.Image) -> float:
         """Return the part of the training ear's field of view that a CT covers, 0 to 1."""
         grid = resample_to_spacing(self.reference.grid.image(), REFINED_MM)
-        return overlap_fraction(field_of_view_mask(ct, self.transform, grid))
+        return overlap_fraction(field_of_view_mask(ct, self.transform, Grid.of(grid)))
 
 
 def place(
@@ -182,7 +184,17 @@ def _place_one(
         method.SetMetricFixedMask(reference.mask)
         method.SetMetricMovingMask(scan.mask)
         try:
-            refined.append(align_rigid(method, fixed, scan.refined, candidate.pose, ITERATIONS))
+            refined.append(
+                align_rigid(
+                    method,
+                    fixed,
+                    scan.refined,
+                    candidate.pose,
+                    ITERATIONS,
+                    REFINED_MM,
+                    SMALLEST_STEP_MM,
+                )
+            )
         except InputError:
             continue  # this candidate left the CT; another may not
     if not refined:

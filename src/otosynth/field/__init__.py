@@ -1,0 +1,1 @@
+"""What class maps are for: the electric potential of a cochlear implant (docs/field.md)."""

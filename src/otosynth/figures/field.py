@@ -1,0 +1,243 @@
+"""Figures 11 and 12: the electric field of a cochlear implant, by every method's class map."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
+from scipy.stats import spearmanr
+
+from otosynth.figures.slices import Plane, add_contours, add_scale_bar
+from otosynth.figures.style import (
+    CLASS_TITLES,
+    GREY,
+    INK,
+    PALE,
+    SMALL_PT,
+    TEXT_PT,
+    bare,
+    method_colours,
+    new_figure,
+    number,
+)
+from otosynth.tissues import BONE, CLASSES
+
+ROW_IN, SCATTER_IN = 0.36, 1.9
+COLUMNS_AT_MOST, TALLEST_ROW_IN = 4, 1.9
+# What Figure 11 shows of every contact: a metric, its title and the factor to the title's unit.
+SHOWN = (
+    ("field_error", "error of the potential (%)", 100.0),
+    ("field_peak_shift_mm", "shift of its peak (mm)", 1.0),
+    ("field_width_error_mm", "error of its width (mm)", 1.0),
+)
+# Errors are shown up to this size, potentials and sensitivities over so many powers of ten.
+LARGEST_ERROR_PERCENT = 50.0
+DECADES = {"potential": 2, "sensitivity": 3}
+LEAST_PREDICTIONS = 3
+
+
+def draw_field_scores(scores: pd.DataFrame, titles: Mapping[str, str], label: str) -> Figure:
+    """Draw how far each method's field is from the true one, and how that goes with the Dice.
+
+    Parameters
+    ----------
+    scores
+        The long table of all scores (:data:`otosynth.scores.SCORE_COLUMNS`); an empty class may be
+        NaN.
+    titles
+        Method to its name, in the order of the rows.
+    label
+        What the data are.
+    """
+    scores = scores.fillna({"class": ""})
+    field = scores[scores["grid"] == "field"]
+    methods = [method for method in titles if method in set(field["method"])]
+    ears = field["specimen"].nunique()
+    figure = new_figure(
+        "Electric potential along the auditory nerve, against that by the micro-CT's class map",
+        label,
+        f"{ears} ears; boxes: quartiles over contacts of all ears; dots: medians of single ears",
+        len(methods) * ROW_IN + SCATTER_IN + 0.95,
+    )
+    heights = [len(methods) * ROW_IN + 0.4, SCATTER_IN]
+    panels = figure.subplots(2, len(SHOWN), height_ratios=heights)
+    for axes, (metric, title, factor) in zip(panels[0], SHOWN, strict=True):
+        rows = field[(field["metric"] == metric) & (field["class"] != "")]
+        _draw_boxes(axes, rows.assign(value=rows["value"].abs() * factor), methods)
+        axes.set_xlabel(title)
+    panels[0, 0].set_yticks(range(len(methods)), [titles[m] for m in methods], fontsize=TEXT_PT)
+    for axes in panels[0, 1:]:
+        axes.set_yticks(range(len(methods)), [""] * len(methods))
+    pairs = error_with_dice(scores)
+    for axes, name, title in zip(panels[1], CLASSES, CLASS_TITLES, strict=True):
+        _draw_scatter(axes, pairs[pairs["class"] == name], methods, list(titles))
+        axes.set_xlabel(f"Dice, {title}")
+    panels[1, 0].set_ylabel("error of the potential (%)")
+    return figure
+
+
+def error_with_dice(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return every prediction's field error (of the array) beside its Dice, class by class.
+
+    Columns specimen, method, seed, class, dice, field_error.
+    """
+    keys = ["specimen", "method", "seed"]
+    dice = scores[(scores["metric"] == "dice") & (scores["grid"] == "microct")]
+    whole = scores[(scores["metric"] == "field_error") & (scores["class"] == "")]
+    pairs = dice.merge(whole[[*keys, "value"]], on=keys, suffixes=("", "_field"))
+    pairs = pairs.rename(columns={"value": "dice", "value_field": "field_error"})
+    return pairs[[*keys, "class", "dice", "field_error"]].dropna()
+
+
+def _draw_boxes(axes: Axes, rows: pd.DataFrame, methods: Sequence[str]) -> None:
+    colours = method_colours(methods)
+    of_method = [rows[rows["method"] == method].dropna(subset=["value"]) for method in methods]
+    boxes = axes.boxplot(
+        [table["value"] for table in of_method],
+        positions=range(len(methods)),
+        orientation="horizontal",
+        widths=0.6,
+        showfliers=False,
+        patch_artist=True,
+        boxprops={"linewidth": 0.8},
+        medianprops={"color": INK, "linewidth": 1.2},
+        whiskerprops={"linewidth": 0.8},
+        capprops={"linewidth": 0.8},
+    )
+    for row, (box, method, table) in enumerate(
+        zip(boxes["boxes"], methods, of_method, strict=True)
+    ):
+        box.set_facecolor(colours[method])
+        medians = table.groupby("specimen")["value"].median().sort_index()
+        places = row + np.linspace(-0.2, 0.2, len(medians))
+        axes.plot(medians, places, "o", color=INK, markersize=2.2, zorder=5)
+        axes.annotate(
+            number(float(table["value"].median())) if len(table) else "none",
+            (1, row),
+            xycoords=("axes fraction", "data"),
+            xytext=(2, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=SMALL_PT,
+        )
+    axes.set_ylim(len(methods) - 0.5, -0.5)
+    axes.set_xlim(left=0)
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axes.grid(axis="x", color=PALE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
+
+
+def _draw_scatter(
+    axes: Axes, pairs: pd.DataFrame, methods: Sequence[str], every: Sequence[str]
+) -> None:
+    colours = method_colours(every)
+    for method in methods:
+        rows = pairs[pairs["method"] == method]
+        axes.plot(
+            rows["dice"], 100 * rows["field_error"], "o", markersize=4, markeredgecolor=INK,
+            markeredgewidth=0.5, color=colours[method],
+        )  # fmt: skip
+    axes.set_title(f"rank correlation {_correlation(pairs)}", fontsize=SMALL_PT, color=GREY)
+    axes.set_ylim(bottom=0)
+    axes.grid(color=PALE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+
+
+def _correlation(pairs: pd.DataFrame) -> str:
+    """Spearman's rank correlation of Dice and error, in words; none of too few or equal values."""
+    varied = pairs["dice"].nunique() > 1 and pairs["field_error"].nunique() > 1
+    if len(pairs) < LEAST_PREDICTIONS or not varied:
+        return "unknown"
+    return f"{number(spearmanr(pairs['dice'], pairs['field_error']).statistic)}, n = {len(pairs)}"
+
+
+@dataclass(frozen=True)
+class FieldSlice:
+    """One plane of a field; images are (rows, columns).
+
+    Attributes
+    ----------
+    classes, potential
+        The micro-CT's class map, and the potential by it (ohm, NaN in air).
+    errors
+        Of each method by its title: predicted minus true potential over the true, in percent.
+    sensitivity
+        Change (%) of the potential at the peak of the nerve for 1 % more conductivity of a voxel.
+    contacts_mm
+        Contacts near the plane (n, 2): mm from the image's left and upper border; the first feeds
+        the current.
+    """
+
+    classes: np.ndarray
+    potential: np.ndarray
+    errors: Mapping[str, np.ndarray]
+    sensitivity: np.ndarray
+    contacts_mm: np.ndarray
+
+
+def draw_field(field: FieldSlice, plane: Plane, specimen: str, contact: int, label: str) -> Figure:
+    """Draw the field of one contact round the array, its errors, and where maps matter for it.
+
+    Parameters
+    ----------
+    field, plane
+        What is shown, and which plane it is.
+    specimen, contact, label
+        The ear, the contact that feeds the current, and what the data are.
+    """
+    count = len(field.errors) + 2
+    columns = min(count, COLUMNS_AT_MOST)
+    rows = -(-count // columns)
+    figure = new_figure(
+        "Electric field round the electrode array",
+        label,
+        f"{specimen}, contact {contact}, {plane.title}; lines: border of bone; dots: contacts",
+        rows * (TALLEST_ROW_IN + 0.55),
+    )
+    panels = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    potential = _powers_of_ten(field.potential, DECADES["potential"])
+    shown = _show(panels[0], field.potential, field, plane, "viridis", potential)
+    panels[0].set_title("by the micro-CT's map")
+    add_scale_bar(panels[0])
+    figure.colorbar(shown, ax=panels[0], label="potential (mV for 1 mA)", location="bottom")
+    limit = LARGEST_ERROR_PERCENT
+    for axes, (title, error) in zip(panels[1:], field.errors.items(), strict=False):
+        shown = _show(axes, error, field, plane, "RdBu_r", Normalize(-limit, limit))
+        axes.set_title(title)
+        figure.colorbar(shown, ax=axes, label="error (%)", location="bottom", extend="both")
+    size = np.abs(field.sensitivity)
+    last = panels[count - 1]
+    norm = _powers_of_ten(size, DECADES["sensitivity"])
+    shown = _show(last, size, field, plane, "magma", norm)
+    last.set_title("sensitivity")
+    figure.colorbar(shown, ax=last, label="% for 1 % of a voxel", location="bottom")
+    for axes in panels[count:]:
+        axes.set_visible(False)
+    return figure
+
+
+def _powers_of_ten(image: np.ndarray, decades: int) -> LogNorm:
+    largest = float(np.nanmax(image)) or 1.0
+    return LogNorm(largest / 10**decades, largest, clip=True)
+
+
+def _show(
+    axes: Axes, image: np.ndarray, field: FieldSlice, plane: Plane, colours: str, norm: Normalize
+) -> AxesImage:
+    height, width = (n * mm for n, mm in zip(image.shape, plane.spacing_mm, strict=True))
+    shown = axes.imshow(image, cmap=colours, norm=norm, extent=(0.0, width, height, 0.0))
+    bare(axes)
+    add_contours(axes, (field.classes == BONE).astype(float), plane, 0.5, INK)
+    first, others = field.contacts_mm[:1], field.contacts_mm[1:]
+    white: dict[str, Any] = {"color": "white", "markeredgecolor": INK}
+    axes.plot(*others.T, "o", markersize=3, **white)
+    axes.plot(*first.T, "D", markersize=4.5, **white)
+    return shown
