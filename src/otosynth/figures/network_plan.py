@@ -7,6 +7,7 @@ from torch import nn
 
 from otosynth.networks.discriminator import Discriminator
 from otosynth.networks.generator import Generator, ResidualBlock
+from otosynth.networks.upsampling import UpsamplingConvolution
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,8 @@ def _block(layer: nn.Module, size: int) -> Block | None:
         convolution = layer.layers[0]
         assert isinstance(convolution, nn.Conv3d)
         return Block("residual", convolution.kernel_size[0], 1, convolution.out_channels, size)
-    if isinstance(layer, nn.Sequential):
-        up, convolution = layer
-        assert isinstance(up, nn.Upsample)
-        assert isinstance(convolution, nn.Conv3d)
-        # Our generators give one factor for all axes; the stubs allow one an axis.
-        factor = int(up.scale_factor)  # type: ignore[arg-type]
-        return replace(_convolution(convolution, size * factor), operation="nearest")
+    if isinstance(layer, UpsamplingConvolution):
+        return replace(_convolution(layer, 2 * size), operation="nearest")
     if isinstance(layer, nn.ConvTranspose3d):
         stride = layer.stride[0]
         return Block("transposed", layer.kernel_size[0], stride, layer.out_channels, size * stride)
