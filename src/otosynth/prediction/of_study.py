@@ -1,7 +1,7 @@
 """The trained model of a finished study, read from its results and its records."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,18 +103,8 @@ def read_study_model(
     method = _method(study, name)
     trained = study.methods[name.method].weights_of or name.method
     groups = _groups(places, name, trained)
-    seed = study.training.seeds[0]
-    used = networks_used(method)
-    members, weights, mirrored = [], [], {}
-    for group in groups:
-        record = _record(places, f"train/{group}-{trained}-{seed}")
-        facts, tensors = _member(places, group, trained, seed, record, used)
-        members.append(facts)
-        weights.append(tensors)
-        mirrored |= {ear: record["parameters"]["mirrored"][ear] for ear in facts.training}
-    references = tuple(
-        _reference(places, ear, mirrored[ear], method.settings.factor) for ear in sorted(mirrored)
-    )
+    members, weights = _members(places, groups, trained, study.training.seeds[0], method)
+    references = _references(places, groups, trained, study.training.seeds[0], method)
     facts = ModelFacts(
         study=root["study"],
         label=root["label"],
@@ -126,11 +116,11 @@ def read_study_model(
         patch_size=study.patches.size,
         threads=study.training.threads,
         working_side=study.data.working_side,
-        members=tuple(members),
+        members=members,
         references=tuple(reference.facts for reference in references),
-        dice=_dice(places, name, {m.group for m in members}),
+        dice=_dice(places, name, set(groups)),
     )
-    return TrainedModel(facts, tuple(weights), references)
+    return TrainedModel(facts, weights, references)
 
 
 def networks_used(method: Method) -> tuple[str, ...]:
@@ -211,13 +201,23 @@ def _record(places: Places, job: str) -> dict[str, Any]:
     return record
 
 
+def _parameters(places: Places, group: str, method: str, seed: int) -> dict[str, Any]:
+    """Return what the record of a training says of its ears: the fold, and who is mirrored."""
+    record = _record(places, f"train/{group}-{method}-{seed}")
+    parameters: dict[str, Any] = record["parameters"]
+    return parameters
+
+
+def _members(
+    places: Places, groups: Sequence[str], trained: str, seed: int, method: Method
+) -> tuple[tuple[MemberFacts, ...], tuple[dict[str, Tensor], ...]]:
+    used = networks_used(method)
+    found = [_member(places, group, trained, seed, used) for group in groups]
+    return tuple(facts for facts, _ in found), tuple(weights for _, weights in found)
+
+
 def _member(
-    places: Places,
-    group: str,
-    method: str,
-    seed: int,
-    record: Mapping[str, Any],
-    used: tuple[str, ...],
+    places: Places, group: str, method: str, seed: int, used: tuple[str, ...]
 ) -> tuple[MemberFacts, dict[str, Tensor]]:
     folder = places.results / "training" / group / method / f"seed-{seed}"
     selected = folder / "selected.json"
@@ -225,7 +225,7 @@ def _member(
         raise InputError(f"{selected}: missing; run the study to its end.")
     checkpoint = selected_checkpoint(folder / "checkpoints", selected)
     tensors, said = read_tensors(checkpoint)
-    fold = record["parameters"]["fold"]
+    fold = _parameters(places, group, method, seed)["fold"]
     windows = Normalisation.read(places.results / "groups" / group / "normalisation.json")
     facts = MemberFacts(
         group=group,
@@ -239,6 +239,18 @@ def _member(
         checkpoint_sha256=sha256_of(checkpoint),
     )
     return facts, {n: t for n, t in tensors.items() if n.split(".")[0] in used}
+
+
+def _references(
+    places: Places, groups: Sequence[str], trained: str, seed: int, method: Method
+) -> tuple[Reference, ...]:
+    """Return the training ears of some groups, each once."""
+    mirrored: dict[str, bool] = {}
+    for group in groups:
+        parameters = _parameters(places, group, trained, seed)
+        mirrored |= {ear: parameters["mirrored"][ear] for ear in parameters["fold"]["training"]}
+    factor = method.settings.factor
+    return tuple(_reference(places, ear, mirrored[ear], factor) for ear in sorted(mirrored))
 
 
 def _reference(places: Places, ear: str, mirrored: bool, factor: int) -> Reference:
