@@ -60,7 +60,7 @@ def draw_field_scores(scores: pd.DataFrame, titles: Mapping[str, str], label: st
     methods = [method for method in titles if method in set(field["method"])]
     ears = field["specimen"].nunique()
     figure = new_figure(
-        "Electric potential along the auditory nerve, against that by the micro-CT's class map",
+        "Potential along the auditory nerve, against the micro-CT's class map",
         label,
         f"{ears} ears; boxes: quartiles over contacts of all ears; dots: medians of single ears",
         len(methods) * ROW_IN + SCATTER_IN + 0.95,
