@@ -21,6 +21,7 @@ from otosynth.registration.overlap import field_of_view_mask, resample_onto
 from otosynth.registration.transforms import write_transform
 from otosynth.training.task import TrainingTask, publish, train_task
 from otosynth.training.team import Team
+from otosynth.volumes.grids import Grid
 from otosynth.volumes.writing import write_volume
 
 ROOT = Path(__file__).parents[2]
@@ -47,8 +48,8 @@ def write_pair(ear: PhantomEar, results: Path) -> None:
     """Write what registration and class map leave of an ear; its pose is the exact one."""
     folder = results / "specimens" / ear.specimen
     write_volume(ear.ct, results / f"phantom/{ear.specimen}/ct.nii.gz")
-    write_volume(resample_onto(ear.ct, ear.pose, ear.microct, -1000.0), folder / "ct.nii")
-    write_volume(field_of_view_mask(ear.ct, ear.pose, ear.microct), folder / "mask.nii")
+    write_volume(resample_onto(ear.ct, ear.pose, Grid.of(ear.microct), -1000.0), folder / "ct.nii")
+    write_volume(field_of_view_mask(ear.ct, ear.pose, Grid.of(ear.microct)), folder / "mask.nii")
     write_volume(ear.microct, folder / "microct.nii")
     write_volume(ear.labels, folder / "classmap.nii")
     write_transform(ear.pose, folder / "registration/transform.tfm")
