@@ -25,6 +25,8 @@ from catalogue import ROWS, Row
 ROOT = Path(__file__).parents[1]
 PEERS_PYTHON = ROOT / ".venv-peers/bin/python"
 RESULTS, PAGE = ROOT / "benchmarks/results.csv", ROOT / "docs/benchmarks.md"
+# Columns without a number where there is no peer.
+NUMBERS = ("peer_seconds", "ratio", "peer_peak_mb")
 # Threads of the numerical libraries, where a row does not set its own.
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 ONE_THREAD = dict.fromkeys((*THREADS, "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"), "1")
@@ -108,7 +110,7 @@ def write(lines: list[dict]) -> None:
     new = pd.DataFrame(lines)
     new["measured"] = f"{date.today()}, {machine()}"
     if RESULTS.exists():
-        old = pd.read_csv(RESULTS, keep_default_na=False, na_values={"peer_seconds": ""})
+        old = pd.read_csv(RESULTS, keep_default_na=False, na_values=dict.fromkeys(NUMBERS, ""))
         new = pd.concat([old[~old["row"].isin(new["row"])], new])
     order = {row.name: place for place, row in enumerate(ROWS)}
     new = new.sort_values("row", key=lambda names: names.map(order), kind="stable")

@@ -18,7 +18,10 @@ class RegistrationSettings(Section):
         15.0, gt=0, le=30, description="Step of the rotations tried by the search, in degrees."
     )
     search_spacing_mm: float = Field(
-        1.0, gt=0, description="Voxel size of the grid on which rotations are tried, in mm."
+        1.0,
+        gt=0,
+        description="Voxel size of the grid on which rotations are tried, in mm; a grid twice as "
+        "coarse is tried before.",
     )
     candidates: int = Field(
         6, ge=1, description="Poses of the search that are refined before one is chosen (count)."

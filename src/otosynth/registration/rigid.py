@@ -118,8 +118,32 @@ class _Pair:
         return Grid.of(self.coarse)
 
 
+# A pose with its metric, and the trace of how it was found.
+_Refined = tuple[float, sitk.Euler3DTransform, list[dict[str, object]]]
+
+
 def _best_start(pair: _Pair) -> tuple[sitk.Euler3DTransform, list[dict[str, object]]]:
-    """Refine the best poses of the search at the coarse level; the best metric wins.
+    """Search on a grid twice as coarse as the settings', and on theirs if that confirms no pose.
+
+    The coarser takes an eighth of the time, and suffices unless the fields of view are small.
+    """
+    spacing_mm = pair.settings.search_spacing_mm
+    refined, confirmed = _search(pair, 2 * spacing_mm)
+    if not confirmed:
+        found, _ = _search(pair, spacing_mm)
+        refined += found
+    if not refined:
+        raise InputError(
+            "The automatic search found no pose in which the CT covers "
+            f"{100 * pair.settings.min_overlap:.0f} % of the micro-CT (registration.min_overlap). "
+            "Check that both scans show the same ear, or give an initial transform."
+        )
+    _, pose, rows = min(refined, key=_metric_of)
+    return pose, rows
+
+
+def _search(pair: _Pair, spacing_mm: float) -> tuple[list[_Refined], bool]:
+    """Refine the best poses of a search at the coarse level.
 
     The first that ends at the best pose so far confirms it, and the others are not refined.
     """
@@ -127,10 +151,8 @@ def _best_start(pair: _Pair) -> tuple[sitk.Euler3DTransform, list[dict[str, obje
     rotations = rotations_to_try(
         LARGEST_ROTATION_DEGREES[settings.search], settings.search_step_degrees
     )
-    candidates = find_poses(
-        pair.small, pair.ct, rotations, settings.search_spacing_mm, settings.min_overlap
-    )
-    refined: list[tuple[float, sitk.Euler3DTransform, list[dict[str, object]]]] = []
+    candidates = find_poses(pair.small, pair.ct, rotations, spacing_mm, settings.min_overlap)
+    refined: list[_Refined] = []
     for candidate in candidates[: settings.candidates]:
         trace = Trace()
         try:
@@ -143,18 +165,11 @@ def _best_start(pair: _Pair) -> tuple[sitk.Euler3DTransform, list[dict[str, obje
         confirmed = bool(refined) and _same_pose(pair, pose, min(refined, key=_metric_of)[1])
         refined.append((metric, pose, trace.rows))
         if confirmed:
-            break
-    if not refined:
-        raise InputError(
-            "The automatic search found no pose in which the CT covers "
-            f"{100 * settings.min_overlap:.0f} % of the micro-CT (registration.min_overlap). "
-            "Check that both scans show the same ear, or give an initial transform."
-        )
-    _, pose, rows = min(refined, key=_metric_of)
-    return pose, rows
+            return refined, True
+    return refined, False
 
 
-def _metric_of(refined: tuple[float, sitk.Euler3DTransform, list[dict[str, object]]]) -> float:
+def _metric_of(refined: _Refined) -> float:
     return refined[0]
 
 
