@@ -38,7 +38,7 @@ METHOD = {
     "loss_weights": {"adversarial": 0, "weighted_l1": 5, "perception": 0, "dice": 10},
     "epochs": 2,
     "constant_epochs": 1,
-    "steps_per_epoch": 20,
+    "steps_per_epoch": 60,
     "checkpoint_every": 1,
     "learning_rate": 0.01,
 }

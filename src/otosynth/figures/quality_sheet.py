@@ -35,7 +35,7 @@ TITLES = {
     "uncertainty": "uncertainty\n(black: sure)",
 }
 # Characters of a line beside a check's name.
-LINE_CHARACTERS = 104
+LINE_CHARACTERS = 98
 
 
 def draw_quality_sheet(
@@ -139,5 +139,5 @@ def _write_checks(
         if verdict:
             sign, colour = VERDICTS[verdict]
             axes.text(0.0, y, sign, color=colour, fontsize=SMALL_PT, fontweight="bold")
-            axes.text(0.1, y, name, fontsize=SMALL_PT)
-        axes.text(0.22, y, text, fontsize=SMALL_PT, color=GREY if not verdict else None)
+            axes.text(0.11, y, name, fontsize=SMALL_PT)
+        axes.text(0.24, y, text, fontsize=SMALL_PT, color=GREY if not verdict else None)

@@ -1,8 +1,8 @@
 """Does a new CT look like what a model was trained on? Each check says so, with its numbers.
 
-The limits are round numbers. Those of the match come from the phantom: two ears placed on each
-other correlate by 0.81 to 0.90, an ear and another's mirror image by 0.51 to 0.66, and an ear and
-itself by 0.99 (docs/prediction.md has the measurement).
+The limits are round numbers. Those of the match come from the phantom: different ears placed on
+each other correlate by 0.79 to 0.88, an ear and another's mirror image by 0.51 to 0.67, and an ear
+and itself by 0.99 (docs/prediction.md).
 """
 
 from collections.abc import Sequence

@@ -40,8 +40,9 @@ SMALLEST_STEP_MM = 0.02
 CANDIDATES = 3
 ITERATIONS = 60
 MOST_SAMPLES = 300_000
-# A new CT must cover this part of a training ear for the two to be compared.
-LEAST_OVERLAP = 0.4
+# A new CT must cover this part of a training ear for the two to be compared. Of a smaller part even
+# an ear and its mirror image correlate highly.
+LEAST_OVERLAP = 0.6
 AIR_HU = -1000.0
 FLIP = np.diag([-1.0, 1.0, 1.0])
 
@@ -184,25 +185,32 @@ def _place_one(
         method.SetMetricFixedMask(reference.mask)
         method.SetMetricMovingMask(scan.mask)
         try:
-            refined.append(
-                align_rigid(
-                    method,
-                    fixed,
-                    scan.refined,
-                    candidate.pose,
-                    ITERATIONS,
-                    REFINED_MM,
-                    SMALLEST_STEP_MM,
-                )
+            pose, metric = align_rigid(
+                method,
+                fixed,
+                scan.refined,
+                candidate.pose,
+                ITERATIONS,
+                REFINED_MM,
+                SMALLEST_STEP_MM,
             )
         except InputError:
             continue  # this candidate left the CT; another may not
+        if _overlap(scan.ct, reference.mask, pose) >= LEAST_OVERLAP:
+            refined.append((pose, metric))
     if not refined:
         return None
     pose, metric = min(refined, key=lambda one: one[1])
     # ITK's metric is minus the square of the correlation coefficient.
     correlation = float(np.sqrt(max(-metric, 0.0)))
     return Placement(reference.facts, side, mirrored, pose, correlation, _angle(pose, start))
+
+
+def _overlap(ct: sitk.Image, mask: sitk.Image, pose: sitk.Transform) -> float:
+    """Return the part of a training ear's mask that a CT covers, 0 to 1."""
+    covered = sitk.GetArrayViewFromImage(field_of_view_mask(ct, pose, Grid.of(mask)))
+    inside = sitk.GetArrayViewFromImage(mask) > 0
+    return float(np.mean(covered[inside]))
 
 
 def _angle(pose: sitk.Transform, start: np.ndarray) -> float:
