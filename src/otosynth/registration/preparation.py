@@ -78,9 +78,12 @@ def _average(image: sitk.Image, factors: Sequence[int]) -> sitk.Image:
 
 
 def thinned(image: sitk.Image, most_voxels: int) -> sitk.Image:
-    """Every voxel of an image, or every second, third ... along each axis, to be few enough."""
-    step = int(np.ceil((image.GetNumberOfPixels() / most_voxels) ** (1 / 3)))
-    return image[::step, ::step, ::step]
+    """Every voxel of an image, or every second, third ... along x, y or z, to be few enough."""
+    steps = np.array([1, 1, 1])
+    while np.prod(np.ceil(image.GetSize() / steps)) > most_voxels:
+        steps[np.argmin(steps)] += 1
+    x, y, z = steps.tolist()
+    return image[::x, ::y, ::z]
 
 
 def crop_border(image: sitk.Image, width_mm: float) -> sitk.Image:
