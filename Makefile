@@ -16,7 +16,7 @@ report: .venv/ready
 	$(BIN)/snakemake --report $(STUDY_REPORT)
 
 test: .venv/ready
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(CORES) --dist loadgroup
 
 # Installs and starts a real Slurm on this machine: Debian, as root, as in a container.
 test-slurm: .venv/ready
