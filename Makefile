@@ -19,7 +19,7 @@ report: .venv/ready
 
 # Sets up an environment and runs the tests.
 test: .venv/ready
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(CORES) --dist loadgroup
 
 # The tests of the documents, with those that build the site.
 test-docs: .venv/ready .venv-docs/ready

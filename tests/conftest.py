@@ -24,6 +24,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )  # fmt: skip
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep what shares a study, or a file's fixtures, in one process (`--dist loadgroup`)."""
+    workflow = config.rootpath / "tests/workflow"
+    for item in items:
+        together = "workflow" if item.path.is_relative_to(workflow) else item.path.as_posix()
+        item.add_marker(pytest.mark.xdist_group(together))
+
+
 def make_pair(seed: int, edge: int = 40) -> Pair:
     """Nested balls: a blurry CT, a sharp micro-CT, its classes and a border outside the mask."""
     random = np.random.default_rng(seed)

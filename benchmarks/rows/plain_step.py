@@ -1,6 +1,7 @@
 """The plain port of the thesis's step: float32, contiguous, one loss after another.
 
-The networks, losses and data are ours; the loop is what the equations say, term by term, with
+The weights, losses and data are ours; the networks are of torch's own layers, up-sampling and the
+convolution after it each by itself; the loop is what the equations say, term by term, with
 torch's defaults: every loss of G has a forward and a backward pass of its own, whose gradients
 add up; D learns from a real and from a fake pair, each with passes of its own. What a plain loop
 does not do is left out: sharing one forward pass of G, switching off gradients of weights that
@@ -14,10 +15,11 @@ from typing import Any
 
 import step_work
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from otosynth.losses import thesis as terms
 from otosynth.methods.base import Batch
+from otosynth.networks.upsampling import UpsamplingConvolution
 from otosynth.training.arithmetic import Arithmetic
 from otosynth.training.batches import PatchReader
 
@@ -27,7 +29,7 @@ class PlainLoop:
 
     def __init__(self, settings: dict[str, Any], shares: bool) -> None:
         method = step_work.create(settings)
-        networks = method.build_networks(1)
+        networks = {k: of_plain_layers(n) for k, n in method.build_networks(1).items()}
         self.g, self.d = networks["generator"], networks["discriminator"]
         s = method.settings
         self.optimisers = [
@@ -70,6 +72,18 @@ class PlainLoop:
             real, fake = (self.d.features(torch.cat([y, y], dim=1)) for y in (microct, synthetic))
             return terms.perception_loss(real, fake)
         return terms.dice_loss(torch.softmax(logits[:, 1:], dim=1), classes)
+
+
+def of_plain_layers(network: nn.Module) -> nn.Module:
+    """Put torch's up-sampling and convolution, with the same weights, in place of our layer."""
+    for name, layer in network.named_children():
+        if isinstance(layer, UpsamplingConvolution):
+            convolution = nn.Conv3d(layer.in_channels, layer.out_channels, 3, padding=1)
+            convolution.load_state_dict(layer.state_dict())
+            setattr(network, name, nn.Sequential(nn.Upsample(scale_factor=2), convolution))
+        else:
+            of_plain_layers(layer)
+    return network
 
 
 def random_batch(size: int) -> Batch:

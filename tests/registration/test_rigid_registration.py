@@ -77,7 +77,7 @@ def test_a_turn_of_40_degrees_is_found_without_initial_transform(microct):
     assert found.transform.GetParameters() == again.transform.GetParameters()
     assert found.transform.GetCenter() == again.transform.GetCenter()
     assert list(found.trace.columns) == ["stage", "level", "iteration", "metric"]
-    assert list(found.trace["stage"].unique()) == ["coarse", "fine", "expected CT"]
+    assert list(found.trace["stage"].unique()) == ["coarse", "expected CT"]
     assert found.trace.equals(again.trace)
 
 
@@ -102,7 +102,7 @@ def test_a_rough_initial_transform_is_improved(microct):
 
 def test_a_large_ct_is_sampled_with_the_given_seed(microct):
     truth = pose_of(microct, (0.0, 0.0, 1.0), 5, (-59.5, 40.3, 79.6))
-    ct, sampled = ct_of(microct, truth), RegistrationSettings(max_samples=5000)
+    ct, sampled = ct_of(microct, truth), RegistrationSettings(max_samples=1000)
 
     first, again, other = (
         register_rigid(Volume.of(microct), ct, sampled, truth, seed).transform for seed in (3, 3, 4)

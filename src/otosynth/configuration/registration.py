@@ -39,9 +39,10 @@ class RegistrationSettings(Section):
         60, ge=1, description="Most iterations of the optimiser in one stage (count)."
     )
     max_samples: int = Field(
-        60_000,
+        40_000,
         ge=1000,
-        description="CT voxels used by the metric (count); of a larger CT a random part is drawn.",
+        description="CT voxels used by the metric (count); of more, a random part at the first "
+        "level and every second, third ... along each axis at the last.",
     )
     min_overlap: float = Field(
         0.3,

@@ -26,8 +26,10 @@ KNOT_QUANTILES = (0.001, 0.25, 0.5, 0.75, 0.9, 0.97, 0.995, 0.9995)
 AVERAGED_IN_VOXELS = 0.8
 FINE_IN_VOXELS = 0.4
 
-# Point spreads tried, in CT voxels. Clinical CTs are sampled at 0.5 to 1 times their resolution.
-RESOLUTIONS_IN_VOXELS = (1.0, 1.25, 1.5, 1.75, 2.0)
+# Point spreads tried, and the one assumed before, in CT voxels. Clinical CTs are sampled at 0.5 to
+# 1 times their resolution.
+RESOLUTIONS_IN_VOXELS = (1.0, 1.5, 2.0)
+ASSUMED_RESOLUTION_IN_VOXELS = 1.5
 
 
 @dataclass(frozen=True)
@@ -92,15 +94,39 @@ def fit_appearance(
         The expected CT in HU, on the grid of ``tissue.fine``.
     """
     if resolution_mm is None:
-        # Every second voxel decides as well among a few point spreads, in an eighth of the time.
-        tried = [voxels * voxel_size_mm(ct) for voxels in RESOLUTIONS_IN_VOXELS]
-        fits = [_fit_curve(tissue, ct[::2, ::2, ::2], pose, fwhm_mm) for fwhm_mm in tried]
-        resolution_mm = _finest_fit(fits)
+        assumed_mm = ASSUMED_RESOLUTION_IN_VOXELS * voxel_size_mm(ct)
+        resolution_mm = _resolution_mm(tissue, ct, pose, _fit_curve(tissue, ct, pose, assumed_mm))
     best = _fit_curve(tissue, ct, pose, resolution_mm)
     hu = np.interp(sitk.GetArrayViewFromImage(tissue.fine), best.grey_values, best.hu)
     sharp = sitk.GetImageFromArray(hu.astype(np.float32))
     sharp.CopyInformation(tissue.fine)
-    return best, smooth(sharp, _kernel_mm(best.resolution_mm, sharp, tissue.microct_mm))
+    return best, _blurred(sharp, best.resolution_mm, tissue.microct_mm)
+
+
+def _blurred(sharp: sitk.Image, fwhm_mm: float, microct_mm: float) -> sitk.Image:
+    return smooth(sharp, _kernel_mm(fwhm_mm, sharp, microct_mm))
+
+
+def _resolution_mm(
+    tissue: TissueMaps, ct: sitk.Image, pose: sitk.Transform, curve: Appearance
+) -> float:
+    """Point spread by which the micro-CT in HU explains the CT best, mm."""
+    sharp = sum(image * float(hu) for image, hu in zip(tissue.maps, curve.hu, strict=True))
+    tried = [voxels * voxel_size_mm(ct) for voxels in RESOLUTIONS_IN_VOXELS]
+    blurred = (_blurred(sharp, fwhm_mm, tissue.microct_mm) for fwhm_mm in tried)
+    # Every second voxel decides as well among a few point spreads.
+    return _least(tried, [_unexplained(ct[::2, ::2, ::2], image, pose) for image in blurred])
+
+
+def _unexplained(ct: sitk.Image, expected: sitk.Image, pose: sitk.Transform) -> float:
+    """Variance of a CT that no straight line of the expected CT explains, HU^2."""
+    seen = sitk.GetArrayFromImage(sitk.Resample(expected, ct, pose, sitk.sitkLinear, np.nan))
+    inside = np.isfinite(seen)
+    values = np.stack([seen[inside], sitk.GetArrayViewFromImage(ct)[inside]]).astype(np.float64)
+    # By einsum, as in `_fit_curve`.
+    values -= values.mean(axis=1, keepdims=True)
+    (of_seen, of_both), (_, of_ct) = np.einsum("in,jn->ij", values, values) / values.shape[1]
+    return float(of_ct - of_both**2 / of_seen)
 
 
 def _fit_curve(
@@ -124,20 +150,18 @@ def _fit_curve(
     return Appearance(tissue.knots, hu, fwhm_mm, float(np.std(residual)))
 
 
-def _finest_fit(fits: list[Appearance]) -> float:
-    """Point spread with the least squared residual: a parabola's, through the best and its two.
+def _least(places: list[float], values: list[float]) -> float:
+    """Where values are least: at a parabola's vertex, through the least one and its neighbours.
 
-    ``fits`` are of rising and evenly spaced point spreads; the best at an end is taken as it is.
+    ``places`` rise evenly; the least value at an end is taken as it is.
     """
-    squares = [fit.residual_hu**2 for fit in fits]
-    best = int(np.argmin(squares))
-    if best in (0, len(fits) - 1):
-        return fits[best].resolution_mm
-    before, least, after = squares[best - 1 : best + 2]
+    best = int(np.argmin(values))
+    if best in (0, len(values) - 1):
+        return places[best]
+    before, least, after = values[best - 1 : best + 2]
     curvature = before - 2 * least + after
-    step_mm = fits[best].resolution_mm - fits[best - 1].resolution_mm
     shift = (before - after) / (2 * curvature) if curvature > 0 else 0.0
-    return fits[best].resolution_mm + shift * step_mm
+    return places[best] + shift * (places[best] - places[best - 1])
 
 
 def _kernel_mm(fwhm_mm: float, image: sitk.Image, microct_mm: float) -> float:

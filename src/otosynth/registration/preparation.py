@@ -77,6 +77,15 @@ def _average(image: sitk.Image, factors: Sequence[int]) -> sitk.Image:
     return sitk.BinShrink(sitk.Cast(image, sitk.sitkFloat32), factors)
 
 
+def thinned(image: sitk.Image, most_voxels: int) -> sitk.Image:
+    """Every voxel of an image, or every second, third ... along x, y or z, to be few enough."""
+    steps = np.array([1, 1, 1])
+    while np.prod(np.ceil(image.GetSize() / steps)) > most_voxels:
+        steps[np.argmin(steps)] += 1
+    x, y, z = steps.tolist()
+    return image[::x, ::y, ::z]
+
+
 def crop_border(image: sitk.Image, width_mm: float) -> sitk.Image:
     """Take a border off every side of an image."""
     voxels = [int(np.ceil(width_mm / spacing)) for spacing in image.GetSpacing()]

@@ -10,6 +10,7 @@ from otosynth.errors import InputError
 from otosynth.registration.alignment import Trace, align_rigid, repeatable_method
 from otosynth.registration.expected_ct import AVERAGED_IN_VOXELS, fit_appearance, tissue_maps
 from otosynth.registration.geometry import centre_of, corners_of, inverse_of, voxel_size_mm
+from otosynth.registration.least_squares import align_least_squares
 from otosynth.registration.overlap import check_overlap, field_of_view_mask, overlap_fraction
 from otosynth.registration.preparation import (
     clip_to_quantiles,
@@ -18,21 +19,21 @@ from otosynth.registration.preparation import (
     resample_to_spacing,
     shrink_volume,
     smooth,
+    thinned,
 )
 from otosynth.registration.search import LARGEST_ROTATION_DEGREES, find_poses, rotations_to_try
 from otosynth.registration.target_error import target_registration_error
 from otosynth.volumes.grids import Grid
 from otosynth.volumes.volume import Volume
 
-# Point spread assumed until it is measured, in CT voxels; and the coarse level's voxel size.
-ASSUMED_RESOLUTION_IN_VOXELS = 1.5
+# Voxel size of the coarse level, in CT voxels.
 COARSE_LEVEL_IN_VOXELS = 2.0
-# CT voxels that suffice to tell candidates apart and to bring a pose near; the last level uses
-# as many as the settings allow.
-SAMPLES = {"coarse": 8000, "fine": 20_000}
+# CT voxels that suffice to tell candidates apart; the last level uses as many as the settings
+# allow.
+SAMPLES = {"coarse": 8000}
 # First and smallest step of each level, in CT voxels: how far it may start from its optimum, and
 # how near it is to come.
-STEPS_IN_VOXELS = {"coarse": (2.0, 0.05), "fine": (0.5, 0.02), "expected CT": (0.3, 0.001)}
+STEPS_IN_VOXELS = {"coarse": (2.0, 0.05), "expected CT": (0.02, 0.002)}
 # Two candidates that end this near to each other (CT voxels) have found the same pose.
 SAME_POSE_IN_VOXELS = 0.25
 
@@ -64,8 +65,8 @@ def register_rigid(
     """Find the rigid pose of a micro-CT in a CT by mutual information (method.md section 3).
 
     The CT's voxels are compared with the micro-CT blurred to the CT's point spread, so that the
-    noisy, coarse scan is never interpolated: first at half the CT's resolution, then at its full
-    resolution, last with the CT to be expected from the micro-CT (`expected_ct`).
+    noisy, coarse scan is never interpolated: first at half the CT's resolution, then with the CT to
+    be expected from the micro-CT (`expected_ct`), near whose optimum least squares lead.
 
     Parameters
     ----------
@@ -95,7 +96,6 @@ def register_rigid(
         pose, _ = _coarse_level(pair, initial, trace)
         rows = trace.rows
     trace = Trace(rows)
-    pose = _fine_level(pair, pose, trace)
     pose = _expected_ct_level(pair, pose, trace)
     check_overlap(field_of_view_mask(ct, pose, pair.grid), "after registration", settings)
     columns = ["stage", "level", "iteration", "metric"]
@@ -190,13 +190,6 @@ def _coarse_level(
     return _align(pair, fixed, pair.coarse, pose, trace, "coarse", 1)
 
 
-def _fine_level(pair: _Pair, pose: sitk.Euler3DTransform, trace: Trace) -> sitk.Euler3DTransform:
-    resolution_mm = pair.settings.ct_resolution_mm or ASSUMED_RESOLUTION_IN_VOXELS * pair.voxel_mm
-    fixed = clip_to_quantiles(crop_around(pair.ct, pair.small, pose, pair.voxel_mm))
-    moving = smooth(pair.small, resolution_mm)
-    return _align(pair, fixed, moving, pose, trace, "fine", 2)[0]
-
-
 def _expected_ct_level(
     pair: _Pair, pose: sitk.Euler3DTransform, trace: Trace
 ) -> sitk.Euler3DTransform:
@@ -205,8 +198,14 @@ def _expected_ct_level(
     back = inverse_of(pose, centre_of(cropped))
     appearance, expected = fit_appearance(tissue, cropped, back, pair.settings.ct_resolution_mm)
     # The micro-CT's border lacks what lies beyond it, which the CT's blur mixes in.
+    fixed = clip_to_quantiles(cropped)
     moving = crop_border(clip_to_quantiles(expected), appearance.resolution_mm / 2)
-    return _align(pair, clip_to_quantiles(cropped), moving, pose, trace, "expected CT", 3)[0]
+    nearer = align_least_squares(fixed, moving, back)
+    pose = inverse_of(nearer, pair.microct.grid.centre_mm)
+    # Whole rows of voxels: ITK's random points lie between voxels, where the noisy CT would have to
+    # be interpolated.
+    fewer = thinned(fixed, pair.settings.max_samples)
+    return _align(pair, fewer, moving, pose, trace, "expected CT", 2)[0]
 
 
 def _align(
