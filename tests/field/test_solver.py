@@ -167,7 +167,7 @@ def test_a_contact_without_current_has_no_potential(ear):
 
 def test_the_cycle_is_symmetric_and_positive(ear):
     vectors = np.random.default_rng(2).normal(size=(np.count_nonzero(ear.cells), 6))
-    products = vectors.T @ ear.multigrid.cycle(vectors)
+    products = vectors.T @ ear.multigrid.cycle(vectors.astype(np.float32)).astype(float)
     np.testing.assert_allclose(products, products.T, rtol=1e-4, atol=1e-6 * products.max())
     assert (np.linalg.eigvalsh(products) > 0).all()
 

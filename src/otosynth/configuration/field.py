@@ -1,5 +1,7 @@
 """The electric field of a cochlear implant that a class map predicts (docs/field.md)."""
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from otosynth.configuration.base import Section
@@ -38,8 +40,8 @@ class FieldSettings(Section):
     spacing_mm: float = Field(
         0.24,
         gt=0,
-        description="Voxel edge of the field's grid, mm: class maps are down-sampled by the whole "
-        "number that comes nearest.",
+        description="Voxel edge of the field's grid, mm: as many voxels of the class map as come "
+        "nearest make one, which conducts as their mixture.",
     )
     boundary_mm: float = Field(
         10.0,
@@ -53,6 +55,12 @@ class FieldSettings(Section):
     )
     contact_pitch_mm: float = Field(
         1.4, gt=0, description="Distance between neighbouring contacts, mm."
+    )
+    misplaced_contacts: Literal["refuse", "leave_out"] = Field(
+        "refuse",
+        description="What becomes of an ear with contacts in bone or air by the micro-CT's class "
+        "map: `refuse` it with a list of them, or `leave_out` these contacts, for all methods, "
+        "with a message.",
     )
     site_pitch_mm: float = Field(
         0.25, gt=0, description="Distance between neighbouring neural sites, mm."

@@ -40,17 +40,18 @@ class FieldView:
 
     @classmethod
     def of(cls, model: EarModel) -> "FieldView":
-        """Return the view of the middle contact, across the axis that shows most borders."""
-        contact = len(model.contacts) // 2
+        """Return the view of the middle fed contact, across the axis that shows most borders."""
+        fed = np.flatnonzero(model.fed)
+        contact = int(fed[len(fed) // 2])
         spacing_mm = spacing_zyx(model.classmap)
         z, y, x = (int(k) for k in model.contacts[contact] / spacing_mm)
         axis = telling_axis(array_of(model.classmap), (z, y, x))
         plane = Plane.across(axis, (z, y, x)[axis], spacing_mm)
-        return cls(model, contact, plane, model.potential_of(model.contacts[contact]))
+        return cls(model, contact, plane, model.potential_of(contact))
 
     def error_percent(self, predicted: EarModel) -> npt.NDArray[np.float64]:
         """Return the error of a predicted potential in the plane; NaN in the air of either map."""
-        found = predicted.potential_of(predicted.contacts[self.contact])
+        found = predicted.potential_of(self.contact)
         return 100 * self._cut(found / self.potential - 1)
 
     def shown(self, errors: Mapping[str, npt.NDArray[np.float64]]) -> FieldSlice:
@@ -70,7 +71,7 @@ class FieldView:
         """Percent of the peak potential along the nerve for 1 % of each cell's conductivity."""
         along = self.model.read(self.potential)
         peak = int(np.nanargmax(along))
-        by_site = self.model.potential_of(self.model.sites[peak])
+        by_site = self.model.potential_of_point(self.model.sites[peak])
         return sensitivity(self.model.solver, self.potential, by_site) / along[peak]
 
     def _contacts_mm(self) -> npt.NDArray[np.float64]:

@@ -9,7 +9,7 @@ from scipy import ndimage, sparse
 from otosynth.errors import InputError
 from otosynth.field.finite_volumes import Volume, system_matrix
 from otosynth.field.grid import FieldGrid
-from otosynth.field.multigrid import Multigrid, conjugate_gradients
+from otosynth.field.multigrid import Multigrid
 
 TOLERANCE = 1e-8
 MOST_ITERATIONS = 500
@@ -79,9 +79,7 @@ class FieldSolver:
             If the iteration does not reach its tolerance.
         """
         columns = np.ascontiguousarray(currents.reshape(len(currents), -1))
-        potentials, iterations = conjugate_gradients(
-            self.multigrid, self.matrix, columns, TOLERANCE, MOST_ITERATIONS
-        )
+        potentials, iterations = self.multigrid.solve(columns, TOLERANCE, MOST_ITERATIONS)
         if iterations == MOST_ITERATIONS:
             raise InputError(
                 f"The potential did not converge in {MOST_ITERATIONS} iterations; the map's "
