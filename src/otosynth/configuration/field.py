@@ -11,9 +11,9 @@ class Conductivities(Section):
     """Conductivity of each tissue, S/m; air insulates. docs/field.md names the sources."""
 
     soft: float = Field(0.33, gt=0, description="Conductivity of soft tissue, S/m.")
-    bone: float = Field(0.0156, gt=0, description="Conductivity of bone, S/m.")
+    bone: float = Field(0.01, gt=0, description="Conductivity of bone, S/m.")
     fluid: float | None = Field(
-        1.43,
+        1.654,
         gt=0,
         description="Conductivity (S/m) of soft voxels that are labelled as fluid of the inner "
         "ear, as the phantom's are; null: that of soft tissue.",
@@ -25,7 +25,7 @@ class Conductivities(Section):
         "phantom's are; null: that of soft tissue.",
     )
     surroundings: float = Field(
-        0.2, gt=0, description="Conductivity of the head outside the class map, S/m."
+        0.33, gt=0, description="Conductivity of the head outside the class map, S/m."
     )
 
 
@@ -38,7 +38,7 @@ class FieldSettings(Section):
         "without electrodes are left out anyway.",
     )
     spacing_mm: float = Field(
-        0.24,
+        0.36,
         gt=0,
         description="Voxel edge of the field's grid, mm: as many voxels of the class map as come "
         "nearest make one, which conducts as their mixture.",

@@ -64,7 +64,7 @@ def conductivity_of(
     factor
         Edge of a block in voxels. A block of several tissues conducts as their mixture
         (``MIXING``), so narrow ducts and thin walls count on a coarse grid too; what is left at
-        the far borders is dropped, as :func:`otosynth.volumes.grids.downsample_labels` does.
+        the far borders is dropped.
     """
     if factor == 1:
         return _of_voxels(classmap, conductivities, labels)

@@ -27,7 +27,7 @@ from otosynth.field.points import cells_of, grid_points_mm, interpolation
 from otosynth.field.solver import FieldSolver
 from otosynth.phantom.structures import Structure
 from otosynth.volumes.arrays import array_of, spacing_zyx
-from otosynth.volumes.grids import downsample_labels, image_like, onto_grid
+from otosynth.volumes.grids import image_like, onto_grid
 
 logger = logging.getLogger("otosynth")
 
@@ -52,8 +52,10 @@ class EarModel:
 
     Attributes
     ----------
-    classmap
-        The map on the field's voxels.
+    classes
+        The map, cut to whole voxels of the field (z, y, x), each of which holds ``factor`` cubed.
+    factor
+        Voxels of the map along an edge of one of the field.
     solver
         Of the potential, on the grid round them.
     contacts, sites
@@ -62,7 +64,8 @@ class EarModel:
         Whether each contact (n,) feeds a current; the others have no potential anywhere.
     """
 
-    classmap: sitk.Image
+    classes: npt.NDArray[np.uint8]
+    factor: int
     solver: FieldSolver
     contacts: npt.NDArray[np.float64]
     sites: npt.NDArray[np.float64]
@@ -160,13 +163,13 @@ def ear_model(
     classes = array_of(classmap)
     check_classes(classes, name, complete=is_truth)
     factor = max(1, round(settings.spacing_mm / min(classmap.GetSpacing())))
-    voxels = downsample_labels(classmap, factor)
     finer = None if labels is None else array_of(labels)
     conductivity = conductivity_of(classes, settings.conductivity, finer, factor)
-    grid = grid_round(conductivity.shape, spacing_zyx(voxels), settings.boundary_mm)
+    spacing_mm = np.array(spacing_zyx(classmap))
+    grid = grid_round(conductivity.shape, spacing_mm * factor, settings.boundary_mm)
     solver = FieldSolver(grid.embed(conductivity, settings.conductivity.surroundings), grid)
-    contacts, sites = (grid_points_mm(points_of(electrodes, k), voxels) for k in (CONTACT, SITE))
-    misplaced = misplaced_contacts(classes, contacts / spacing_zyx(classmap))
+    contacts, sites = (grid_points_mm(points_of(electrodes, k), classmap) for k in (CONTACT, SITE))
+    misplaced = misplaced_contacts(classes, contacts / spacing_mm)
     misplaced = _with_floating(misplaced, solver, contacts)
     islands = int(np.count_nonzero(solver.islands))
     if islands:
@@ -179,7 +182,8 @@ def ear_model(
     for number, where in misplaced.items():
         logger.warning("%s: contact %d lies %s", name, number, where)
     fed = ~np.isin(np.arange(len(contacts)) + 1, unfed)
-    return EarModel(voxels, solver, contacts, sites, fed)
+    covered = tuple(slice(0, length * factor) for length in conductivity.shape)
+    return EarModel(classes[covered], factor, solver, contacts, sites, fed)
 
 
 def _with_floating(

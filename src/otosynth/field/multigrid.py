@@ -193,21 +193,23 @@ def _grids(matrix: sparse.csr_array) -> list:
 def _level(grid, scales: list[npt.NDArray[np.float64]]) -> Level:
     """Scale a grid; the first scale is its own, the second the next coarser grid's."""
     fine, coarse = scales[:2]
-    matrix = _scaled(grid.A, fine, fine)
+    matrix = sparse.csr_array(grid.A)
     # Gershgorin: a bound that needs no iteration, and close for matrices of conductances. It is
-    # that of the rows scaled by their diagonals, which has the same eigenvalues.
-    own = sparse.csr_array(grid.A)
-    sums = np.add.reduceat(np.abs(own.data), own.indptr[:-1])
-    largest = float((sums / own.diagonal()).max())
-    return Level(matrix, _scaled(grid.P, 1 / fine, coarse), largest)
+    # of the rows over their diagonals, which have the eigenvalues of the scaled matrix.
+    sums = np.add.reduceat(np.abs(matrix.data), matrix.indptr[:-1])
+    largest = float((sums * fine**2).max())
+    return Level(_scaled(matrix, fine, fine), _scaled(grid.P, 1 / fine, coarse), largest)
 
 
 def _scaled(
-    matrix: sparse.csr_matrix, rows: npt.NDArray[np.float64], columns: npt.NDArray[np.float64]
+    matrix: sparse.sparray, rows: npt.NDArray[np.float64], columns: npt.NDArray[np.float64]
 ) -> sparse.csr_array:
-    """Multiply a matrix's rows and columns, and make it single."""
-    rows, columns = (sparse.diags_array(values) for values in (rows, columns))
-    return sparse.csr_array(rows @ sparse.csr_array(matrix) @ columns, dtype=np.float32)
+    """Multiply a matrix's rows and columns, and make it single; indices are shared."""
+    own = sparse.csr_array(matrix)
+    values = own.data * columns[own.indices]
+    values *= np.repeat(rows, np.diff(own.indptr))
+    arrays = values.astype(np.float32), own.indices, own.indptr
+    return sparse.csr_array(arrays, shape=own.shape)
 
 
 def _quotient(
