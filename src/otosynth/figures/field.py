@@ -34,7 +34,7 @@ from otosynth.tissues import BONE, CLASSES
 
 ROW_IN, SCATTER_IN = 0.36, 1.9
 # What a slice's title, colour bar and its numbers take.
-BAR_IN = 0.75
+BAR_IN = 0.85
 # What Figure 11 shows of every contact: a metric, its title and the factor to the title's unit.
 SHOWN = (
     ("field_error", "error of the potential (%)", 100.0),
