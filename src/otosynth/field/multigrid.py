@@ -9,6 +9,7 @@ scale.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -96,7 +97,7 @@ class Multigrid:
         grids = _grids(matrix)
         scales = [1 / np.sqrt(grid.A.diagonal()) for grid in grids]
         self.scale = scales[0][:, None]
-        self.levels = []
+        self.levels: list[Level] = []
         while len(grids) > 1:
             # A grid that has been converted is let go, since hierarchies are large.
             self.levels.append(_level(grids.pop(0), scales[len(self.levels) :]))
@@ -175,7 +176,7 @@ class Multigrid:
         return _scaled(self.matrix, self.scale[:, 0], self.scale[:, 0])
 
 
-def _grids(matrix: sparse.csr_array) -> list:
+def _grids(matrix: sparse.csr_array) -> list[Any]:
     """Return PyAMG's grids, each with its matrix A and, but for the coarsest, a prolongation P."""
     # PyAMG estimates spectral radii from a start that it draws from numpy's global generator.
     state = np.random.get_state()  # noqa: NPY002
@@ -192,7 +193,7 @@ def _grids(matrix: sparse.csr_array) -> list:
     return list(hierarchy.levels)
 
 
-def _level(grid, scales: list[npt.NDArray[np.float64]]) -> Level:
+def _level(grid: Any, scales: list[npt.NDArray[np.float64]]) -> Level:
     """Scale a grid; the first scale is its own, the second the next coarser grid's."""
     fine, coarse = scales[:2]
     matrix = sparse.csr_array(grid.A)

@@ -12,6 +12,7 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.colors import BoundaryNorm, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 from scipy.stats import spearmanr
 
@@ -68,7 +69,7 @@ def draw_field_scores(scores: pd.DataFrame, titles: Mapping[str, str], label: st
     figure = new_figure(
         "Potential along the auditory nerve, against the micro-CT's class map",
         label,
-        f"{ears} ears; boxes: quartiles over contacts of all ears; dots: medians of single ears",
+        f"{ears} ears; boxes and numbers: quartiles and median over contacts of all ears; dots: medians of ears",
         len(methods) * ROW_IN + SCATTER_IN + 0.95,
     )
     heights = [len(methods) * ROW_IN + 0.4, SCATTER_IN]
@@ -212,7 +213,9 @@ def draw_field(field: FieldSlice, plane: Plane, specimen: str, contact: int, lab
         rows * (WIDTH_IN / columns + BAR_IN),
     )
     panels = figure.subplots(rows, columns, squeeze=False)
-    figure.get_layout_engine().set(hspace=0.08)
+    layout = figure.get_layout_engine()
+    if isinstance(layout, ConstrainedLayoutEngine):
+        layout.set(hspace=0.08)
     truth, methods = panels[0], panels[1:].ravel()
     fine = _finer_plane(field, plane)
     show_classes(truth[0], field.classes, np.ones_like(field.classes), fine)
