@@ -48,7 +48,8 @@ def prepare(folder: Path, settings: dict) -> Work:
     """Make the map and assemble its matrix."""
     edge = settings["edge"]
     grid = grid_round((edge,) * 3, (VOXEL_MM,) * 3, BOUNDARY_MM)
-    solver = FieldSolver(grid.embed(make_conductivity(edge), SURROUNDINGS), grid)
+    conductivity = grid.embed(make_conductivity(edge), SURROUNDINGS)
+    solver = FieldSolver(conductivity, grid, settings.get("threads", 1))
     points = contact_points_mm(grid, edge, settings["contacts"])
     currents = interpolation(points, grid, solver.cells)
     _ = solver.matrix

@@ -7,7 +7,7 @@ import SimpleITK as sitk
 from otosynth.configuration.field import Conductivities, FieldSettings
 from otosynth.configuration.phantom import PhantomSettings
 from otosynth.errors import InputError
-from otosynth.field.conductivity import FLUID, NERVE, check_classes, conductivity_of
+from otosynth.field.conductivity import FLUID, MIXING, NERVE, check_classes, conductivity_of
 from otosynth.field.electrodes import CONTACT, SITE, place_electrodes
 from otosynth.field.model import ear_model, finer_labels, inside_of_truth
 from otosynth.field.phantom_lines import phantom_lines
@@ -140,11 +140,15 @@ def test_blocks_of_several_tissues_conduct_as_their_mixture():
     coarse = conductivity_of(classes, conductivities, factor=2)
     assert coarse.shape == (2, 2, 2)
     assert coarse[0, 0].tolist() == pytest.approx([0.0, 0.027])
-    # Half of each: the mean of the cube roots 0.8 and 0.3, cubed.
-    assert coarse[1, 1, 0] == pytest.approx(0.55**3)
+    assert coarse[1, 1, 0] == pytest.approx(half_of_each(0.512, 0.027))
+    assert 2 / (1 / 0.512 + 1 / 0.027) < coarse[1, 1, 0] < (0.512 + 0.027) / 2
     labels = np.full(classes.shape, FLUID, np.uint8)
     wet = conductivity_of(classes, conductivities.model_copy(update={"fluid": 1.0}), labels, 2)
-    assert wet[1, 1].tolist() == pytest.approx([0.65**3, 1.0])
+    assert wet[1, 1].tolist() == pytest.approx([half_of_each(1.0, 0.027), 1.0])
+
+
+def half_of_each(first: float, second: float) -> float:
+    return ((first**MIXING + second**MIXING) / 2) ** (1 / MIXING)
 
 
 def test_a_contact_in_a_duct_narrower_than_a_coarse_voxel_is_not_refused(classmap, electrodes):

@@ -157,6 +157,8 @@ def test_contacts_solved_together_are_as_by_a_direct_solver(ear):
     direct = sparse.linalg.splu(sparse.csc_array(ear.matrix)).solve(currents)
     np.testing.assert_allclose(together, direct, rtol=1e-5, atol=1e-6 * direct.max())
     np.testing.assert_allclose(ear.solve(currents[:, 2]), direct[:, 2], rtol=1e-5, atol=1e-6)
+    in_threads = FieldSolver(ear.conductivity, ear.grid, threads=2).solve(currents)
+    np.testing.assert_allclose(in_threads, together, rtol=1e-6, atol=1e-9 * direct.max())
 
 
 def test_a_contact_without_current_has_no_potential(ear):

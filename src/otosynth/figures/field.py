@@ -69,7 +69,7 @@ def draw_field_scores(scores: pd.DataFrame, titles: Mapping[str, str], label: st
     figure = new_figure(
         "Potential along the auditory nerve, against the micro-CT's class map",
         label,
-        f"{ears} ears; boxes and numbers: quartiles and median over contacts of all ears; dots: medians of ears",
+        f"{ears} ears; boxes: quartiles over all contacts; numbers: medians; dots: single ears",
         len(methods) * ROW_IN + SCATTER_IN + 0.95,
     )
     heights = [len(methods) * ROW_IN + 0.4, SCATTER_IN]
