@@ -94,9 +94,10 @@ class Multigrid:
 
     def __init__(self, matrix: sparse.csr_array) -> None:
         self.matrix = matrix
-        grids = _grids(matrix)
+        scale = 1 / np.sqrt(matrix.diagonal())
+        self.scale = scale[:, None]
+        grids = _grids(_scaled(matrix, scale, scale), 1 / scale)
         scales = [1 / np.sqrt(grid.A.diagonal()) for grid in grids]
-        self.scale = scales[0][:, None]
         self.levels: list[Level] = []
         while len(grids) > 1:
             # A grid that has been converted is let go, since hierarchies are large.
@@ -176,14 +177,23 @@ class Multigrid:
         return _scaled(self.matrix, self.scale[:, 0], self.scale[:, 0])
 
 
-def _grids(matrix: sparse.csr_array) -> list[Any]:
-    """Return PyAMG's grids, each with its matrix A and, but for the coarsest, a prolongation P."""
+def _grids(matrix: sparse.csr_array, smooth: npt.NDArray[np.float64]) -> list[Any]:
+    """Return PyAMG's grids, each with its matrix A and, but for the coarsest, a prolongation P.
+
+    Parameters
+    ----------
+    matrix
+        In single precision, since the hierarchy takes most of the memory.
+    smooth
+        What the smoother leaves (unknowns,): a potential that is the same everywhere.
+    """
     # PyAMG estimates spectral radii from a start that it draws from numpy's global generator.
     state = np.random.get_state()  # noqa: NPY002
     np.random.seed(0)  # noqa: NPY002
     try:
         hierarchy = pyamg.smoothed_aggregation_solver(
             sparse.csr_matrix(matrix),
+            B=smooth.astype(np.float32)[:, None],
             strength=STRONG,
             improve_candidates=None,
             max_coarse=COARSEST,
@@ -209,10 +219,11 @@ def _scaled(
 ) -> sparse.csr_array:
     """Multiply a matrix's rows and columns, and make it single; indices are shared."""
     own = sparse.csr_array(matrix)
-    values = own.data * columns[own.indices]
-    values *= np.repeat(rows, np.diff(own.indptr))
-    arrays = values.astype(np.float32), own.indices, own.indptr
-    return sparse.csr_array(arrays, shape=own.shape)
+    # Step by step, since each of these arrays is as large as the matrix.
+    values = own.data.astype(np.float32)
+    values *= columns.astype(np.float32)[own.indices]
+    values *= np.repeat(rows.astype(np.float32), np.diff(own.indptr))
+    return sparse.csr_array((values, own.indices, own.indptr), shape=own.shape)
 
 
 def _quotient(
