@@ -370,7 +370,7 @@ TRUTH = "microct"
 FIELD_EARS = with_electrodes()
 FIELD_SHOWN = SHOWN if SHOWN in FIELD_EARS else (FIELD_EARS or [SHOWN])[0]
 # Keys of the electric field that say how it is solved; the others say where electrodes lie.
-SOLVING_KEYS = {"spacing_mm", "boundary_mm", "conductivity"}
+SOLVING_KEYS = {"spacing_mm", "boundary_mm", "misplaced_contacts", "conductivity"}
 REFERENCE = STUDY.statistics.reference or next(iter(TITLES))
 # Methods whose training Figure 5 shows.
 MONITORED = {name: method for name, method in TRAINED.items() if method.tested}

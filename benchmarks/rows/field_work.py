@@ -16,7 +16,7 @@ from otosynth.field.points import interpolation
 from otosynth.field.solver import FieldSolver
 
 VOXEL_MM, BOUNDARY_MM = 0.12, 10.0
-SURROUNDINGS = 0.2
+SURROUNDINGS = 0.33
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ def make_conductivity(edge: int) -> np.ndarray:
     """Return S/m of three tissues in blobs (z, y, x); the middle, where contacts lie, is fluid."""
     random = np.random.default_rng(1)
     field = ndimage.gaussian_filter(random.normal(size=(edge,) * 3), 4, mode="wrap")
-    conductivity = np.array([0.0, 0.0156, 1.43])[np.digitize(field / field.std(), [-1.2, 0.7])]
+    conductivity = np.array([0.0, 0.01, 1.654])[np.digitize(field / field.std(), [-1.2, 0.7])]
     middle = edge // 2
-    conductivity[middle - 2 : middle + 3, middle - 2 : middle + 3] = 1.43
+    conductivity[middle - 2 : middle + 3, middle - 2 : middle + 3] = 1.654
     return conductivity
 
 
@@ -48,7 +48,8 @@ def prepare(folder: Path, settings: dict) -> Work:
     """Make the map and assemble its matrix."""
     edge = settings["edge"]
     grid = grid_round((edge,) * 3, (VOXEL_MM,) * 3, BOUNDARY_MM)
-    solver = FieldSolver(grid.embed(make_conductivity(edge), SURROUNDINGS), grid)
+    conductivity = grid.embed(make_conductivity(edge), SURROUNDINGS)
+    solver = FieldSolver(conductivity, grid, settings.get("threads", 1))
     points = contact_points_mm(grid, edge, settings["contacts"])
     currents = interpolation(points, grid, solver.cells)
     _ = solver.matrix

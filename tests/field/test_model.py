@@ -7,7 +7,7 @@ import SimpleITK as sitk
 from otosynth.configuration.field import Conductivities, FieldSettings
 from otosynth.configuration.phantom import PhantomSettings
 from otosynth.errors import InputError
-from otosynth.field.conductivity import FLUID, NERVE, check_classes, conductivity_of
+from otosynth.field.conductivity import FLUID, MIXING, NERVE, check_classes, conductivity_of
 from otosynth.field.electrodes import CONTACT, SITE, place_electrodes
 from otosynth.field.model import ear_model, finer_labels, inside_of_truth
 from otosynth.field.phantom_lines import phantom_lines
@@ -92,7 +92,7 @@ def test_labels_refine_soft_tissue_and_correct_nothing(classmap, structures):
     wrong = np.full_like(classes, BONE)
     assert set(np.unique(conductivity_of(wrong, conductivities, labels))) == {conductivities.bone}
     plain = Conductivities(fluid=None, nerve=None)
-    assert set(np.unique(conductivity_of(classes, plain, labels))) == {0.0, 0.0156, 0.33}
+    assert set(np.unique(conductivity_of(classes, plain, labels))) == {0.0, plain.bone, plain.soft}
     assert np.count_nonzero(labels == NERVE) > 0
 
 
@@ -106,11 +106,55 @@ def test_a_prediction_is_taken_at_its_word(classmap, electrodes):
         ear_model(image_like(a, classmap), electrodes, SETTINGS, "P1", is_truth=False)
         for a in (lost, bony)
     )
-    assert (in_air.misplaced, in_bone.misplaced) == ({1: "in air"}, {1: "in bone"})
+    assert in_air.fed.tolist() == [False, True, True]
+    assert in_bone.fed.all()
     assert not in_air.solver.cells[in_air.solver.grid.inner][index[::-1]]
-    assert np.isnan(in_air.potential_of(in_air.contacts[0])).all()
+    assert np.isnan(in_air.potential_of(0)).all()
     with pytest.raises(InputError, match="contact 1: in bone"):
         ear_model(image_like(bony, classmap), electrodes, SETTINGS, "P1")
+
+
+def test_the_truth_s_misplaced_contacts_may_be_left_out(classmap, electrodes, caplog):
+    leave_out = SETTINGS.model_copy(update={"misplaced_contacts": "leave_out"})
+    contacts = electrodes[electrodes["kind"] == CONTACT][["x", "y", "z"]].to_numpy().tolist()
+    array = array_of(classmap)
+    for point in contacts[1:]:
+        array[classmap.TransformPhysicalPointToIndex(point)[::-1]] = BONE
+    bony = image_like(array, classmap)
+    model = ear_model(bony, electrodes, leave_out, "P1")
+    assert model.fed.tolist() == [True, False, False]
+    assert "P1: contact 2 lies in bone" in caplog.text
+    outside = electrodes.assign(x=np.where(electrodes["number"] == 2, 99.0, electrodes["x"]))
+    with pytest.raises(InputError, match="contact 1: outside the volume"):
+        ear_model(classmap, outside, leave_out, "P1")
+    array[classmap.TransformPhysicalPointToIndex(contacts[0])[::-1]] = BONE
+    with pytest.raises(InputError, match="P1: 3 contacts"):
+        ear_model(image_like(array, classmap), electrodes, leave_out, "P1")
+
+
+def test_blocks_of_several_tissues_conduct_as_their_mixture():
+    conductivities = Conductivities(soft=0.512, bone=0.027, fluid=None, nerve=None)
+    classes = np.full((4, 4, 5), SOFT, np.uint8)
+    classes[:2, :2, :2], classes[:2, :2, 2:] = AIR, BONE
+    classes[2:, 2:, 1] = BONE
+    coarse = conductivity_of(classes, conductivities, factor=2)
+    assert coarse.shape == (2, 2, 2)
+    assert coarse[0, 0].tolist() == pytest.approx([0.0, 0.027])
+    assert coarse[1, 1, 0] == pytest.approx(half_of_each(0.512, 0.027))
+    assert 2 / (1 / 0.512 + 1 / 0.027) < coarse[1, 1, 0] < (0.512 + 0.027) / 2
+    labels = np.full(classes.shape, FLUID, np.uint8)
+    wet = conductivity_of(classes, conductivities.model_copy(update={"fluid": 1.0}), labels, 2)
+    assert wet[1, 1].tolist() == pytest.approx([half_of_each(1.0, 0.027), 1.0])
+
+
+def half_of_each(first: float, second: float) -> float:
+    return ((first**MIXING + second**MIXING) / 2) ** (1 / MIXING)
+
+
+def test_a_contact_in_a_duct_narrower_than_a_coarse_voxel_is_not_refused(classmap, electrodes):
+    coarse = SETTINGS.model_copy(update={"spacing_mm": 4 * MM})
+    model = ear_model(classmap, electrodes, coarse, "P1")
+    assert model.fed.all()
 
 
 def test_what_lies_outside_the_mask_is_the_truth_s(classmap):

@@ -73,17 +73,27 @@ def test_a_width_ends_with_the_sites():
 def test_other_contacts_or_sites_are_refused(truth):
     with pytest.raises(InputError, match="same contacts and neural sites"):
         score_fields(truth, truth[:2], ALONG, ANGLES)
-    truth[0] = np.nan
-    with pytest.raises(InputError, match="gives a contact no potential"):
-        score_fields(truth, truth, ALONG, ANGLES)
+    with pytest.raises(InputError, match="gives no contact a potential"):
+        score_fields(np.nan * truth, truth, ALONG, ANGLES)
 
 
-def test_the_audit_s_own_code_agrees(tmp_path, truth):
+def test_contacts_that_the_truth_leaves_out_are_not_scored(truth):
+    predicted = truth.copy()
+    truth[1] = np.nan
+    table = score_fields(truth, predicted, ALONG, ANGLES)
+    assert sorted(set(table["class"])) == ["", "contact 01", "contact 03"]
+    assert value(table, "field_contacts_lost") == 0
+    assert value(table, "field_ranking_kept") == 1
+
+
+@pytest.mark.parametrize("left_out", [[], [0]])
+def test_the_audit_s_own_code_agrees(tmp_path, truth, left_out):
     random = np.random.default_rng(4)
     true = truth + random.uniform(0, 0.3, truth.shape)
     predicted = true * random.uniform(0.8, 1.2, truth.shape)
     predicted[1] = np.nan
     predicted[2, :4] = np.nan
+    true[left_out] = np.nan
     points = pd.DataFrame({"number": range(1, 42), "along_mm": ALONG, "angle_deg": ANGLES})
     points.assign(kind="site").to_csv(tmp_path / "electrodes.csv", index=False)
     for name, profiles in (("truth", true), ("predicted", predicted)):

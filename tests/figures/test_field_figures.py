@@ -64,7 +64,8 @@ def test_figure_12_is_readable(label, assert_readable, methods):
     potential = np.exp(random.normal(size=(30, 40)))
     potential[:4] = np.nan
     field = FieldSlice(
-        classes=random.integers(0, 3, (30, 40)),
+        # As fine as the map is, where the field has coarser voxels.
+        classes=random.integers(0, 3, (90, 120)),
         potential=potential,
         errors={f"Method {k}": random.normal(0, 20, (30, 40)) for k in range(methods)},
         sensitivity=random.normal(0, 0.01, (30, 40)),

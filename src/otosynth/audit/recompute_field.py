@@ -32,6 +32,9 @@ def field_scores_of(
     points = pd.read_csv(files["electrodes"])
     sites = points[points["kind"] == "site"].sort_values("number")
     truth, predicted = (_potentials(files[name]) for name in ("truth", "predicted"))
+    # Contacts that the truth leaves out are not scored.
+    truth = truth.dropna(axis=1, how="all")
+    predicted = predicted[truth.columns]
     found: list[dict[str, float]] = []
     for name in truth.columns:
         true, other = truth[name].to_numpy(float), predicted[name].to_numpy(float)

@@ -1,5 +1,7 @@
 """The electric field of a cochlear implant that a class map predicts (docs/field.md)."""
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from otosynth.configuration.base import Section
@@ -9,9 +11,9 @@ class Conductivities(Section):
     """Conductivity of each tissue, S/m; air insulates. docs/field.md names the sources."""
 
     soft: float = Field(0.33, gt=0, description="Conductivity of soft tissue, S/m.")
-    bone: float = Field(0.0156, gt=0, description="Conductivity of bone, S/m.")
+    bone: float = Field(0.01, gt=0, description="Conductivity of bone, S/m.")
     fluid: float | None = Field(
-        1.43,
+        1.654,
         gt=0,
         description="Conductivity (S/m) of soft voxels that are labelled as fluid of the inner "
         "ear, as the phantom's are; null: that of soft tissue.",
@@ -23,7 +25,7 @@ class Conductivities(Section):
         "phantom's are; null: that of soft tissue.",
     )
     surroundings: float = Field(
-        0.2, gt=0, description="Conductivity of the head outside the class map, S/m."
+        0.33, gt=0, description="Conductivity of the head outside the class map, S/m."
     )
 
 
@@ -36,10 +38,10 @@ class FieldSettings(Section):
         "without electrodes are left out anyway.",
     )
     spacing_mm: float = Field(
-        0.24,
+        0.36,
         gt=0,
-        description="Voxel edge of the field's grid, mm: class maps are down-sampled by the whole "
-        "number that comes nearest.",
+        description="Voxel edge of the field's grid, mm: as many voxels of the class map as come "
+        "nearest make one, which conducts as their mixture.",
     )
     boundary_mm: float = Field(
         10.0,
@@ -53,6 +55,12 @@ class FieldSettings(Section):
     )
     contact_pitch_mm: float = Field(
         1.4, gt=0, description="Distance between neighbouring contacts, mm."
+    )
+    misplaced_contacts: Literal["refuse", "leave_out"] = Field(
+        "refuse",
+        description="What becomes of an ear with contacts in bone or air by the micro-CT's class "
+        "map: `refuse` it with a list of them, or `leave_out` these contacts, for all methods, "
+        "with a message.",
     )
     site_pitch_mm: float = Field(
         0.25, gt=0, description="Distance between neighbouring neural sites, mm."

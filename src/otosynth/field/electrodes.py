@@ -13,6 +13,10 @@ from otosynth.tissues import AIR, SOFT
 CONTACT, SITE = "contact", "site"
 """Kinds of points in a table of electrodes."""
 
+OUTSIDE, IN_AIR, IN_BONE = "outside the volume", "in air", "in bone"
+FLOATING = "on a floating conductor: air parts its tissue from all that leads to the return"
+"""Where contacts lie that cannot be there."""
+
 COLUMNS = ["kind", "number", "along_mm", "angle_deg", "x", "y", "z"]
 
 Points = npt.NDArray[np.float64]
@@ -110,7 +114,7 @@ def misplaced_contacts(
     Parameters
     ----------
     classmap
-        The map (z, y, x) that the field is computed on.
+        The map (z, y, x), as fine as it is.
     indices
         Contacts (n, 3) in voxels z, y, x; voxel 0 reaches from 0 to 1.
 
@@ -122,14 +126,14 @@ def misplaced_contacts(
     found = {}
     for number, index in enumerate(np.floor(indices).astype(int), start=1):
         if not ((index >= 0) & (index < classmap.shape)).all():
-            found[number] = "outside the volume"
+            found[number] = OUTSIDE
         elif classmap[tuple(index)] != SOFT:
-            found[number] = "in air" if classmap[tuple(index)] == AIR else "in bone"
+            found[number] = IN_AIR if classmap[tuple(index)] == AIR else IN_BONE
     return found
 
 
 def refuse_misplaced(misplaced: dict[int, str], specimen: str) -> None:
-    """Refuse an array with contacts that lie outside soft tissue, all in one message.
+    """Refuse an array with contacts where none can be, all in one message.
 
     Raises
     ------
@@ -141,6 +145,7 @@ def refuse_misplaced(misplaced: dict[int, str], specimen: str) -> None:
         raise InputError(
             f"{specimen}: {len(misplaced)} contacts of the electrode array do not lie in the fluid "
             f"of the cochlea by the micro-CT's class map:\n{listed}\n"
-            "Check the landmarks or the keys electric_field.first_contact_mm, contact_pitch_mm and "
-            "spacing_mm (a coarse grid closes narrow scalae)."
+            "Check the landmarks or the keys electric_field.first_contact_mm and "
+            "contact_pitch_mm, or leave such contacts out: electric_field.misplaced_contacts: "
+            "leave_out."
         )

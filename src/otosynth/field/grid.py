@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-# Each cell beyond the class map is this much wider than the one before it. Against 1.15 it changes
-# the potential of a point source five voxels away by half a percent.
-GROWTH = 1.3
+# Each cell beyond the class map is this much wider than the one before it. Against 1.3, which takes
+# more cells, it changes potentials by 0.02 % in the middle of a map of 31 voxels, and by less than
+# 2 % five voxels from the border.
+GROWTH = 1.5
 
 
 @dataclass(frozen=True)

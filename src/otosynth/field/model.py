@@ -10,10 +10,12 @@ import SimpleITK as sitk
 from scipy import sparse
 
 from otosynth.configuration.field import FieldSettings
-from otosynth.errors import InputError
 from otosynth.field.conductivity import FLUID, NERVE, OTHER, check_classes, conductivity_of
 from otosynth.field.electrodes import (
     CONTACT,
+    FLOATING,
+    IN_BONE,
+    OUTSIDE,
     SITE,
     misplaced_contacts,
     points_of,
@@ -25,7 +27,7 @@ from otosynth.field.points import cells_of, grid_points_mm, interpolation
 from otosynth.field.solver import FieldSolver
 from otosynth.phantom.structures import Structure
 from otosynth.volumes.arrays import array_of, spacing_zyx
-from otosynth.volumes.grids import downsample_labels, image_like, onto_grid
+from otosynth.volumes.grids import image_like, onto_grid
 
 logger = logging.getLogger("otosynth")
 
@@ -50,29 +52,36 @@ class EarModel:
 
     Attributes
     ----------
-    classmap
-        The map on the field's voxels.
+    classes
+        The map, cut to whole voxels of the field (z, y, x), each of which holds ``factor`` cubed.
+    factor
+        Voxels of the map along an edge of one of the field.
     solver
         Of the potential, on the grid round them.
     contacts, sites
         Points (n, 3; z, y, x), mm on the grid.
-    misplaced
-        Contacts outside soft tissue, by their number.
+    fed
+        Whether each contact (n,) feeds a current; the others have no potential anywhere.
     """
 
-    classmap: sitk.Image
+    classes: npt.NDArray[np.uint8]
+    factor: int
     solver: FieldSolver
     contacts: npt.NDArray[np.float64]
     sites: npt.NDArray[np.float64]
-    misplaced: dict[int, str]
+    fed: npt.NDArray[np.bool_]
 
-    def potential_of(self, point_mm: npt.NDArray[np.float64]) -> Volume:
-        """Return the potential (V; z, y, x) of 1 A at a point (3,); NaN where nothing conducts.
+    def potential_of(self, contact: int) -> Volume:
+        """Return the potential (V; z, y, x) of 1 A at a contact (from 0).
 
-        Of a point in air or on an island of tissue, which no current can enter, all is NaN.
+        NaN where nothing conducts; everywhere, if the contact is not fed.
         """
-        if not self.solver.cells[tuple(cells_of(point_mm[None], self.solver.grid)[0])]:
+        if not self.fed[contact]:
             return np.full(self.solver.grid.shape, np.nan)
+        return self.potential_of_point(self.contacts[contact])
+
+    def potential_of_point(self, point_mm: npt.NDArray[np.float64]) -> Volume:
+        """Return the potential (V; z, y, x) of 1 A at a point (3,); NaN where nothing conducts."""
         current = self._weights(point_mm[None]).toarray()[0]
         return self.solver.volume(self.solver.solve(current))
 
@@ -93,18 +102,13 @@ class EarModel:
         sources, readers = self._weights(self.contacts), self._weights(points_mm)
         heard = np.diff(readers.indptr) > 0
         result = np.full((len(self.contacts), len(points_mm)), np.nan)
-        fed = np.flatnonzero(self._fed)
+        fed = np.flatnonzero(self.fed)
         for first in range(0, len(fed), self.solver.contacts_at_once):
             some = fed[first : first + self.solver.contacts_at_once]
             potentials = self.solver.solve(sources[some].toarray().T)
             result[np.ix_(some, heard)] = (readers @ potentials)[heard].T
             logger.info("%d of %d contacts are solved", first + len(some), len(fed))
         return result
-
-    @property
-    def _fed(self) -> npt.NDArray[np.bool_]:
-        """Whether each contact's own cell conducts to the outer boundary."""
-        return self.solver.cells[tuple(cells_of(self.contacts, self.solver.grid).T)]
 
 
 def finer_labels(structures: sitk.Image) -> sitk.Image:
@@ -146,43 +150,56 @@ def ear_model(
     labels
         As :func:`finer_labels` gives, on the same grid; ``None``: fluid and nerve are soft tissue.
     is_truth
-        Of the micro-CT's map all three classes and all contacts in soft tissue are demanded. A
-        prediction is taken at its word: a contact that it puts into bone feeds bone, one in
-        air nothing.
+        Of the micro-CT's map all three classes and all contacts in soft tissue are demanded, or
+        contacts elsewhere are left out (``misplaced_contacts``). A prediction is taken at its
+        word: a contact that it puts into bone feeds bone, one in air nothing.
 
     Raises
     ------
     InputError
         For a value that is no class; and of the truth, for a missing class, contacts outside soft
-        tissue, and contacts on a floating conductor.
+        tissue, contacts on a floating conductor, or if no contact is left.
     """
+    classes = array_of(classmap)
+    check_classes(classes, name, complete=is_truth)
     factor = max(1, round(settings.spacing_mm / min(classmap.GetSpacing())))
-    check_classes(array_of(classmap), name, complete=is_truth)
-    voxels = downsample_labels(classmap, factor)
-    classes = array_of(voxels)
-    finer = None if labels is None else array_of(downsample_labels(labels, factor))
-    grid = grid_round(classes.shape, spacing_zyx(voxels), settings.boundary_mm)
-    conductivity = conductivity_of(classes, settings.conductivity, finer)
+    finer = None if labels is None else array_of(labels)
+    conductivity = conductivity_of(classes, settings.conductivity, finer, factor)
+    spacing_mm = np.array(spacing_zyx(classmap))
+    grid = grid_round(conductivity.shape, spacing_mm * factor, settings.boundary_mm)
     solver = FieldSolver(grid.embed(conductivity, settings.conductivity.surroundings), grid)
-    contacts, sites = (grid_points_mm(points_of(electrodes, k), voxels) for k in (CONTACT, SITE))
-    misplaced = misplaced_contacts(classes, contacts / spacing_zyx(voxels))
-    if is_truth:
-        refuse_misplaced(misplaced, name)
-        _refuse_floating(solver, contacts, name)
-    for number, where in misplaced.items():
-        logger.warning("%s: contact %d lies %s", name, number, where)
+    contacts, sites = (grid_points_mm(points_of(electrodes, k), classmap) for k in (CONTACT, SITE))
+    misplaced = misplaced_contacts(classes, contacts / spacing_mm)
+    misplaced = _with_floating(misplaced, solver, contacts)
     islands = int(np.count_nonzero(solver.islands))
     if islands:
         logger.info("%s: %d voxels of tissue float in air and are left out", name, islands)
-    return EarModel(voxels, solver, contacts, sites, misplaced)
+    if is_truth:
+        _refuse_or_tell(misplaced, len(contacts), settings, name)
+        unfed = list(misplaced)
+    else:
+        unfed = [number for number, where in misplaced.items() if where != IN_BONE]
+    for number, where in misplaced.items():
+        logger.warning("%s: contact %d lies %s", name, number, where)
+    fed = ~np.isin(np.arange(len(contacts)) + 1, unfed)
+    covered = tuple(slice(0, length * factor) for length in conductivity.shape)
+    return EarModel(classes[covered], factor, solver, contacts, sites, fed)
 
 
-def _refuse_floating(solver: FieldSolver, points: npt.NDArray[np.float64], name: str) -> None:
-    """Refuse contacts whose tissue has no path to the outer boundary."""
-    floating = solver.islands[tuple(cells_of(points, solver.grid).T)]
-    if floating.any():
-        numbers = ", ".join(str(n) for n in np.flatnonzero(floating) + 1)
-        raise InputError(
-            f"{name}: the tissue round the contacts {numbers} is a floating conductor: air parts "
-            "it from all that leads to the return electrode. Check the class map there."
-        )
+def _with_floating(
+    misplaced: dict[int, str], solver: FieldSolver, contacts: npt.NDArray[np.float64]
+) -> dict[int, str]:
+    """Add the contacts whose tissue has no path to the outer boundary."""
+    grounded = solver.cells[tuple(cells_of(contacts, solver.grid).T)]
+    floating = dict.fromkeys((np.flatnonzero(~grounded) + 1).tolist(), FLOATING)
+    # One in air is said to be there.
+    return misplaced | floating | {k: v for k, v in misplaced.items() if v != IN_BONE}
+
+
+def _refuse_or_tell(
+    misplaced: dict[int, str], count: int, settings: FieldSettings, name: str
+) -> None:
+    """Refuse the micro-CT's map for misplaced contacts, unless they may be left out."""
+    outside = OUTSIDE in misplaced.values()
+    if settings.misplaced_contacts == "refuse" or outside or len(misplaced) == count:
+        refuse_misplaced(misplaced, name)

@@ -21,7 +21,8 @@ def score_fields(
     Parameters
     ----------
     truth, predicted
-        Transfer resistances (contacts, sites), ohm; NaN where there is none.
+        Transfer resistances (contacts, sites), ohm; NaN where there is none. Contacts that the
+        truth leaves out have no scores.
     along_mm, angles_deg
         Where the sites lie along Rosenthal's canal.
 
@@ -44,19 +45,21 @@ def score_fields(
     Raises
     ------
     InputError
-        If the two are not of the same contacts and sites, or the truth lacks a contact.
+        If the two are not of the same contacts and sites, or the truth has no contact.
     """
     if truth.shape != predicted.shape or truth.shape[1] != len(along_mm):
         raise InputError("Potentials to compare must be of the same contacts and neural sites.")
-    if np.isnan(truth).all(axis=1).any():
-        raise InputError("The micro-CT's map gives a contact no potential at any neural site.")
+    numbers = np.flatnonzero(~np.isnan(truth).all(axis=1))
+    if not numbers.size:
+        raise InputError("The micro-CT's map gives no contact a potential at any neural site.")
+    truth, predicted = truth[numbers], predicted[numbers]
     table = pd.DataFrame(
         [
             _score_contact(true, found, along_mm, angles_deg)
             for true, found in zip(truth, predicted, strict=True)
         ]
     )
-    names = [f"contact {number:02d}" for number in range(1, len(table) + 1)]
+    names = [f"contact {number + 1:02d}" for number in numbers]
     rows = table.assign(**{"class": names}).melt("class", var_name="metric")
     whole = pd.DataFrame(
         [(ALL_CONTACTS, k, v) for k, v in _of_the_array(table, truth, predicted).items()],

@@ -1,5 +1,6 @@
 """Potentials of point currents in one conductivity map."""
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
 import numpy as np
@@ -9,12 +10,13 @@ from scipy import ndimage, sparse
 from otosynth.errors import InputError
 from otosynth.field.finite_volumes import Volume, system_matrix
 from otosynth.field.grid import FieldGrid
-from otosynth.field.multigrid import Multigrid, conjugate_gradients
+from otosynth.field.multigrid import Multigrid
 
 TOLERANCE = 1e-8
 MOST_ITERATIONS = 500
-# Size of one array of potentials of several contacts; the solver holds about a dozen of them.
-COLUMNS_BYTES = 256 * 2**20
+# Size of one array of potentials of several contacts. Larger ones are given back to the system and
+# taken anew at every step, which costs more than the contacts save by going together.
+COLUMNS_BYTES = 32 * 2**20
 
 
 class FieldSolver:
@@ -26,6 +28,8 @@ class FieldSolver:
         S/m on the grid's cells, z, y, x; 0 insulates.
     grid
         The cells.
+    threads
+        How many contacts are solved for at a time (count).
 
     Attributes
     ----------
@@ -41,7 +45,7 @@ class FieldSolver:
         For a negative or non-finite conductivity, or a grid that conducts nowhere.
     """
 
-    def __init__(self, conductivity: Volume, grid: FieldGrid) -> None:
+    def __init__(self, conductivity: Volume, grid: FieldGrid, threads: int = 1) -> None:
         if not (np.isfinite(conductivity).all() and (conductivity >= 0).all()):
             raise InputError(
                 "A conductivity is negative or no number; give every tissue a positive one "
@@ -49,6 +53,7 @@ class FieldSolver:
             )
         self.conductivity = conductivity
         self.grid = grid
+        self.threads = threads
         self.cells = _grounded(conductivity > 0)
         self.islands = (conductivity > 0) & ~self.cells
         if not self.cells.any():
@@ -78,21 +83,29 @@ class FieldSolver:
         InputError
             If the iteration does not reach its tolerance.
         """
-        columns = np.ascontiguousarray(currents.reshape(len(currents), -1))
-        potentials, iterations = conjugate_gradients(
-            self.multigrid, self.matrix, columns, TOLERANCE, MOST_ITERATIONS
+        columns = currents.reshape(len(currents), -1)
+        # The library's products let other threads run meanwhile.
+        blocks = np.array_split(columns, min(self.threads, columns.shape[1]), axis=1)
+        _ = self.multigrid
+        with ThreadPoolExecutor(self.threads) as pool:
+            potentials = np.concatenate(list(pool.map(self._solve_block, blocks)), axis=1)
+        return potentials.reshape(currents.shape)
+
+    def _solve_block(self, columns: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        potentials, iterations = self.multigrid.solve(
+            np.ascontiguousarray(columns), TOLERANCE, MOST_ITERATIONS
         )
         if iterations == MOST_ITERATIONS:
             raise InputError(
                 f"The potential did not converge in {MOST_ITERATIONS} iterations; the map's "
                 "conductivities may differ by too many orders of magnitude."
             )
-        return potentials.reshape(currents.shape)
+        return potentials
 
     @property
     def contacts_at_once(self) -> int:
         """Contacts whose potentials may be solved for together without much memory (count)."""
-        return max(1, int(COLUMNS_BYTES / (8 * np.count_nonzero(self.cells))))
+        return self.threads * max(1, int(COLUMNS_BYTES / (8 * np.count_nonzero(self.cells))))
 
     def volume(self, potential: npt.NDArray[np.float64]) -> Volume:
         """Put potentials of cells into a volume (z, y, x); NaN where nothing conducts."""

@@ -1,26 +1,31 @@
 """Figures 11 and 12: the electric field of a cochlear implant, by every method's class map."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm, Normalize
+from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
+from matplotlib.colors import BoundaryNorm, ListedColormap, LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 from scipy.stats import spearmanr
 
-from otosynth.figures.slices import Plane, add_contours, add_scale_bar
+from otosynth.figures.slices import Plane, add_contours, add_scale_bar, show_classes
 from otosynth.figures.style import (
+    CLASS_COLOURS,
     CLASS_TITLES,
     GREY,
     INK,
     PALE,
     SMALL_PT,
     TEXT_PT,
+    WIDTH_IN,
     bare,
     method_colours,
     new_figure,
@@ -29,15 +34,17 @@ from otosynth.figures.style import (
 from otosynth.tissues import BONE, CLASSES
 
 ROW_IN, SCATTER_IN = 0.36, 1.9
-COLUMNS_AT_MOST, TALLEST_ROW_IN = 4, 1.9
+# What a slice's title, colour bar and its numbers take.
+BAR_IN = 0.85
 # What Figure 11 shows of every contact: a metric, its title and the factor to the title's unit.
 SHOWN = (
     ("field_error", "error of the potential (%)", 100.0),
     ("field_peak_shift_mm", "shift of its peak (mm)", 1.0),
     ("field_width_error_mm", "error of its width (mm)", 1.0),
 )
-# Errors are shown up to this size, potentials and sensitivities over so many powers of ten.
-LARGEST_ERROR_PERCENT = 50.0
+# Errors are shown up to the first of these sizes that holds such a share of them; potentials and
+# sensitivities over so many powers of ten.
+LIMITS_PERCENT, SHARE = (5.0, 10.0, 25.0, 50.0), 0.95
 DECADES = {"potential": 2, "sensitivity": 3}
 LEAST_PREDICTIONS = 3
 
@@ -62,7 +69,7 @@ def draw_field_scores(scores: pd.DataFrame, titles: Mapping[str, str], label: st
     figure = new_figure(
         "Potential along the auditory nerve, against the micro-CT's class map",
         label,
-        f"{ears} ears; boxes: quartiles over contacts of all ears; dots: medians of single ears",
+        f"{ears} ears; boxes: quartiles over all contacts; numbers: medians; dots: single ears",
         len(methods) * ROW_IN + SCATTER_IN + 0.95,
     )
     heights = [len(methods) * ROW_IN + 0.4, SCATTER_IN]
@@ -165,8 +172,10 @@ class FieldSlice:
 
     Attributes
     ----------
-    classes, potential
-        The micro-CT's class map, and the potential by it (ohm, NaN in air).
+    classes
+        The micro-CT's class map; its pixels may be finer than those of the other images.
+    potential
+        By that map (ohm, NaN in air).
     errors
         Of each method by its title: predicted minus true potential over the true, in percent.
     sensitivity
@@ -193,35 +202,78 @@ def draw_field(field: FieldSlice, plane: Plane, specimen: str, contact: int, lab
     specimen, contact, label
         The ear, the contact that feeds the current, and what the data are.
     """
-    count = len(field.errors) + 2
-    columns = min(count, COLUMNS_AT_MOST)
-    rows = -(-count // columns)
+    # Three panels of the truth, then one for each method; as many columns as leave no gap.
+    columns = 4 if len(field.errors) % 3 == 1 and len(field.errors) > 1 else 3
+    rows = 1 + -(-len(field.errors) // columns)
     figure = new_figure(
         "Electric field round the electrode array",
         label,
-        f"{specimen}, contact {contact}, {plane.title}; lines: border of bone; dots: contacts",
-        rows * (TALLEST_ROW_IN + 0.55),
+        f"{specimen}, {plane.title}; lines: border of bone; diamond: contact {contact}, which "
+        "feeds; dots: other contacts",
+        rows * (WIDTH_IN / columns + BAR_IN),
     )
-    panels = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    panels = figure.subplots(rows, columns, squeeze=False)
+    layout = figure.get_layout_engine()
+    if isinstance(layout, ConstrainedLayoutEngine):
+        layout.set(hspace=0.08)
+    truth, methods = panels[0], panels[1:].ravel()
+    fine = _finer_plane(field, plane)
+    show_classes(truth[0], field.classes, np.ones_like(field.classes), fine)
+    _add_contacts(truth[0], field)
+    truth[0].set_title("the micro-CT's class map")
+    add_scale_bar(truth[0])
+    classes = ScalarMappable(BoundaryNorm(np.arange(4) - 0.5, 3), ListedColormap(CLASS_COLOURS))
+    bar = _add_bar(figure, classes, truth[0], "class")
+    bar.set_ticks(range(3), labels=CLASS_TITLES)
     potential = _powers_of_ten(field.potential, DECADES["potential"])
-    shown = _show(panels[0], field.potential, field, plane, "viridis", potential)
-    panels[0].set_title("by the micro-CT's map")
-    add_scale_bar(panels[0])
-    figure.colorbar(shown, ax=panels[0], label="potential (mV for 1 mA)", location="bottom")
-    limit = LARGEST_ERROR_PERCENT
-    for axes, (title, error) in zip(panels[1:], field.errors.items(), strict=False):
+    shown = _show(truth[1], field.potential, field, plane, "viridis", potential)
+    truth[1].set_title("potential by it")
+    _add_bar(figure, shown, truth[1], "mV for 1 mA")
+    size = np.abs(field.sensitivity)
+    norm = _powers_of_ten(size, DECADES["sensitivity"])
+    shown = _show(truth[2], size, field, plane, "magma", norm, line="white")
+    truth[2].set_title("sensitivity at the nerve")
+    _add_bar(figure, shown, truth[2], "% for 1 % of a voxel")
+    limit = _error_limit(field.errors.values())
+    for axes, (title, error) in zip(methods, field.errors.items(), strict=False):
         shown = _show(axes, error, field, plane, "RdBu_r", Normalize(-limit, limit))
         axes.set_title(title)
-        figure.colorbar(shown, ax=axes, label="error (%)", location="bottom", extend="both")
-    size = np.abs(field.sensitivity)
-    last = panels[count - 1]
-    norm = _powers_of_ten(size, DECADES["sensitivity"])
-    shown = _show(last, size, field, plane, "magma", norm)
-    last.set_title("sensitivity")
-    figure.colorbar(shown, ax=last, label="% for 1 % of a voxel", location="bottom")
-    for axes in panels[count:]:
+    if field.errors:
+        _add_bar(figure, shown, list(panels[1:].ravel()), "error of the potential (%)", "both")
+    for axes in [*truth[3:], *methods[len(field.errors) :]]:
         axes.set_visible(False)
     return figure
+
+
+def _finer_plane(field: FieldSlice, plane: Plane) -> Plane:
+    """Return the plane with the pixels of the class map."""
+    height, width = (
+        mm * coarse / fine
+        for mm, coarse, fine in zip(
+            plane.spacing_mm, field.potential.shape, field.classes.shape, strict=True
+        )
+    )
+    return replace(plane, spacing_mm=(height, width))
+
+
+def _add_bar(
+    figure: Figure,
+    shown: ScalarMappable,
+    axes: Axes | list[Axes],
+    title: str,
+    extend: str = "neither",
+) -> Colorbar:
+    aspect = 15 * (len(axes) if isinstance(axes, list) else 1)
+    return figure.colorbar(
+        shown, ax=axes, label=title, location="bottom", extend=extend, aspect=aspect
+    )
+
+
+def _error_limit(errors: Iterable[np.ndarray]) -> float:
+    """Return the first limit (%) that holds nearly all errors, or the largest."""
+    known = [np.abs(error[np.isfinite(error)]) for error in errors]
+    sizes = np.concatenate([*known, np.zeros(1)])
+    return next((k for k in LIMITS_PERCENT if np.mean(sizes <= k) > SHARE), LIMITS_PERCENT[-1])
 
 
 def _powers_of_ten(image: np.ndarray, decades: int) -> LogNorm:
@@ -230,14 +282,25 @@ def _powers_of_ten(image: np.ndarray, decades: int) -> LogNorm:
 
 
 def _show(
-    axes: Axes, image: np.ndarray, field: FieldSlice, plane: Plane, colours: str, norm: Normalize
+    axes: Axes,
+    image: np.ndarray,
+    field: FieldSlice,
+    plane: Plane,
+    colours: str,
+    norm: Normalize,
+    line: str = INK,
 ) -> AxesImage:
     height, width = (n * mm for n, mm in zip(image.shape, plane.spacing_mm, strict=True))
     shown = axes.imshow(image, cmap=colours, norm=norm, extent=(0.0, width, height, 0.0))
     bare(axes)
-    add_contours(axes, (field.classes == BONE).astype(float), plane, 0.5, INK)
+    bone = (field.classes == BONE).astype(float)
+    add_contours(axes, bone, _finer_plane(field, plane), 0.5, line)
+    _add_contacts(axes, field)
+    return shown
+
+
+def _add_contacts(axes: Axes, field: FieldSlice) -> None:
     first, others = field.contacts_mm[:1], field.contacts_mm[1:]
     white: dict[str, Any] = {"color": "white", "markeredgecolor": INK}
     axes.plot(*others.T, "o", markersize=3, **white)
     axes.plot(*first.T, "D", markersize=4.5, **white)
-    return shown
