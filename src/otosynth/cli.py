@@ -8,6 +8,7 @@ import sys
 from otosynth.audit.commands import add_audit_commands
 from otosynth.commands.check import add_check
 from otosynth.commands.export import add_export
+from otosynth.commands.monitor import add_monitor
 from otosynth.commands.phantom import add_phantom
 from otosynth.commands.predict import add_predict
 from otosynth.errors import InputError
@@ -40,6 +41,7 @@ def command_line() -> argparse.ArgumentParser:
     add_check(commands)
     add_predict(commands)
     add_export(commands)
+    add_monitor(commands)
     audit = commands.add_parser("audit", help="ask a study's records where its numbers come from")
     add_audit_commands(audit)
     return parser
