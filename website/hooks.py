@@ -3,11 +3,14 @@
 MkDocs calls the functions that begin with ``on_``. Nothing here imports otosynth.
 """
 
+import base64
 import html
+import json
 import os.path
 import posixpath
 import re
 from pathlib import Path
+from typing import Any
 
 from grandalf.graphs import Edge, Graph, Vertex
 from grandalf.layouts import SugiyamaLayout
@@ -75,13 +78,49 @@ def reference_index() -> str:
     return head + "\n".join(rows) + "\n"
 
 
+# The notebook, as a page
+
+
+def notebook_page(path: Path) -> tuple[str, dict[str, bytes]]:
+    """Return an executed notebook as Markdown, and its pictures by their file's name."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    parts, pictures = [], {}
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            parts.append(source)
+            continue
+        parts.append(f"```python\n{source}\n```")
+        for output in cell["outputs"]:
+            text, png = shown_output(output)
+            if text:
+                parts.append(f"```text\n{text.rstrip()}\n```")
+            if png:
+                name = f"{path.stem}-{len(pictures) + 1}.png"
+                pictures[name] = png
+                parts.append(f"![What the lines above draw]({name})")
+    parts.append(
+        f'This page is <a href="{path.name}" download>the notebook</a> as it was executed.'
+    )
+    return "\n\n".join(parts) + "\n", pictures
+
+
+def shown_output(output: dict[str, Any]) -> tuple[str, bytes]:
+    """Return what a cell printed, or the picture that it showed."""
+    data = output.get("data", {})
+    if "image/png" in data:
+        return "", base64.b64decode(data["image/png"])
+    return "".join(output.get("text", data.get("text/plain", ""))), b""
+
+
 # Files of the repository that are not in docs/
 
 
 def place_of(file: Path) -> str | None:
     """Return where the site has a file or folder of the repository; None: not at all."""
     if file.is_relative_to(ROOT / "docs"):
-        return file.relative_to(ROOT / "docs").as_posix()
+        shown = file.with_suffix(".md") if file.suffix == ".ipynb" else file
+        return shown.relative_to(ROOT / "docs").as_posix()
     if not file.is_file() or not file.is_relative_to(ROOT):
         return None
     name = file.relative_to(ROOT).as_posix()
@@ -132,6 +171,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             files.append(File.generated(config, place, abs_src_path=str(file)))
         else:
             pages[place] = shown_as_page(file)
+    for notebook in (ROOT / "docs").glob("*.ipynb"):
+        pages[f"{notebook.stem}.md"], pictures = notebook_page(notebook)
+        for name, png in pictures.items():
+            files.append(File.generated(config, name, content=png))
     for uri, text in pages.items():
         files.append(File.generated(config, uri, content=text))
     return files
