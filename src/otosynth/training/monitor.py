@@ -70,7 +70,7 @@ class Monitor:
             self.writer.add_image(f"fig5/{name}", _grey(name, image), epoch, dataformats="HW")
         self.writer.flush()
 
-    def write_speed(self, epochs: int, steps_per_second: float, seconds_left: float | None) -> None:
+    def write_speed(self, epochs: int, steps_per_second: float, seconds_left: float) -> None:
         """Write how fast the training is and how long it still takes.
 
         Parameters
@@ -78,11 +78,10 @@ class Monitor:
         epochs
             Epochs finished: TensorBoard shows the newest of several values of one epoch.
         seconds_left
-            To the last epoch; None where it is not known yet.
+            To the last epoch.
         """
         self.writer.add_scalar("speed/steps_per_second", steps_per_second, epochs)
-        if seconds_left is not None:
-            self.writer.add_scalar("speed/minutes_left", seconds_left / 60, epochs)
+        self.writer.add_scalar("speed/minutes_left", seconds_left / 60, epochs)
         self.writer.flush()
 
     def close(self) -> None:

@@ -188,7 +188,7 @@ class Trainer:
     def _show(self, monitor: Monitor, progress: Progress, speed: "Speed") -> None:
         images = monitor_images(self.method, self.networks, self.example, self.arithmetic)
         monitor.write_epoch(progress.history[-1], images)
-        monitor.write_speed(progress.epoch, speed.steps_per_second, speed.seconds_left)
+        _show_speed(monitor, progress.epoch, speed)
 
     def _rate(self, epoch: int) -> float:
         s = self.settings
@@ -211,8 +211,9 @@ class Trainer:
             losses = self._step(self.patches.read(int(order[visit]), seed), epoch)
             self._add(progress, self.team.average(losses))
             progress.step = step + 1
-            if speed.count(epoch * self.steps + step + 1) and monitor:
-                monitor.write_speed(epoch, speed.steps_per_second, speed.seconds_left)
+            is_time = speed.count(epoch * self.steps + step + 1)
+            if monitor and is_time and progress.step < self.steps:
+                _show_speed(monitor, epoch, speed)
             self._obey(requests, progress)
 
     def _obey(self, requests: Requests, progress: Progress) -> None:
@@ -306,6 +307,11 @@ class Trainer:
         return self.method.validation_score(
             mean_losses(self.method, self.networks, self.validation)
         )
+
+
+def _show_speed(monitor: Monitor, epochs: int, speed: "Speed") -> None:
+    if speed.seconds_left is not None:
+        monitor.write_speed(epochs, speed.steps_per_second, speed.seconds_left)
 
 
 class Speed:
