@@ -59,7 +59,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 def place_of(file: Path) -> str | None:
     """Return where the site has a file of the repository; None: not at all."""
     if file.is_relative_to(DOCS):
-        return file.relative_to(DOCS).as_posix()
+        # website/notebooks.py makes pages of notebooks.
+        shown = file.with_suffix(".md") if file.suffix == ".ipynb" else file
+        return shown.relative_to(DOCS).as_posix()
     if not file.is_file() or not file.is_relative_to(ROOT):
         return None
     name = file.relative_to(ROOT).as_posix()

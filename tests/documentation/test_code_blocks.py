@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from dvc.cli.parser import get_main_parser as dvc_parser
-from pages import NOT_RUN, PAGES, ROOT, all_blocks, blocks_of, commands_of, name_of
+from pages import NEEDS, NOT_RUN, PAGES, ROOT, all_blocks, blocks_of, commands_of, name_of
 from snakemake.cli import get_argument_parser as snakemake_parser
 from snakemake.cli import parse_config
 
@@ -29,7 +29,7 @@ READERS_OWN = {"config/mylab.yaml"}
 # Programs whose arguments no test looks at.
 OTHERS = {
     "apptainer", "cd", "conda", "curl", "cut", "git", "md5sum", "mkdir", "mkdocs", "module", "pip",
-    "pre-commit", "ruff", "sed", "sinfo", "squeue", "tensorboard", "time", "xargs",
+    "pre-commit", "ruff", "sed", "sinfo", "squeue", "srun", "ssh", "tensorboard", "time", "xargs",
 }  # fmt: skip
 SEPARATORS = {";", "&&", "|", ">", "(", ")"}
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
@@ -75,11 +75,8 @@ def test_python_compiles(block):
 
 def session_of(page: Path) -> str:
     """Return a page's Python blocks as one session; those that are files run with their pages."""
-    return "\n".join(
-        block.text
-        for block in blocks_of(page)
-        if block.language == "python" and not block.title and not block.comment.startswith(NOT_RUN)
-    )
+    blocks = [block for block in blocks_of(page) if block.language == "python" and not block.title]
+    return "\n".join(b.text for b in blocks if not b.comment.startswith((NEEDS, NOT_RUN)))
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if session_of(page)], ids=name_of)
