@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from pages import ROOT
+from pages import ROOT, blocks_of, name_of, tokens_of
 
 pytestmark = pytest.mark.skipif(
     not (ROOT / ".venv-docs/ready").exists(), reason="needs `make .venv-docs/ready`"
@@ -80,6 +80,25 @@ def test_every_link_and_file_exists(site, pages):
             ):
                 missing.append(f"{path.relative_to(site)}: {link}")
     assert missing == []
+
+
+def counted(html: str) -> dict[str, int]:
+    """Return how many list items, tables, rows and blocks of code a page's own part has."""
+    article = html[html.index("<article") : html.index("</article>")]
+    return {tag: len(re.findall(rf"<{tag}\b", article)) for tag in ("li", "table", "tr", "pre")}
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=name_of)
+def test_lists_and_what_stands_in_them_are_the_same_on_the_site(site, page):
+    """MkDocs wants four spaces within a list, and a blank line before an item after a block."""
+    kinds = [token.type for token in tokens_of(page)]
+    expected = {
+        "li": kinds.count("list_item_open"),
+        "table": kinds.count("table_open"),
+        "tr": kinds.count("tr_open"),
+        "pre": sum(block.language != "mermaid" for block in blocks_of(page)),
+    }
+    assert counted((site / f"{page.stem}.html").read_text(encoding="utf-8")) == expected
 
 
 def test_every_module_has_a_page_in_the_reference(site):
