@@ -19,6 +19,7 @@ from otosynth.training.monitor import Monitor
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:tensorboard")
 
+ROOT = Path(__file__).parents[1]
 SECONDS_TO_START = 90
 
 
@@ -162,3 +163,12 @@ def test_tensorboard_shows_all_trainings_and_those_that_begin_later(places, free
         process.wait(60)
     assert process.returncode == 0
     assert "Traceback" not in process.stderr.read()
+
+
+def test_make_passes_study_and_port_on():
+    process = subprocess.run(
+        ["make", "--dry-run", "monitor", "STUDY=mouse", "PORT=7000"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    last = process.stdout.splitlines()[-1]
+    assert last.split() == [".venv/bin/otosynth", "monitor", "--port", "7000", "--study", "mouse"]

@@ -120,7 +120,8 @@ def train_model(
     trained = _method(method, settings, ears)
     pairs = {ear.name: ear.pair() for ear in ears}
     windows = _windows(pairs)
-    arithmetic = resolve_arithmetic("auto", "auto", threads=1)
+    # float32 everywhere, so that a small model is nearly the same on every machine.
+    arithmetic = resolve_arithmetic("auto", "float32", threads=1)
     table = patch_table(pairs, patch_size, patch_size // 4)
     reader = PatchReader(table, pairs, windows, arithmetic)
     with tempfile.TemporaryDirectory(prefix="otosynth-train-") as folder:
