@@ -85,8 +85,11 @@ class TrainingEar:
 
     def pair(self) -> Pair:
         """Return its voxels as the networks see them."""
-        images = (self.ct, self.microct, self.mask, self.classes)
-        return Pair(*(from_side(array_of(image), self.mirrored) for image in images))
+        ct, microct, mask, classes = (
+            from_side(array_of(image), self.mirrored)
+            for image in (self.ct, self.microct, self.mask, self.classes)
+        )
+        return Pair(ct, microct, mask, classes)
 
     def reference(self) -> Reference:
         """Return what a new CT is compared with."""
