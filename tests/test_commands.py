@@ -64,7 +64,8 @@ def test_wrong_use_ends_with_2(arguments, said, capsys):
 def test_bad_input_ends_with_1_and_one_message(arguments, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 1
-    error = capsys.readouterr().err
+    # A bar of progress that begins leaves an empty line.
+    error = capsys.readouterr().err.lstrip()
     assert error.startswith("ERROR: ")
     assert said in error
     assert "Traceback" not in error

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from otosynth.training.monitor import Monitor
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:tensorboard")
 
+ROOT = Path(__file__).parents[1]
 SECONDS_TO_START = 90
 
 
@@ -143,22 +145,32 @@ def asked(address: str, wanted) -> object:
 
 
 def test_tensorboard_shows_all_trainings_and_those_that_begin_later(places, free_port):
-    process = subprocess.Popen(
+    names = list(find_runs(*places))
+    data = f"http://localhost:{free_port}/data"
+    scalars = f"{data}/plugin/scalars/scalars?tag=training/dice&run={names[1]}"
+    with subprocess.Popen(
         command(places, free_port), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        said = process.stdout.readline()
-        assert said.startswith(f"3 training(s) at http://localhost:{free_port}/"), said
-        data = f"http://localhost:{free_port}/data"
-        names = list(find_runs(*places))
-        asked(f"{data}/runs", lambda runs: runs == names)
-        scalars = f"{data}/plugin/scalars/scalars?tag=training/dice&run={names[1]}"
-        curve = asked(scalars, lambda rows: isinstance(rows, list) and len(rows) == 4)
-        assert [row[1] for row in curve] == [1, 2, 3, 4]
-        write_state(places[1], "mouse", "77", "cg_samr, group C, seed 1", 80)
-        asked(f"{data}/runs", lambda runs: isinstance(runs, list) and len(runs) == 4)
-    finally:
-        process.send_signal(2)
-        process.wait(60)
+    ) as process:
+        try:
+            said = process.stdout.readline()
+            assert said.startswith(f"3 training(s) at http://localhost:{free_port}/"), said
+            # TensorBoard sorts runs by when they began.
+            asked(f"{data}/runs", lambda runs: isinstance(runs, list) and sorted(runs) == names)
+            curve = asked(scalars, lambda rows: isinstance(rows, list) and len(rows) == 4)
+            assert [row[1] for row in curve] == [1, 2, 3, 4]
+            write_state(places[1], "mouse", "77", "cg_samr, group C, seed 1", 80)
+            asked(f"{data}/runs", lambda runs: isinstance(runs, list) and len(runs) == 4)
+        finally:
+            process.send_signal(signal.SIGINT)
+            errors = process.communicate(timeout=60)[1]
     assert process.returncode == 0
-    assert "Traceback" not in process.stderr.read()
+    assert "Traceback" not in errors
+
+
+def test_make_passes_study_and_port_on():
+    process = subprocess.run(
+        ["make", "--dry-run", "monitor", "STUDY=mouse", "PORT=7000"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    last = process.stdout.splitlines()[-1]
+    assert last.split() == [".venv/bin/otosynth", "monitor", "--port", "7000", "--study", "mouse"]

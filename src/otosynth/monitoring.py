@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 # What `TrainingTask.title` makes of a method, a group and a seed.
 TITLE = re.compile(r"(?P<method>.+), group (?P<group>.+), seed (?P<seed>\d+)")
 EVENTS = "events.out.tfevents.*"
-# Of each of Fig. 5's images in each run; TensorBoard holds them in memory.
-MOST_IMAGES = 200
+# Of each curve, and of each of Fig. 5's images, in each run; TensorBoard holds them in memory.
+MOST_EPOCHS, MOST_IMAGES = 10_000, 200
 
 
 def find_runs(results: Path, state: Path, studies: Sequence[str] = ()) -> dict[str, Path]:
@@ -121,8 +121,8 @@ def start_tensorboard(folder: Path, host: str, port: int) -> tuple["TensorBoard"
         port=port,
         window_title="otosynth",
         load_fast="true",
-        # Every epoch is kept; of longer trainings a sample of their images.
-        samples_per_plugin={"scalars": 0, "images": MOST_IMAGES},
+        # Of longer trainings it shows a sample.
+        samples_per_plugin={"scalars": MOST_EPOCHS, "images": MOST_IMAGES},
     )
     try:
         return server, server.launch()

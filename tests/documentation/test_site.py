@@ -136,3 +136,13 @@ def test_the_search_knows_pages_and_works_from_a_file(site):
     assert {"tutorial.html", "messages.html", "reference/otosynth/metrics.html"} <= places
     script = (site / "search/search_index.js").read_text(encoding="utf-8")
     assert script.startswith("var __index = {")
+
+
+def test_the_notebook_is_a_page_with_its_pictures_and_a_download(site, pages):
+    page = pages[site / "example.html"]
+    assert {"example-1.png", "example-2.png"} <= set(page.fetched)
+    assert (site / "example-1.png").read_bytes().startswith(b"\x89PNG")
+    assert "example.ipynb" in page.links
+    assert json.loads((site / "example.ipynb").read_text(encoding="utf-8"))["cells"]
+    # Links to the notebook lead to the page.
+    assert "example.html" in pages[site / "python.html"].links

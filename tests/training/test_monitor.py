@@ -165,4 +165,4 @@ def test_class_maps_are_black_grey_and_white(tmp_path):
 
 
 def pixels_of(png: bytes) -> list[int]:
-    return list(Image.open(io.BytesIO(png)).convert("L").getdata())
+    return np.asarray(Image.open(io.BytesIO(png)).convert("L")).ravel().tolist()

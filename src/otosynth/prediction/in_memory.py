@@ -85,8 +85,11 @@ class TrainingEar:
 
     def pair(self) -> Pair:
         """Return its voxels as the networks see them."""
-        images = (self.ct, self.microct, self.mask, self.classes)
-        return Pair(*(from_side(array_of(image), self.mirrored) for image in images))
+        ct, microct, mask, classes = (
+            from_side(array_of(image), self.mirrored)
+            for image in (self.ct, self.microct, self.mask, self.classes)
+        )
+        return Pair(ct, microct, mask, classes)
 
     def reference(self) -> Reference:
         """Return what a new CT is compared with."""
@@ -120,7 +123,8 @@ def train_model(
     trained = _method(method, settings, ears)
     pairs = {ear.name: ear.pair() for ear in ears}
     windows = _windows(pairs)
-    arithmetic = resolve_arithmetic("auto", "auto", threads=1)
+    # float32 everywhere, so that a small model is nearly the same on every machine.
+    arithmetic = resolve_arithmetic("auto", "float32", threads=1)
     table = patch_table(pairs, patch_size, patch_size // 4)
     reader = PatchReader(table, pairs, windows, arithmetic)
     with tempfile.TemporaryDirectory(prefix="otosynth-train-") as folder:
