@@ -61,7 +61,7 @@ def test_nothing_is_fetched_from_the_network(site, pages):
     assert remote == set()
     for style in site.rglob("*.css"):
         assert not re.search(r"url\([\"']?https?:", style.read_text(encoding="utf-8")), style
-    # Material would fetch mermaid for graphs of that name; website/graphs.py draws them instead.
+    # Material would fetch mermaid for graphs of that name; website/graphs.py makes tables of them.
     assert not any('class="mermaid"' in path.read_text(encoding="utf-8") for path in pages)
 
 
@@ -91,12 +91,14 @@ def counted(html: str) -> dict[str, int]:
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=name_of)
 def test_lists_and_what_stands_in_them_are_the_same_on_the_site(site, page):
     """MkDocs wants four spaces within a list, and a blank line before an item after a block."""
+    if "mermaid" in {block.language for block in blocks_of(page)}:
+        pytest.skip("its graph is a table on the site")
     kinds = [token.type for token in tokens_of(page)]
     expected = {
         "li": kinds.count("list_item_open"),
         "table": kinds.count("table_open"),
         "tr": kinds.count("tr_open"),
-        "pre": sum(block.language != "mermaid" for block in blocks_of(page)),
+        "pre": kinds.count("fence"),
     }
     assert counted((site / f"{page.stem}.html").read_text(encoding="utf-8")) == expected
 
@@ -107,15 +109,16 @@ def test_every_module_has_a_page_in_the_reference(site):
         assert (site / "reference" / name).with_suffix(".html").is_file()
     page = (site / "reference/otosynth/registration/rigid.html").read_text(encoding="utf-8")
     assert "InputError" in page
+    assert ":mod:" not in page
+    assert ":func:" not in page
     # A package's page lists its modules with their first lines.
     package = (site / "reference/otosynth/index.html").read_text(encoding="utf-8")
     assert "Scores of a prediction on the micro-CT grid" in package
 
 
-def test_equations_are_mathml_and_graphs_are_svg(pages):
+def test_equations_are_mathml(pages):
     tags = {path.name: page.tags for path, page in pages.items()}
     assert {"math", "mfrac", "munder"} <= tags["equations.html"]
-    assert {"svg", "rect", "path"} <= tags["rulegraph.html"]
     for path in pages:
         if path.name == "equations.html":
             assert "arithmatex" not in path.read_text(encoding="utf-8")
@@ -127,7 +130,7 @@ def test_every_rule_is_in_the_graph(site):
     names = re.findall(r"\[(\w+)\]", page)
     assert len(names) > 25
     for name in set(names) - {"all"}:
-        assert f">{name}</text>" in drawn
+        assert f"<td><code>{name}</code></td>" in drawn
 
 
 def test_the_search_knows_pages_and_works_from_a_file(site):
