@@ -3,10 +3,11 @@
 PYTHON ?= python3.11
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
 MOUSE ?= data/mouse
+PORT ?= 6006
 BIN := .venv/bin
 STUDY_REPORT := results/phantom/report.html
 
-.PHONY: study report test test-docs test-slurm test-kill bench mouse lint format pages docs clean
+.PHONY: study report monitor test test-docs test-slurm test-kill bench mouse lint format pages docs clean
 
 # Sets up an environment and runs the default study; ends with the path of its report.
 study: report
@@ -16,6 +17,10 @@ study: report
 report: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
 	$(BIN)/snakemake --report $(STUDY_REPORT)
+
+# All trainings in a browser, running and finished; STUDY=name shows one study, PORT=6006 is where.
+monitor: .venv/ready
+	$(BIN)/otosynth monitor --port $(PORT) $(if $(STUDY),--study $(STUDY)) $(if $(RESULTS),--results $(RESULTS))
 
 # Sets up an environment and runs the tests.
 test: .venv/ready

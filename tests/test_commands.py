@@ -6,7 +6,8 @@ from otosynth.cli import main
 from otosynth.commands.predict import default_folder
 from otosynth.volumes.reading import read_volume
 
-COMMANDS = ("phantom", "check", "predict", "export", "audit")
+COMMANDS = ("phantom", "check", "predict", "export", "monitor", "audit")
+AUDIT = ("verify", "trace", "recompute", "replay", "leaks", "crate", "list")
 COARSE = ["--spacing", "0.8", "--size", "12"]
 
 
@@ -15,23 +16,59 @@ def test_help_names_every_command_and_the_exit_statuses(capsys):
         main(["--help"])
     printed = capsys.readouterr().out
     assert ended.value.code == 0
-    for said in (*COMMANDS, "Exit status", "docs/cli.md"):
+    for said in (*COMMANDS, "exit status:", "docs/commands.md"):
         assert said in printed
 
 
-@pytest.mark.parametrize("command", ["phantom", "check", "predict", "export"])
-def test_help_of_a_command_has_examples(command, capsys):
-    with pytest.raises(SystemExit):
-        main([command, "--help"])
-    printed = capsys.readouterr().out
-    assert f"otosynth {command} " in printed.partition("examples:")[2]
-
-
-def test_wrong_use_ends_with_2(capsys):
+@pytest.mark.parametrize(
+    "command", [*([command] for command in COMMANDS), *(["audit", name] for name in AUDIT)], ids=str
+)
+def test_help_of_a_command_has_examples_and_says_what_is_written(command, capsys):
     with pytest.raises(SystemExit) as ended:
-        main(["predict"])
+        main([*command, "--help"])
+    assert ended.value.code == 0
+    said, _, examples = capsys.readouterr().out.partition("examples:\n")
+    assert "Written" in said
+    # They are understood: tests/documentation/test_code_blocks.py parses them on their page.
+    assert f"otosynth {' '.join(command)}" in examples
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "COMMAND"),
+        (["predict"], "CT"),
+        (["predict", "ear.nii", "--side", "middle"], "invalid choice"),
+        (["export", "a/b"], "--out"),
+        (["monitor", "--port", "-1"], "--port"),
+        (["audit", "verfy"], "invalid choice"),
+    ],
+)
+def test_wrong_use_ends_with_2(arguments, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
     assert ended.value.code == 2
-    assert "CT" in capsys.readouterr().err
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["predict", "absent.nii.gz"], "absent.nii.gz: no such file or folder"),
+        (["export", "a", "--out", "a.safetensors"], "'a' names no model"),
+        (["check", "absent.yaml", "--base", "absent.yaml"], "absent.yaml"),
+        (["audit", "verify", "--results", "absent"], "is missing: the study is not finished"),
+        (["monitor", "--results", "absent", "--state", "absent"], "nothing to watch yet"),
+    ],
+)
+def test_bad_input_ends_with_1_and_one_message(arguments, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 1
+    # A bar of progress that begins leaves an empty line.
+    error = capsys.readouterr().err.lstrip()
+    assert error.startswith("ERROR: ")
+    assert said in error
+    assert "Traceback" not in error
 
 
 def test_ctrl_c_ends_with_130(monkeypatch, capsys):

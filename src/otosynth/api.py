@@ -4,7 +4,9 @@ Images are SimpleITK images: points in mm, LPS; :func:`voxels` gives their array
 ``docs/python.md``.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import SimpleITK as sitk
@@ -15,8 +17,9 @@ from otosynth.configuration.phantom import PhantomSettings
 from otosynth.configuration.registration import RegistrationSettings
 from otosynth.phantom import make_ear
 from otosynth.phantom.ear import PhantomEar
+from otosynth.prediction.in_memory import TrainingEar, train_model
 from otosynth.prediction.model import TrainedModel
-from otosynth.prediction.model_file import ENDING, read_model
+from otosynth.prediction.model_file import ENDING, read_model, write_model
 from otosynth.prediction.of_study import ModelName, read_study_model
 from otosynth.prediction.placing import AIR_HU
 from otosynth.prediction.predict import CtPrediction, predict_ct
@@ -29,14 +32,36 @@ from otosynth.volumes.reading import read_volume
 from otosynth.volumes.volume import Volume
 
 __all__ = [
+    "Registered",
+    "TrainingEar",
     "class_map",
     "load_model",
     "phantom_ear",
     "predict",
     "read_scan",
     "register",
+    "train",
     "voxels",
+    "write_model",
 ]
+
+
+class Registered(NamedTuple):
+    """A CT on its micro-CT's grid.
+
+    Attributes
+    ----------
+    ct
+        In HU.
+    mask
+        Where both fields of view cover (uint8).
+    pose
+        Takes a micro-CT point to a CT point (mm, LPS).
+    """
+
+    ct: sitk.Image
+    mask: sitk.Image
+    pose: sitk.Euler3DTransform
 
 
 def read_scan(path: str | Path) -> sitk.Image:
@@ -85,7 +110,7 @@ def register(
     initial: sitk.Euler3DTransform | None = None,
     seed: int = 1,
     **settings: object,
-) -> tuple[sitk.Image, sitk.Image]:
+) -> Registered:
     """Bring a CT onto the grid of its micro-CT (method 3).
 
     Parameters
@@ -97,11 +122,6 @@ def register(
     settings
         Keys of the section ``registration``.
 
-    Returns
-    -------
-    ct, mask
-        The CT (HU) on the micro-CT's grid, and where both fields of view cover (uint8).
-
     Raises
     ------
     InputError
@@ -109,9 +129,10 @@ def register(
     """
     wanted = RegistrationSettings.model_validate(settings)
     transform = register_rigid(Volume.of(microct), ct, wanted, initial, seed).transform
-    return (
+    return Registered(
         resample_onto(ct, transform, Grid.of(microct), AIR_HU),
         field_of_view_mask(ct, transform, Grid.of(microct)),
+        transform,
     )
 
 
@@ -137,6 +158,40 @@ def class_map(
     wanted = ClassMapSettings.model_validate(settings)
     made = class_map_from_microct(values, inside, spacing_zyx(microct), wanted)
     return image_like(made.labels, microct)
+
+
+def train(
+    ears: Sequence[TrainingEar],
+    method: str = "multi_task",
+    patch_size: int = 32,
+    seed: int = 1,
+    label: str = "trained in a notebook",
+    phantom: bool = False,
+    **settings: object,
+) -> TrainedModel:
+    """Train a small model in memory; a study (``snakemake``) trains one to rely on.
+
+    No ear is held back: nothing selects the epoch, and nothing tests the model.
+
+    Parameters
+    ----------
+    ears
+        Registered pairs.
+    method
+        A method that needs no prior and no other networks.
+    patch_size
+        Edge of a patch, voxels.
+    label, phantom
+        What the ears are; a model of virtual ears says so of each prediction.
+    settings
+        Keys of the method's block, e.g. ``epochs=2``.
+
+    Raises
+    ------
+    InputError
+        If the method or its settings do not fit.
+    """
+    return train_model(ears, method, dict(settings), patch_size, seed, label, phantom)
 
 
 def load_model(

@@ -5,26 +5,37 @@ import os
 import signal
 import sys
 
-from otosynth.audit.commands import add_audit_commands
+from otosynth.audit.commands import add_audit
 from otosynth.commands.check import add_check
 from otosynth.commands.export import add_export
+from otosynth.commands.monitor import add_monitor
 from otosynth.commands.phantom import add_phantom
 from otosynth.commands.predict import add_predict
 from otosynth.errors import InputError
 
+# What the process ends with, and what that means.
+EXIT_STATUSES = {
+    0: "done; `predict` and `check` may have warned",
+    1: "bad input, or something that is refused or does not match: one message begins with "
+    "ERROR, or what does not match is listed",
+    2: "wrong use of the command line; the usage is printed",
+    128 + signal.SIGINT: "stopped by Ctrl-C",
+}
 EPILOG = """
 The study itself is a Snakemake workflow: `make study` runs the default one.
 
 from nothing:      otosynth phantom --out trial; otosynth predict trial/ct.nii.gz
 from own pairs:    otosynth check config/mylab.yaml
                    snakemake --cores 2 --configfile config/mylab.yaml
+while it runs:     otosynth monitor
 from own CTs:      otosynth export mylab/multi_task --out mylab.safetensors
                    otosynth predict ear.nii.gz --model mylab.safetensors
 where from:        otosynth audit trace table3 P2 Multi-task
 
-`otosynth COMMAND --help` tells more. Exit status: 0 done; 1 bad input or something does not match;
-2 wrong use of the command line; 130 stopped by Ctrl-C. docs/cli.md has all of it.
-"""
+`otosynth COMMAND --help` tells more, with examples; docs/commands.md has all of it on one page.
+
+exit status:
+""" + "\n".join(f"  {status:3}  {meaning}" for status, meaning in EXIT_STATUSES.items())
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -40,8 +51,8 @@ def command_line() -> argparse.ArgumentParser:
     add_check(commands)
     add_predict(commands)
     add_export(commands)
-    audit = commands.add_parser("audit", help="ask a study's records where its numbers come from")
-    add_audit_commands(audit)
+    add_monitor(commands)
+    add_audit(commands)
     return parser
 
 

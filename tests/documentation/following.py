@@ -7,14 +7,13 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pages import ROOT, Block, blocks_of, commands_of
+from pages import NOT_RUN, ROOT, Block, blocks_of, commands_of
 
 # What a person who follows a page has before them.
 PARTS = ("Makefile", "Snakefile", "config.yaml", "config", "rules", "scripts", "envs", "docs",
          "src", "pyproject.toml", "tests/conftest.py", "tests/methods")  # fmt: skip
 IGNORED = shutil.ignore_patterns("__pycache__", "*.egg-info")
 REFUSED = "refused:"
-NOT_RUN = "not run by the tests:"
 
 
 @dataclass

@@ -15,6 +15,8 @@ from markdown_it.token import Token
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("**/*.md")])
 # Their own words in a comment before a block say why the tests leave it alone, or what it shows.
+NEEDS = "needs"  # what no test has, such as scans of your own
+NOT_RUN = "not run by the tests:"
 COMMENT = re.compile(r"<!--(.*?)-->", re.DOTALL)
 TITLE = re.compile(r'title="([^"]+)"')
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 from dvc.cli.parser import get_main_parser as dvc_parser
-from pages import PAGES, ROOT, all_blocks, blocks_of, commands_of, name_of
+from pages import NEEDS, NOT_RUN, PAGES, ROOT, all_blocks, blocks_of, commands_of, name_of
 from snakemake.cli import get_argument_parser as snakemake_parser
 from snakemake.cli import parse_config
 
@@ -28,8 +28,9 @@ OVERLAY = "an overlay"
 READERS_OWN = {"config/mylab.yaml"}
 # Programs whose arguments no test looks at.
 OTHERS = {
-    "apptainer", "cd", "conda", "curl", "cut", "git", "md5sum", "mkdir", "mkdocs", "module", "pip",
-    "pre-commit", "ruff", "sed", "sinfo", "squeue", "tensorboard", "time", "xargs",
+    "apptainer", "cd", "conda", "curl", "cut", "git", "grep", "md5sum", "mkdir", "mkdocs", "module",
+    "pip", "pre-commit", "ruff", "sed", "sinfo", "squeue", "srun", "ssh", "tensorboard", "time",
+    "xargs",
 }  # fmt: skip
 SEPARATORS = {";", "&&", "|", ">", "(", ")"}
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
@@ -60,7 +61,7 @@ def test_yaml_is_a_valid_overlay_where_it_says_so(block):
 
 
 def test_the_pages_have_overlays():
-    assert [block.comment for block in all_blocks("yaml")].count(OVERLAY) >= 4
+    assert [block.comment for block in all_blocks("yaml")].count(OVERLAY) >= 3
 
 
 @pytest.mark.parametrize("block", all_blocks("json"), ids=str)
@@ -69,18 +70,23 @@ def test_json_parses(block):
 
 
 @pytest.mark.parametrize("block", all_blocks("python"), ids=str)
-def test_python_compiles_and_runs_where_it_is_no_file(block):
-    code = compile(block.text, str(block), "exec")
-    assert code
-    if not block.title:
-        process = subprocess.run(
-            [sys.executable, "-c", block.text],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert process.returncode == 0, process.stderr
+def test_python_compiles(block):
+    assert compile(block.text, str(block), "exec")
+
+
+def session_of(page: Path) -> str:
+    """Return a page's Python blocks as one session; those that are files run with their pages."""
+    blocks = [block for block in blocks_of(page) if block.language == "python" and not block.title]
+    return "\n".join(b.text for b in blocks if not b.comment.startswith((NEEDS, NOT_RUN)))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if session_of(page)], ids=name_of)
+def test_python_runs_from_a_page_s_first_block_to_its_last(page):
+    process = subprocess.run(
+        [sys.executable, "-c", session_of(page)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
 
 
 @pytest.mark.parametrize("block", all_blocks("bash"), ids=str)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from otosynth.audit.help import EPILOG, EPILOGS, TEXT
 from otosynth.audit.leaks import find_leaks
 from otosynth.audit.recompute import recompute
 from otosynth.audit.replay import replay
@@ -27,12 +28,13 @@ MOST_AFFECTED = 6
 PIPE_WIDTH = 500
 
 
-def add_audit_commands(parser: argparse.ArgumentParser) -> None:
-    """Add the commands to the parser of `otosynth audit`."""
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def add_audit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `audit` with its own commands."""
+    parser = _added(commands, "audit", TEXT, EPILOG)
+    inner = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=text, description=text)
+        added = _added(inner, name, text, EPILOGS[name])
         added.add_argument("--results", type=Path, default=Path("results/phantom"),
                            help="the study's folder (results/phantom)")  # fmt: skip
         added.add_argument("--data", type=Path, help="folder of raw scans, for a study of files")
@@ -62,6 +64,21 @@ def add_audit_commands(parser: argparse.ArgumentParser) -> None:
     added.add_argument("--url", required=True, help="the organisation's URL")
     added.add_argument("--licence", required=True, help="URL of the licence of the crate")
     command("list", run_list, "name all results and the jobs that made them")
+
+
+def _added(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    text: str,
+    epilog: str,
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=text,
+        description=text,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def positive(text: str) -> int:

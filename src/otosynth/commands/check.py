@@ -10,10 +10,15 @@ from rich.markup import escape
 TEXT = "validate a study's configuration, tables and scans before anything runs, with pictures"
 EPILOG = """
 Reads what `snakemake --configfile CONFIG` would read: config.yaml in the current folder, then
-CONFIG over it. Every scan is opened; all problems are listed at once, and --out gets a page,
-check.html, with the middle planes of every scan. Nothing of the study is run or changed.
+CONFIG over it, the tables of ears and groups, and every scan. All problems are listed at once: a
+file that is missing, damaged or no volume, NaN, CT and micro-CT swapped, one file in two rows, an
+initial transform that cannot be read or brings the scans apart, a micro-CT smaller than a patch. It
+warns of a CT that does not look like HU and of a CT smaller than the micro-CT. Nothing of the study
+is run or changed, and nothing is registered.
 
-exit status: 0 no problem (warnings are possible), 1 problems, 2 wrong use
+Written to --out: check.html, a page with the middle planes of every scan. Look at it for the wrong
+ear, the wrong side and the wrong orientation, which no program can know. Exit status 1 if there are
+problems, 0 if there are warnings alone.
 
 examples:
   otosynth check config/mylab.yaml

@@ -7,9 +7,11 @@ from otosynth.commands.arguments import add_places
 
 TEXT = "write a trained model as one file (safetensors, no pickle) with a model card"
 EPILOG = """
-The file holds the networks' weights, the intensity windows and the training ears' CTs at 0.6 mm,
-by which a new CT is brought to the training pose. Coarse CTs of people are data of people: the
-model card beside the file says so.
+The model is of a finished study. The file holds the networks' weights, the intensity windows and
+the training ears' CTs at 0.6 mm, by which a new CT is brought to the training pose. Coarse CTs of
+people are data of people: the model card says so.
+
+Written: --out, and the model card beside it, of the same name with the ending .md.
 
 examples:
   otosynth export phantom/multi_task --out phantom.safetensors
@@ -28,7 +30,9 @@ def add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", help="STUDY/METHOD (all groups) or STUDY/GROUP/METHOD")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE.safetensors", help="the file"
+    )
     add_places(parser)
     parser.set_defaults(run=run_export)
 

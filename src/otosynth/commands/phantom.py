@@ -27,10 +27,14 @@ def add_phantom(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="a folder that is new or empty"
+    )
     parser.add_argument("--name", default="trial", help="the ear's name (trial)")
-    parser.add_argument("--side", choices=["left", "right"], default="right", help="(right)")
-    parser.add_argument("--seed", type=int, default=1, help="(1)")
+    parser.add_argument(
+        "--side", choices=["left", "right"], default="right", help="of the ear (right)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of all chance (1)")
     parser.add_argument("--spacing", type=float, metavar="MM", help="voxel of the micro-CT (0.12)")
     parser.add_argument("--size", type=float, metavar="MM", help="edge of the micro-CT (15)")
     parser.add_argument(

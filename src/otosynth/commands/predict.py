@@ -28,7 +28,8 @@ file of `otosynth export`. The default, {DEFAULT_MODEL}, is what `make study` tr
 virtual ears only and shows how the tool works.
 
 Written to --out: microct, classmap, uncertainty, microct_std and mask (.nii.gz and the CT's own
-format), quality.png and .pdf (look at it first), pose.tfm and prediction.json.
+format), quality.png and .pdf (look at it first), pose.tfm and prediction.json. Exit status
+1 if a check refuses the CT; nothing is written then.
 
 examples:
   otosynth phantom --out trial

@@ -1,14 +1,13 @@
 """The trained model of a finished study, read from its results and its records."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import SimpleITK as sitk
 import torch
 from torch import Tensor, nn
 
@@ -19,32 +18,22 @@ from otosynth.methods import create_method
 from otosynth.methods.base import CtPatch, Method
 from otosynth.normalisation import Normalisation
 from otosynth.prediction.model import (
-    HU_PERCENTILES,
-    Grid,
     MemberFacts,
     ModelFacts,
     Reference,
-    ReferenceFacts,
     TrainedModel,
     Triple,
 )
+from otosynth.prediction.references import hu_percentiles, reference_of
 from otosynth.provenance.places import Places
-from otosynth.provenance.tree import read_root
-from otosynth.registration.geometry import linear_part
-from otosynth.registration.preparation import resample_to_spacing, smooth
+from otosynth.provenance.tree import Root, read_root
 from otosynth.registration.transforms import read_transform
 from otosynth.tissues import CLASSES
 from otosynth.training.checkpoints import checkpoint_epoch, read_tensors, selected_checkpoint
 from otosynth.volumes.arrays import read_labels
-from otosynth.volumes.grids import downsample, mirror
 from otosynth.volumes.itk_io import read_header
 from otosynth.volumes.mapping import map_voxels
 from otosynth.volumes.reading import input_files, read_volume
-
-# Voxel of a training ear's coarse CT (mm): ears of different people are aligned no finer.
-COARSE_MM = 0.6
-# Voxels of a training CT that its percentiles are taken from, at most.
-MOST_VOXELS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -100,27 +89,10 @@ def read_study_model(
     root = read_root(places)
     # Where a study lay is no part of its records; the model needs no such key.
     study = load_study(root["configuration"])
-    method = _method(study, name)
-    trained = study.methods[name.method].weights_of or name.method
-    groups = _groups(places, name, trained)
-    members, weights = _members(places, groups, trained, study.training.seeds[0], method)
-    references = _references(places, groups, trained, study.training.seeds[0], method)
-    facts = ModelFacts(
-        study=root["study"],
-        label=root["label"],
-        source=study.data.source,
-        root=root["root"],
-        method=name.method,
-        settings=method.settings.model_dump(mode="json"),
-        classmap=study.classmap.model_dump(mode="json"),
-        patch_size=study.patches.size,
-        threads=study.training.threads,
-        working_side=study.data.working_side,
-        members=members,
-        references=tuple(reference.facts for reference in references),
-        dice=_dice(places, name, set(groups)),
-    )
-    return TrainedModel(facts, weights, references)
+    source = _Source(places, name, study, _method(study, name))
+    members, weights = source.members()
+    references = source.references()
+    return TrainedModel(source.facts(root, members, references), weights, references)
 
 
 def networks_used(method: Method) -> tuple[str, ...]:
@@ -157,6 +129,66 @@ class _Noted(Mapping[str, nn.Module]):
 
     def __len__(self) -> int:
         return len(self._networks)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A method of a finished study, whose parts a model is made of."""
+
+    places: Places
+    name: ModelName
+    study: Study
+    method: Method
+
+    @property
+    def trained(self) -> str:
+        """The block whose networks the method predicts with."""
+        return self.study.methods[self.name.method].weights_of or self.name.method
+
+    @property
+    def seed(self) -> int:
+        return self.study.training.seeds[0]
+
+    @cached_property
+    def groups(self) -> list[str]:
+        return _groups(self.places, self.name, self.trained)
+
+    def members(self) -> tuple[tuple[MemberFacts, ...], tuple[dict[str, Tensor], ...]]:
+        """Return each group's training: its facts and its weights."""
+        used = networks_used(self.method)
+        found = [_member(self.places, g, self.trained, self.seed, used) for g in self.groups]
+        return tuple(facts for facts, _ in found), tuple(weights for _, weights in found)
+
+    def references(self) -> tuple[Reference, ...]:
+        """Return the training ears of the groups, each once."""
+        mirrored: dict[str, bool] = {}
+        for group in self.groups:
+            parameters = _parameters(self.places, group, self.trained, self.seed)
+            ears = parameters["fold"]["training"]
+            mirrored |= {ear: parameters["mirrored"][ear] for ear in ears}
+        factor = self.method.settings.factor
+        return tuple(_reference(self.places, e, mirrored[e], factor) for e in sorted(mirrored))
+
+    def facts(
+        self, root: Root, members: tuple[MemberFacts, ...], references: tuple[Reference, ...]
+    ) -> ModelFacts:
+        """Return all that the model is but its weights and its coarse CTs."""
+        study = self.study
+        return ModelFacts(
+            study=root["study"],
+            label=root["label"],
+            source=study.data.source,
+            root=root["root"],
+            method=self.name.method,
+            settings=self.method.settings.model_dump(mode="json"),
+            classmap=study.classmap.model_dump(mode="json"),
+            patch_size=study.patches.size,
+            threads=study.training.threads,
+            working_side=study.data.working_side,
+            members=members,
+            references=tuple(reference.facts for reference in references),
+            dice=_dice(self.places, self.name, set(self.groups)),
+        )
 
 
 def _method(study: Study, name: ModelName) -> Method:
@@ -208,14 +240,6 @@ def _parameters(places: Places, group: str, method: str, seed: int) -> dict[str,
     return parameters
 
 
-def _members(
-    places: Places, groups: Sequence[str], trained: str, seed: int, method: Method
-) -> tuple[tuple[MemberFacts, ...], tuple[dict[str, Tensor], ...]]:
-    used = networks_used(method)
-    found = [_member(places, group, trained, seed, used) for group in groups]
-    return tuple(facts for facts, _ in found), tuple(weights for _, weights in found)
-
-
 def _member(
     places: Places, group: str, method: str, seed: int, used: tuple[str, ...]
 ) -> tuple[MemberFacts, dict[str, Tensor]]:
@@ -241,58 +265,19 @@ def _member(
     return facts, {n: t for n, t in tensors.items() if n.split(".")[0] in used}
 
 
-def _references(
-    places: Places, groups: Sequence[str], trained: str, seed: int, method: Method
-) -> tuple[Reference, ...]:
-    """Return the training ears of some groups, each once."""
-    mirrored: dict[str, bool] = {}
-    for group in groups:
-        parameters = _parameters(places, group, trained, seed)
-        mirrored |= {ear: parameters["mirrored"][ear] for ear in parameters["fold"]["training"]}
-    factor = method.settings.factor
-    return tuple(_reference(places, ear, mirrored[ear], factor) for ear in sorted(mirrored))
-
-
 def _reference(places: Places, ear: str, mirrored: bool, factor: int) -> Reference:
-    """Return a training ear as the networks saw it: from the working side, on their grid."""
+    """Return a training ear of a study."""
     folder = places.results / "specimens" / ear
-    ct, mask = read_volume(folder / "ct.nii"), read_labels(folder / "mask.nii")
-    hu = _percentiles(map_voxels(folder / "ct.nii"), map_voxels(folder / "mask.nii"))
-    rotation = linear_part(read_transform(folder / "registration/transform.tfm"))[0]
-    if mirrored:
-        ct, mask = mirror(ct), mirror(mask)
-        rotation = _of_mirrored(rotation, ct)
-    grid = Grid.of(downsample(mask, factor) if factor > 1 else mask)
-    coarse = sitk.Cast(resample_to_spacing(smooth(ct, COARSE_MM), COARSE_MM), sitk.sitkInt16)
-    mask = sitk.Resample(mask, coarse, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
-    facts = ReferenceFacts(
-        ear=ear,
-        grid=grid,
-        coarse=Grid.of(coarse),
-        rotation=rotation.ravel().tolist(),
-        ct_spacing_mm=_raw_spacing(places, ear),
-        hu=hu,
+    return reference_of(
+        ear,
+        read_volume(folder / "ct.nii"),
+        read_labels(folder / "mask.nii"),
+        read_transform(folder / "registration/transform.tfm"),
+        mirrored,
+        factor,
+        hu_percentiles(map_voxels(folder / "ct.nii"), map_voxels(folder / "mask.nii")),
+        _raw_spacing(places, ear),
     )
-    return Reference(facts, coarse, mask)
-
-
-def _of_mirrored(rotation: np.ndarray, ct: sitk.Image) -> np.ndarray:
-    """Return the pose of a mirrored ear.
-
-    Its voxels are flipped along the x index of its grid, and a new CT of that side from left to
-    right.
-    """
-    flip = np.diag([-1.0, 1.0, 1.0])
-    axes = np.reshape(ct.GetDirection(), (3, 3))
-    return flip @ rotation @ axes @ flip @ axes.T
-
-
-def _percentiles(ct: np.ndarray, mask: np.ndarray) -> tuple[float, ...]:
-    """Return ``HU_PERCENTILES`` inside a mask, of every n-th voxel of a large volume."""
-    step = max(1, round((ct.size / MOST_VOXELS) ** (1 / 3)))
-    some = (slice(None, None, step),) * 3
-    values = np.asarray(ct[some])[np.asarray(mask[some]) > 0]
-    return tuple(float(value) for value in np.percentile(values, HU_PERCENTILES))
 
 
 def _raw_spacing(places: Places, ear: str) -> Triple | None:

@@ -42,7 +42,11 @@ def monitor_images(
 
 
 class Monitor:
-    """Writes losses, rates, speed and Fig. 5's images of a training for TensorBoard."""
+    """Writes losses, rate, speed, time left and Fig. 5's images of a training for TensorBoard.
+
+    All curves run over epochs. A continued training writes into the same folder, a file more; what
+    an earlier process showed of epochs that are trained again no longer counts.
+    """
 
     def __init__(self, folder: Path, first_epoch: int) -> None:
         self.folder, self.first_epoch = folder, first_epoch
@@ -50,23 +54,34 @@ class Monitor:
 
     @cached_property
     def writer(self) -> "SummaryWriter":
-        """What writes the files; made at the first epoch's end, so that no step waits for it."""
+        """What writes the files; made when there is something to show: no step waits for it."""
         # Imported here: TensorBoard takes a second to import, and only training needs it.
         from torch.utils.tensorboard import SummaryWriter
 
         return SummaryWriter(str(self.folder), purge_step=self.first_epoch + 1)
 
-    def write_epoch(
-        self, row: dict[str, float], steps_per_second: float, images: dict[str, np.ndarray]
-    ) -> None:
-        """Write one epoch: the row of the history, the speed and the images."""
+    def write_epoch(self, row: dict[str, float], images: dict[str, np.ndarray]) -> None:
+        """Write one epoch: the row of the history and the images."""
         epoch = int(row["epoch"])
         for name, value in row.items():
             if name != "epoch":
                 self.writer.add_scalar(f"training/{name}", value, epoch)
-        self.writer.add_scalar("speed/steps_per_second", steps_per_second, epoch)
         for name, image in images.items():
             self.writer.add_image(f"fig5/{name}", _grey(name, image), epoch, dataformats="HW")
+        self.writer.flush()
+
+    def write_speed(self, epochs: int, steps_per_second: float, seconds_left: float) -> None:
+        """Write how fast the training is and how long it still takes.
+
+        Parameters
+        ----------
+        epochs
+            Epochs finished: TensorBoard shows the newest of several values of one epoch.
+        seconds_left
+            To the last epoch.
+        """
+        self.writer.add_scalar("speed/steps_per_second", steps_per_second, epochs)
+        self.writer.add_scalar("speed/minutes_left", seconds_left / 60, epochs)
         self.writer.flush()
 
     def close(self) -> None:

@@ -154,9 +154,12 @@ class Trainer:
             monitor = self._monitor(progress)
             speed = Speed(self.job.title, self.settings.epochs * self.steps)
             while progress.epoch < self.settings.epochs and not self._is_on_plateau(progress):
-                self._train_epoch(progress, speed, requests)
+                self._train_epoch(progress, speed, requests, monitor)
+                self._finish_epoch(progress)
                 if monitor:
                     self._show(monitor, progress, speed)
+                # After the monitor: an epoch that is saved and not shown would stay a gap for good.
+                self._save(progress)
             if monitor:
                 monitor.close()
         return pd.DataFrame(progress.history)
@@ -184,14 +187,19 @@ class Trainer:
 
     def _show(self, monitor: Monitor, progress: Progress, speed: "Speed") -> None:
         images = monitor_images(self.method, self.networks, self.example, self.arithmetic)
-        monitor.write_epoch(progress.history[-1], speed.steps_per_second, images)
+        monitor.write_epoch(progress.history[-1], images)
+        _show_speed(monitor, progress.epoch, speed)
 
-    def _train_epoch(self, progress: Progress, speed: "Speed", requests: Requests) -> None:
-        epoch = progress.epoch
+    def _rate(self, epoch: int) -> float:
         s = self.settings
-        rate = learning_rate(s.learning_rate, epoch, s.constant_epochs, s.epochs)
+        return learning_rate(s.learning_rate, epoch, s.constant_epochs, s.epochs)
+
+    def _train_epoch(
+        self, progress: Progress, speed: "Speed", requests: Requests, monitor: Monitor | None
+    ) -> None:
+        epoch = progress.epoch
         for optimiser in self.optimisers.values():
-            optimiser.rate = rate
+            optimiser.rate = self._rate(epoch)
         for network in self.networks.values():
             network.train()
         visits = self.steps * self.team.size
@@ -203,9 +211,10 @@ class Trainer:
             losses = self._step(self.patches.read(int(order[visit]), seed), epoch)
             self._add(progress, self.team.average(losses))
             progress.step = step + 1
-            speed.count(epoch * self.steps + step + 1)
+            is_time = speed.count(epoch * self.steps + step + 1)
+            if monitor and is_time and progress.step < self.steps:
+                _show_speed(monitor, epoch, speed)
             self._obey(requests, progress)
-        self._finish_epoch(progress, rate)
 
     def _obey(self, requests: Requests, progress: Progress) -> None:
         """Save the state if it is time or a signal asked for it; stop if one asked to."""
@@ -270,8 +279,9 @@ class Trainer:
                 )
             progress.sums[name] = progress.sums.get(name, 0.0) + value
 
-    def _finish_epoch(self, progress: Progress, rate: float) -> None:
+    def _finish_epoch(self, progress: Progress) -> None:
         means = {name: total / self.steps for name, total in progress.sums.items()}
+        rate = self._rate(progress.epoch)
         progress.epoch += 1
         progress.step, progress.sums = 0, {}
         progress.history.append({"epoch": progress.epoch, "learning_rate": rate, **means})
@@ -290,7 +300,6 @@ class Trainer:
             )
         if saves and self.job.patience is not None:
             progress.history[-1][SCORE] = self._validation_score()
-        self._save(progress)
 
     def _validation_score(self) -> float:
         for network in self.networks.values():
@@ -298,6 +307,11 @@ class Trainer:
         return self.method.validation_score(
             mean_losses(self.method, self.networks, self.validation)
         )
+
+
+def _show_speed(monitor: Monitor, epochs: int, speed: "Speed") -> None:
+    if speed.seconds_left is not None:
+        monitor.write_speed(epochs, speed.steps_per_second, speed.seconds_left)
 
 
 class Speed:
@@ -308,22 +322,27 @@ class Speed:
         self.started = self.told = time.monotonic()
         self.first_step: int | None = None
         self.steps_per_second = 0.0
+        # Known from the second step on; with `patience` it may end earlier.
+        self.seconds_left: float | None = None
 
-    def count(self, steps_done: int) -> None:
-        """Note that ``steps_done`` of all steps are done."""
+    def count(self, steps_done: int) -> bool:
+        """Note that ``steps_done`` of all steps are done; return whether it was time to say so."""
         now = time.monotonic()
         if self.first_step is None:
             # The first step after a start also warms up; speed is counted from its end.
             self.first_step, self.started = steps_done, now
-            return
+            return False
         self.steps_per_second = (steps_done - self.first_step) / (now - self.started)
-        if now - self.told > SECONDS_BETWEEN_MESSAGES or steps_done == self.steps_in_all:
-            left = (self.steps_in_all - steps_done) / self.steps_per_second
-            logger.info(
-                "%s: step %d of %d, %.1f steps/s, %s left",
-                self.title, steps_done, self.steps_in_all, self.steps_per_second, duration(left),
-            )  # fmt: skip
-            self.told = now
+        self.seconds_left = (self.steps_in_all - steps_done) / self.steps_per_second
+        if now - self.told <= SECONDS_BETWEEN_MESSAGES and steps_done < self.steps_in_all:
+            return False
+        logger.info(
+            "%s: step %d of %d, %.1f steps/s, %s left",
+            self.title, steps_done, self.steps_in_all, self.steps_per_second,
+            duration(self.seconds_left),
+        )  # fmt: skip
+        self.told = now
+        return True
 
 
 def duration(seconds: float) -> str:
