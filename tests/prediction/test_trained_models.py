@@ -135,6 +135,11 @@ def test_a_changed_or_later_file_is_refused(model, tmp_path):
     file.write_bytes(encode(tensors, facts | {"model": facts["model"] | {"format": 99}}))
     with pytest.raises(InputError, match="model format 99"):
         read_model(file)
+    # A bit of the facts' own text, within the header that safetensors reads.
+    write_model(model, file)
+    file.write_bytes(file.read_bytes().replace(b'{\\"model\\"', b'x\\"model\\"', 1))
+    with pytest.raises(InputError, match="not a readable checkpoint"):
+        read_model(file)
     file.write_bytes(encode(tensors, facts | {"model": facts["model"] | {"members": "none"}}))
     with pytest.raises(InputError, match="its facts are not valid"):
         read_model(file)

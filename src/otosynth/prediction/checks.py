@@ -84,7 +84,7 @@ def check_voxels(ct: sitk.Image, facts: ModelFacts) -> Check:
     return Check("voxel size", found, expected, "ok")
 
 
-def check_match(best: Placement) -> list[Check]:
+def check_match(best: Placement) -> Check:
     """Check that the CT shows an ear like the training ears, yet none of them."""
     found = f"correlation {best.correlation:.2f} with training ear {best.reference.ear}"
     expected = f"{MATCH_WARNS:.2f} to {MATCH_OF_ITSELF:.2f}"
@@ -93,17 +93,17 @@ def check_match(best: Placement) -> list[Check]:
             "the CT does not look like an ear of the training; check what it shows, its "
             "orientation, and --side"
         )
-        return [Check("anatomy", found, expected, "refused", advice)]
+        return Check("anatomy", found, expected, "refused", advice)
     if best.correlation < MATCH_WARNS:
-        advice = "the ear differs much from the training ears: look at the overlay"
-        return [Check("anatomy", found, expected, "warning", advice)]
+        advice = "the ear differs much from the training ears: look at the outline on the sheet"
+        return Check("anatomy", found, expected, "warning", advice)
     if best.correlation > MATCH_OF_ITSELF:
         advice = (
             "this looks like a CT that the model was trained on, so the prediction says nothing "
             "about new ears; choose the group that tests it (STUDY/GROUP/METHOD)"
         )
-        return [Check("anatomy", found, expected, "warning", advice)]
-    return [Check("anatomy", found, expected, "ok")]
+        return Check("anatomy", found, expected, "warning", advice)
+    return Check("anatomy", found, expected, "ok")
 
 
 def check_side(placements: Sequence[Placement], given: Side | None) -> Check:
@@ -128,7 +128,10 @@ def check_pose(best: Placement) -> Check:
     """Tell how far the CT is turned; it is brought to the training pose in any case."""
     found = f"turned by {best.turned_degrees:.0f}° against the CT of {best.reference.ear}"
     large = best.turned_degrees > TURNED_WARNS
-    advice = "near the end of the search; look at the overlay, or try --search 'full sphere'"
+    advice = (
+        "near the end of the search; look at the outline on the sheet, or try --search 'full "
+        "sphere'"
+    )
     return Check(
         "pose", found, "brought to the training pose", "warning" if large else "ok",
         advice if large else "",

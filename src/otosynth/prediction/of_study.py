@@ -20,7 +20,6 @@ from otosynth.methods.base import CtPatch, Method
 from otosynth.normalisation import Normalisation
 from otosynth.prediction.model import (
     HU_PERCENTILES,
-    Grid,
     MemberFacts,
     ModelFacts,
     Reference,
@@ -36,7 +35,7 @@ from otosynth.registration.transforms import read_transform
 from otosynth.tissues import CLASSES
 from otosynth.training.checkpoints import checkpoint_epoch, read_tensors, selected_checkpoint
 from otosynth.volumes.arrays import read_labels
-from otosynth.volumes.grids import downsample, mirror
+from otosynth.volumes.grids import Grid, mirror
 from otosynth.volumes.itk_io import read_header
 from otosynth.volumes.mapping import map_voxels
 from otosynth.volumes.reading import input_files, read_volume
@@ -262,7 +261,7 @@ def _reference(places: Places, ear: str, mirrored: bool, factor: int) -> Referen
     if mirrored:
         ct, mask = mirror(ct), mirror(mask)
         rotation = _of_mirrored(rotation, ct)
-    grid = Grid.of(downsample(mask, factor) if factor > 1 else mask)
+    grid = Grid.of(mask).shrunk([factor] * 3)
     coarse = sitk.Cast(resample_to_spacing(smooth(ct, COARSE_MM), COARSE_MM), sitk.sitkInt16)
     mask = sitk.Resample(mask, coarse, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
     facts = ReferenceFacts(
