@@ -17,7 +17,7 @@ from otosynth.figures.slices import (
     show_classes,
     show_intensity,
 )
-from otosynth.figures.style import GREY, SMALL_PT, bare, class_patches, new_figure
+from otosynth.figures.style import SMALL_PT, bare, class_patches, new_figure
 from otosynth.normalisation import Window
 from otosynth.prediction.checks import Check
 
@@ -85,7 +85,7 @@ def draw_quality_sheet(
     figure = new_figure(
         "Predicted, not measured: synthetic micro-CT and class map of one CT",
         f"{scan}; model trained on: {label}",
-        f"model {model}",
+        f"model {model} · research only, not for diagnosis",
         len(rows) * ROW_IN + lines_in + 0.4,
     )
     grid = figure.add_gridspec(len(rows) + 1, 3, height_ratios=[*[ROW_IN] * len(rows), lines_in])
@@ -144,4 +144,4 @@ def _write_checks(
             sign, colour = VERDICTS[verdict]
             axes.text(0.0, y, sign, color=colour, fontsize=SMALL_PT, fontweight="bold")
             axes.text(0.11, y, name, fontsize=SMALL_PT)
-        axes.text(0.24, y, text, fontsize=SMALL_PT, color=GREY if not verdict else None)
+        axes.text(0.24, y, text, fontsize=SMALL_PT)

@@ -191,8 +191,8 @@ def check_training_data(facts: ModelFacts) -> Check:
     found = f"{facts.label}, {ears} training ear{'s' if ears > 1 else ''}"
     if facts.source == "phantom":
         advice = "the model has seen virtual ears only: of a real CT it predicts no real anatomy"
-        return Check("training data", found, "ears of your kind", "warning", advice)
-    return Check("training data", found, "ears of your kind", "ok")
+        return Check("training data", found, "ears like the new one", "warning", advice)
+    return Check("training data", found, "ears like the new one", "ok")
 
 
 def refuse_if_any(checks: Sequence[Check], force: bool) -> None:

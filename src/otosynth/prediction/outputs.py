@@ -186,7 +186,7 @@ def _write_sheet(
         mask.GetDirection(),
         (window.low, window.high),
         prediction.checks,
-        scan.name,
+        f"{scan.name} as a {prediction.placement.side} ear",
         f"{model.facts.name} ({model.digest[:12]})",
         model.facts.label,
     )
