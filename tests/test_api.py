@@ -15,7 +15,7 @@ PAGE = Path(__file__).parents[1] / "docs/python.md"
 
 def test_the_page_s_code_runs(capsys):
     """All blocks of the page but those on models, which need a trained one."""
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     names: dict[str, object] = {}
     for block in blocks:
         if "model" not in block:

@@ -1,6 +1,7 @@
 """Files appear whole or not at all."""
 
 import errno
+from pathlib import Path
 
 import pytest
 
@@ -104,6 +105,10 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="file is a file, and a folder is wanted"):
         check_can_write(tmp_path / "file/folder")
+    if Path("/proc").is_dir():
+        with pytest.raises(InputError, match=r"/proc/x: nothing can be written in /proc"):
+            check_can_write(Path("/proc/x"))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
     with (
         pytest.raises(InputError, match="could not be written"),
         folder_written_whole(tmp_path / "file/folder"),

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -113,8 +114,15 @@ def check_can_write(folder: Path) -> None:
     place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not place.is_dir():
         raise InputError(f"{folder}: {place} is a file, and a folder is wanted.")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise InputError(f"{folder}: {place} may not be written; choose another folder.")
+    try:
+        # Permissions do not tell of a disk that is mounted read-only, or of what root may do.
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"{folder}: nothing can be written in {place} ({error.strerror}); choose another "
+            "folder."
+        ) from None
 
 
 def remove(path: Path) -> None:

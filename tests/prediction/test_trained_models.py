@@ -66,7 +66,7 @@ def test_a_file_gives_back_the_model_and_the_same_bytes(model, tmp_path):
 def test_export_writes_the_file_and_a_card(studies, tmp_path, capsys):
     file = tmp_path / "tiny.safetensors"
     assert main(["export", "tiny/A/multi_task", "--out", str(file), "--results", str(studies)]) == 0
-    card = card_path(file).read_text()
+    card = card_path(file).read_text(encoding="utf-8")
     for said in ("phantom, tiny", "predicted, not measured", "T1", "air 0.50", "0.6 × 0.6 × 0.6"):
         assert said in card
     assert "None" not in card

@@ -29,6 +29,8 @@ COARSER_WARNS, COARSER_REFUSES, FINER_WARNS = 1.25, 3.0, 0.67
 ENDS = (1, 95, 99)
 # Distance (HU) of such a percentile from those of the training CTs.
 HU_WARNS, HU_REFUSES = 150.0, 600.0
+# What scanners add to HU to store no negative number.
+USUAL_INTERCEPT = 1024.0
 # Correlation with the best matching training CT.
 MATCH_WARNS, MATCH_REFUSES, MATCH_OF_ITSELF = 0.78, 0.70, 0.98
 # By how much the right side must match better than the other.
@@ -180,9 +182,13 @@ def check_hu(ct: np.ndarray, mask: np.ndarray, facts: ModelFacts) -> Check:
 
 def _offset_hint(shift: np.ndarray) -> str:
     """Name the offset, where both ends are off by about the same."""
-    if np.ptp(shift) > 2 * HU_WARNS or abs(shift[0]) < HU_REFUSES:
+    offset = float(np.median(shift))
+    if np.ptp(shift) > 2 * HU_WARNS or abs(offset) < HU_WARNS:
         return ""
-    return f"; all values are off by about {np.median(shift):.0f}, as without the rescale intercept"
+    usual = abs(abs(offset) - USUAL_INTERCEPT) < HU_WARNS
+    return f"; all values are off by about {offset:.0f}" + (
+        ", as without the rescale intercept" if usual else ""
+    )
 
 
 def check_training_data(facts: ModelFacts) -> Check:

@@ -80,8 +80,8 @@ class Grid:
         """Return the grid of which this one is ``shrunk`` by a factor along every axis."""
         return replace(
             self,
-            size=tuple(n * factor for n in self.size),
-            spacing_mm=tuple(mm / factor for mm in self.spacing_mm),
+            size=tuple((np.array(self.size) * factor).tolist()),
+            spacing_mm=tuple((np.array(self.spacing_mm) / factor).tolist()),
             origin_mm=tuple(self.point_mm([(1 / factor - 1) / 2] * 3).tolist()),
         )
 
