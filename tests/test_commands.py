@@ -121,7 +121,10 @@ def test_a_folder_in_use_is_not_written_into(tmp_path, capsys):
         ("a/ear7.nrrd", "ear7-otosynth"),
         ("a/ear7_dicom", "ear7_dicom-otosynth"),
         ("ear.v2.nii", "ear.v2-otosynth"),
+        ("1.2.840.113/", "1.2.840.113-otosynth"),
     ],
 )
 def test_the_default_folder_is_named_after_the_scan(tmp_path, scan, folder):
+    if scan.endswith("/"):
+        (tmp_path / scan).mkdir()
     assert str(default_folder(tmp_path / scan)) == folder

@@ -1,11 +1,21 @@
 """Files appear whole or not at all."""
 
 import errno
+from pathlib import Path
 
 import pytest
 
 from otosynth.errors import InputError
-from otosynth.files import sha256_of, write_bytes, write_json, written_whole
+from otosynth.files import (
+    HALF_WRITTEN,
+    check_can_write,
+    folder_written_whole,
+    sha256_of,
+    whole_files,
+    write_bytes,
+    write_json,
+    written_whole,
+)
 
 
 def test_a_written_file_holds_what_was_written(tmp_path):
@@ -48,3 +58,59 @@ def test_what_a_killed_process_left_half_written_goes_with_the_next_write(tmp_pa
     (tmp_path / ".half-written-78-b.csv").write_text("another file's")
     write_bytes(tmp_path / "a.csv", b"whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".half-written-78-b.csv", "a.csv"]
+
+
+def test_a_folder_appears_whole_in_place_of_the_old_files(tmp_path):
+    folder = tmp_path / "new/folder"
+    for files in (("a", "b", "record"), ("b", "record")):
+        with folder_written_whole(folder, "record") as within:
+            for name in files:
+                (within / name).write_text(files[0])
+            (within / "slices").mkdir()
+            assert not {path.read_text() for path in whole_files(folder) if path.is_file()} & {
+                files[0]
+            }
+        assert [path.name for path in whole_files(folder)] == [*files, "slices"]
+        assert len(list(folder.iterdir())) == len(files) + 1
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, InputError])
+def test_a_folder_that_is_not_filled_stays_as_it_was(tmp_path, error):
+    old = tmp_path / "old"
+    old.mkdir()
+    (old / "a").write_text("old")
+
+    def stopped(folder):
+        with folder_written_whole(folder) as within:
+            (within / "a").write_text("half")
+            raise error
+
+    for folder in (old, tmp_path / "new"):
+        with pytest.raises(error):
+            stopped(folder)
+    assert [path.name for path in tmp_path.rglob("*")] == ["old", "a"]
+    assert (old / "a").read_text() == "old"
+
+
+def test_what_a_kill_left_in_a_folder_does_not_count(tmp_path):
+    (tmp_path / f"{HALF_WRITTEN}1").mkdir()
+    assert whole_files(tmp_path) == []
+    with folder_written_whole(tmp_path) as within:
+        (within / "a").write_text("")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path):
+    check_can_write(tmp_path / "new/folder")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file is a file, and a folder is wanted"):
+        check_can_write(tmp_path / "file/folder")
+    if Path("/proc").is_dir():
+        with pytest.raises(InputError, match=r"/proc/x: nothing can be written in /proc"):
+            check_can_write(Path("/proc/x"))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    with (
+        pytest.raises(InputError, match="could not be written"),
+        folder_written_whole(tmp_path / "file/folder"),
+    ):
+        pass

@@ -12,6 +12,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from otosynth.classmap import class_map_from_microct
+from otosynth.configuration.base import section_of
 from otosynth.configuration.classmap import ClassMapSettings
 from otosynth.configuration.phantom import PhantomSettings
 from otosynth.configuration.registration import RegistrationSettings
@@ -99,9 +100,9 @@ def phantom_ear(
     Raises
     ------
     InputError
-        If the side is neither.
+        If the side is neither, or a key is not valid.
     """
-    return make_ear(name, side, PhantomSettings.model_validate(settings), seed)
+    return make_ear(name, side, section_of(PhantomSettings, settings), seed)
 
 
 def register(
@@ -125,9 +126,9 @@ def register(
     Raises
     ------
     InputError
-        If the two do not overlap enough.
+        If the two do not overlap enough, or a key is not valid.
     """
-    wanted = RegistrationSettings.model_validate(settings)
+    wanted = section_of(RegistrationSettings, settings)
     transform = register_rigid(Volume.of(microct), ct, wanted, initial, seed).transform
     return Registered(
         resample_onto(ct, transform, Grid.of(microct), AIR_HU),
@@ -151,11 +152,11 @@ def class_map(
     Raises
     ------
     InputError
-        If the mask is empty, or there are fewer than three grey levels.
+        If the mask is empty, there are fewer than three grey levels, or a key is not valid.
     """
     values = array_of(microct)
     inside = np.ones(values.shape, bool) if mask is None else array_of(mask) > 0
-    wanted = ClassMapSettings.model_validate(settings)
+    wanted = section_of(ClassMapSettings, settings)
     made = class_map_from_microct(values, inside, spacing_zyx(microct), wanted)
     return image_like(made.labels, microct)
 
@@ -235,8 +236,10 @@ def predict(
     Raises
     ------
     InputError
-        If the CT is not like those of the training, or something cannot be read.
+        If the CT is not like those of the training, has NaN, or something cannot be read.
     """
+    if isinstance(ct, sitk.Image):
+        check_intensities(ct, Path("CT"))
     image = ct if isinstance(ct, sitk.Image) else read_scan(ct)
     trained = model if isinstance(model, TrainedModel) else load_model(model)
     return predict_ct(image, trained, **options)  # type: ignore[arg-type]

@@ -4,8 +4,10 @@ import errno
 import hashlib
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,10 +50,93 @@ def written_whole(path: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
-def remove_leftovers(folder: Path, name: str = "*") -> None:
-    """Remove half-written files, as a kill leaves them, of one name or of all in a folder."""
-    for path in folder.glob(f"{HALF_WRITTEN}*-{name}"):
+@contextmanager
+def folder_written_whole(folder: Path, last: str = "") -> Iterator[Path]:
+    """Give an empty folder within ``folder`` to fill; all in it moves up when all is well.
+
+    ``folder`` itself stays, since it may be a mounted one; all that was in it goes when the new
+    files come.
+
+    Parameters
+    ----------
+    last
+        Name of the file that goes first and comes last, and so tells that the others are there.
+
+    Raises
+    ------
+    InputError
+        If the disk is full, or it cannot be written there. After an error or Ctrl-C before all was
+        filled, ``folder`` is as it was.
+    """
+    is_new = not folder.exists()
+    within = folder / f"{HALF_WRITTEN}{os.getpid()}"
+    try:
+        within.mkdir(parents=True)
+        yield within
+        _move_up(within, folder, last)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise disk_is_full(folder) from None
+        raise InputError(
+            f"{folder}: could not be written ({error.strerror or error}); choose another folder."
+        ) from error
+    finally:
+        shutil.rmtree(within, ignore_errors=True)
+        if is_new:
+            # Where nothing came of it, it is empty; otherwise it cannot be removed so.
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _move_up(within: Path, folder: Path, last: str) -> None:
+    for old in sorted(folder.iterdir(), key=lambda path: path.name != last):
+        if old != within:
+            remove(old)
+    for new in sorted(within.iterdir(), key=lambda path: path.name == last):
+        new.rename(folder / new.name)
+
+
+def whole_files(folder: Path) -> list[Path]:
+    """List what is in a folder, but for what was left half-written; nothing if there is none."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if not path.name.startswith(HALF_WRITTEN))
+
+
+def check_can_write(folder: Path) -> None:
+    """Refuse a folder in which nothing can be written, before hours are spent on what to write.
+
+    Raises
+    ------
+    InputError
+        If it, or the nearest folder above it, is none or may not be written.
+    """
+    place = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not place.is_dir():
+        raise InputError(f"{folder}: {place} is a file, and a folder is wanted.")
+    try:
+        # Permissions do not tell of a disk that is mounted read-only, or of what root may do.
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"{folder}: nothing can be written in {place} ({error.strerror}); choose another "
+            "folder."
+        ) from None
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
         path.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, name: str = "*") -> None:
+    """Remove what a kill left half-written, of one name or all of it in a folder."""
+    for path in folder.glob(f"{HALF_WRITTEN}*-{name}"):
+        remove(path)
 
 
 def sync(path: Path) -> None:

@@ -68,7 +68,7 @@ def test_a_sound_study_passes_and_its_page_shows_every_scan(lab, tmp_path, capsy
     assert "3 ears in 3 groups" in printed
     assert "20 × 20 × 20 voxels of 0.6 × 0.6 × 0.6 mm" in printed
     assert "0 problem(s)" in printed
-    page = (out / "check.html").read_text()
+    page = (out / "check.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == 3
     assert "://" not in page
 
@@ -90,7 +90,9 @@ def test_all_problems_are_told_at_once(lab, tmp_path, capsys):
         "the initial transform",
     ):
         assert said in printed
-    assert "Problem" in (tmp_path / "out/check.html").read_text()
+    page = (tmp_path / "out/check.html").read_text(encoding="utf-8")
+    assert "Problem" in page
+    assert '<a href="#e2">e2</a>: 1 problem(s), 0 warning(s)' in page
 
 
 def test_an_initial_transform_the_wrong_way_round_is_told(lab, tmp_path):

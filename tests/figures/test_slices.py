@@ -7,9 +7,11 @@ from matplotlib.colors import to_rgb
 from otosynth.figures.slices import (
     Plane,
     add_contours,
+    add_directions,
     add_scale_bar,
     class_colours,
     crop_around,
+    middle_planes,
     show_intensity,
     telling_axis,
     telling_point,
@@ -30,6 +32,23 @@ def test_planes_keep_the_voxels_true_proportions():
     assert axes.get_xlim() == pytest.approx((0, 0.4))
     assert axes.get_ylim() == pytest.approx((1.0, 0))
     assert axes.get_aspect() == 1
+
+
+def test_the_patient_s_sides_stand_where_the_scan_has_them():
+    """At the right, left, bottom and top of each plane."""
+    identity = (1, 0, 0, 0, 1, 0, 0, 0, 1)
+    # Voxel rows from head to feet and columns from left to right: a coronal scan.
+    coronal = (-1, 0, 0, 0, 0, 1, 0, -1, 0)
+    for direction, expected in (
+        (identity, ["LRPA", "LRIS", "PAIS"]),
+        (coronal, ["RLIS", "RLAP", "ISAP"]),
+    ):
+        planes = middle_planes(np.ones((3, 4, 5), bool), (0.1, 0.2, 0.3))
+        assert [(plane.axis, plane.index) for plane in planes] == [(0, 1), (1, 1), (2, 2)]
+        for plane, letters in zip(planes, expected, strict=True):
+            axes = new_figure("t", "l", "", 1).subplots()
+            add_directions(axes, plane, direction)
+            assert "".join(text.get_text() for text in axes.texts) == letters
 
 
 def test_the_telling_point_lies_where_walls_are_dense():

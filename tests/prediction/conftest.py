@@ -1,6 +1,5 @@
 """A finished study so small that it trains in seconds, and a CT that it has never seen."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -137,7 +136,3 @@ def model(studies) -> TrainedModel:
 @pytest.fixture(scope="session")
 def new_ear() -> PhantomEar:
     return make_ear("T3", "right", SCALE, 1)
-
-
-def records_of(folder: Path) -> dict:
-    return json.loads((folder / "prediction.json").read_text())

@@ -12,11 +12,17 @@ from otosynth.inference import Ear, Prediction
 from otosynth.patches import patch_corners
 from otosynth.prediction import checks, predict
 from otosynth.prediction.ensemble import predict_ensemble
-from otosynth.prediction.model import Grid
 from otosynth.prediction.placing import place, reflected
 from otosynth.prediction.predict import look_at, predict_ct
 from otosynth.volumes.arrays import array_of
-from otosynth.volumes.grids import image_like, mirror
+from otosynth.volumes.grids import (
+    Grid,
+    downsample,
+    downsample_mask,
+    image_like,
+    mirror,
+    same_grid,
+)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +53,7 @@ def test_a_new_ear_is_found_and_predicted_on_its_own_frame(predicted, new_ear, m
     assert image.GetDirection() == new_ear.ct.GetDirection()
     assert image.GetSpacing() == pytest.approx((0.5, 0.5, 0.5))
     assert set(prediction.volumes) == {
-        *("microct", "microct_std", "classmap", "uncertainty", "mask", "ct")
+        *("microct", "microct_std", "classmap", "uncertainty", "mask", "ct", "training_ct")
     }
     assert {stage for stage, _ in stages} == {"Finding the ear", "Predicting"}
     assert stages[-1] == ("Predicting", 1.0)
@@ -155,7 +161,8 @@ def placed_already(placements, monkeypatch):
     ("change", "message"),
     [
         (lambda ct: ct + 1024, "off by about 10[0-9][0-9], as without the rescale intercept"),
-        (lambda ct: ct * 0.1, "must be in Hounsfield units"),
+        (lambda ct: ct * 0.1, r"must be in Hounsfield units.*, without metal\.\n"),
+        (lambda ct: ct + 700, r"all values are off by about 70[0-9]\.\n"),
     ],
 )
 @pytest.mark.usefixtures("placed_already")
@@ -247,6 +254,26 @@ def test_a_single_member_without_probabilities_has_no_uncertainty():
     found = predict_ensemble(ear, iter([one]), lambda *_: labels)
     assert found.microct_std is None
     assert found.uncertainty is None
+
+
+def test_a_down_sampled_method_sees_what_its_training_saw(placements, new_ear):
+    """Brought to the fine grid, then averaged in blocks, as `downsample_pair` does."""
+    placement = placements[0]
+    fine, mask = placement.onto_training_grid(new_ear.ct)
+    reference = placement.reference
+    coarse_grid = reference.grid.shrunk([2] * 3)
+    coarse = replace(placement, reference=reference.model_copy(update={"grid": coarse_grid}))
+    ct, inside = coarse.onto_training_grid(new_ear.ct, factor=2)
+    assert same_grid(ct, downsample(fine, 2))
+    np.testing.assert_allclose(array_of(ct), array_of(downsample(fine, 2)), atol=0.01)
+    np.testing.assert_array_equal(array_of(inside), array_of(downsample_mask(mask, 2)))
+
+
+def test_misspelt_options_are_refused_at_once(model, new_ear):
+    with pytest.raises(InputError, match="side is 'lft', and may be None, 'left', 'right'"):
+        look_at(new_ear.ct, model, side="lft")
+    with pytest.raises(InputError, match="search is 'all', and may be '45 degrees'"):
+        look_at(new_ear.ct, model, search="all")
 
 
 def test_a_model_of_another_version_is_refused(model):

@@ -6,8 +6,12 @@ import pytest
 import SimpleITK as sitk
 
 from otosynth.cli import main
+from otosynth.errors import InputError
 from otosynth.files import sha256_of
+from otosynth.prediction import outputs
 from otosynth.prediction.model_file import write_model
+from otosynth.prediction.outputs import write_prediction
+from otosynth.prediction.predict import predict_ct
 from otosynth.provenance.carried import carried_digest
 from otosynth.volumes.reading import read_volume
 
@@ -49,9 +53,51 @@ def test_a_prediction_leaves_all_its_files_and_their_record(scan, model_file, tm
     assert carried_digest(out / "quality.png") == carried_digest(out / "quality.pdf")
     nifti, nrrd = (read_volume(out / f"microct{ending}") for ending in (".nii.gz", ".nrrd"))
     assert nifti.GetOrigin() == pytest.approx(nrrd.GetOrigin(), abs=1e-4)
-    # The same command writes the same files again.
-    assert main(command) == 0
-    assert json.loads((out / "prediction.json").read_text()) == record
+    # The same command writes the same files again, and nothing else stays.
+    assert main([*command, "--format", "nifti"]) == 0
+    again = json.loads((out / "prediction.json").read_text())
+    kept = {name for name in names if not name.endswith(".nrrd")}
+    assert {path.name for path in out.iterdir()} == kept
+    assert again == record | {"files": {n: d for n, d in record["files"].items() if n in kept}}
+
+
+@pytest.fixture(scope="module")
+def prediction(model, new_ear):
+    return predict_ct(new_ear.ct, model)
+
+
+@pytest.mark.parametrize("earlier", [True, False])
+def test_a_stopped_writing_leaves_the_folder_as_it_was(
+    prediction, model, scan, tmp_path, monkeypatch, earlier
+):
+    out = tmp_path / "out"
+    if earlier:
+        write_prediction(prediction, model, scan, out)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(outputs, "write_figure", stop)
+    with pytest.raises(KeyboardInterrupt):
+        write_prediction(prediction, model, scan, out, ["nifti"])
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert out.exists() == earlier
+
+
+def test_a_folder_is_replaced_by_the_same_ct_s_prediction_only(
+    prediction, model, scan, new_ear, tmp_path
+):
+    out = tmp_path / "out"
+    write_prediction(prediction, model, scan, out, ["nifti"])
+    outputs.check_folder(out, scan)
+    other = tmp_path / "other.nrrd"
+    sitk.WriteImage(new_ear.ct + 1, str(other))
+    with pytest.raises(InputError, match=r"holds the prediction of another CT \(ear7.nrrd\)"):
+        outputs.check_folder(out, other)
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="or other files beside it"):
+        outputs.check_folder(out, scan)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +107,7 @@ def test_a_prediction_leaves_all_its_files_and_their_record(scan, model_file, tm
         (["{scan}", "--model", "none.safetensors"], "none.safetensors: no such file"),
         (["none.nii.gz"], "none.nii.gz: no such file or folder"),
         (["{scan}", "--out", "{used}"], "is not empty and holds no prediction"),
+        (["{scan}", "--out", "{used}/notes.txt/out"], "notes.txt is a file, and a folder"),
     ],
 )
 def test_what_cannot_be_predicted_is_one_message(

@@ -66,7 +66,7 @@ def test_a_file_gives_back_the_model_and_the_same_bytes(model, tmp_path):
 def test_export_writes_the_file_and_a_card(studies, tmp_path, capsys):
     file = tmp_path / "tiny.safetensors"
     assert main(["export", "tiny/A/multi_task", "--out", str(file), "--results", str(studies)]) == 0
-    card = card_path(file).read_text()
+    card = card_path(file).read_text(encoding="utf-8")
     for said in ("phantom, tiny", "predicted, not measured", "T1", "air 0.50", "0.6 × 0.6 × 0.6"):
         assert said in card
     assert "None" not in card
@@ -134,6 +134,11 @@ def test_a_changed_or_later_file_is_refused(model, tmp_path):
     tensors, facts = read_tensors(file)
     file.write_bytes(encode(tensors, facts | {"model": facts["model"] | {"format": 99}}))
     with pytest.raises(InputError, match="model format 99"):
+        read_model(file)
+    # A bit of the facts' own text, within the header that safetensors reads.
+    write_model(model, file)
+    file.write_bytes(file.read_bytes().replace(b'{\\"model\\"', b'x\\"model\\"', 1))
+    with pytest.raises(InputError, match="not a readable checkpoint"):
         read_model(file)
     file.write_bytes(encode(tensors, facts | {"model": facts["model"] | {"members": "none"}}))
     with pytest.raises(InputError, match="its facts are not valid"):

@@ -8,7 +8,8 @@ import SimpleITK as sitk
 
 from otosynth.errors import InputError
 from otosynth.files import HALF_WRITTEN
-from otosynth.volumes.own_format import Source, source_of, write_as
+from otosynth.volumes.itk_io import read_header
+from otosynth.volumes.own_format import DERIVATION, Source, source_of, write_as
 from otosynth.volumes.reading import read_volume
 
 OBLIQUE = sitk.Euler3DTransform((0, 0, 0), 0.3, -0.2, 0.5).GetMatrix()
@@ -67,9 +68,20 @@ def test_a_series_is_the_same_bytes_each_time_and_another_volume_is_another_seri
     source = Source("dicom", {})
     one, same = (write_as(volume(), tmp_path / name, source, "a") for name in ("one", "same"))
     other = write_as(volume() + 1, tmp_path / "other", source, "a")
+    # As the masks of both ears of a patient.
+    elsewhere = volume()
+    elsewhere.SetOrigin((20.5, 33.25, 7.5))
+    places = [write_as(elsewhere, tmp_path / "elsewhere", source, "a"), one]
+    assert len({read_header(place / "0000.dcm").GetMetaData("0020|000e") for place in places}) == 2
     for file in one.iterdir():
         assert file.read_bytes() == (same / file.name).read_bytes()
     assert (one / "0000.dcm").read_bytes() != (other / "0000.dcm").read_bytes()
+
+
+def test_a_series_says_how_it_was_derived(tmp_path):
+    for tags, said in (({}, "Predicted by a neural network"), ({DERIVATION: "Drawn"}, "Drawn")):
+        path = write_as(volume(), tmp_path / "microct", Source("dicom", tags), "a")
+        assert read_header(path / "0000.dcm").GetMetaData(DERIVATION).startswith(said)
 
 
 def test_a_folder_of_slices_is_made_anew(tmp_path):

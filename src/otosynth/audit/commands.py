@@ -13,7 +13,6 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from otosynth.audit.help import EPILOG, EPILOGS, TEXT
 from otosynth.audit.leaks import find_leaks
-from otosynth.audit.recompute import recompute
 from otosynth.audit.replay import replay
 from otosynth.audit.selection import Selection, select_cell, select_element
 from otosynth.audit.trace import Tracer
@@ -187,6 +186,9 @@ def _selection(places: Places, root: Root, name: str, element: list[str]) -> Sel
 
 def run_recompute(options: argparse.Namespace) -> int:
     """Calculate all scores again; 0 if they are those reported."""
+    # Imported here: scipy and pandas take long, for which every command would wait.
+    from otosynth.audit.recompute import recompute
+
     places = study_of(options)
     tree, _ = read_sealed(places)
     differences, count = recompute(places, tree)

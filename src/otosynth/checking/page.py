@@ -5,8 +5,8 @@ import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import SimpleITK as sitk
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.figure import Figure
 
 from otosynth.checking.study_check import EarCheck
 from otosynth.configuration.study import Study
@@ -23,18 +23,18 @@ def picture_of(ear: EarCheck, label: str) -> bytes | None:
     """Return the middle planes of an ear's scans as PNG; None where none could be read."""
     if not ear.scans:
         return None
-    scans = [
-        Scan(TITLES[name], array_of(image), spacing_zyx(image)) for name, image in ear.scans.items()
-    ]
-    note = f"{ear.specimen.side} ear, as it is in the files; planes by the files' own axes"
-    figure = draw_scans(scans, ear.specimen.name, note, label)
-    return _png(figure)
-
-
-def _png(figure: Figure) -> bytes:
+    scans = [_shown(name, image) for name, image in ear.scans.items()]
+    note = f"{ear.specimen.side} ear; letters: the patient's sides, as the CT's file states them"
     stream = io.BytesIO()
+    figure = draw_scans(scans, ear.specimen.name, note, label)
     figure.savefig(stream, format="png", dpi=PICTURE_DPI, metadata={"Software": None})
     return stream.getvalue()
+
+
+def _shown(name: str, image: sitk.Image) -> Scan:
+    # A micro-CT is of a specimen in a holder: its header knows no patient.
+    direction = image.GetDirection() if name == "ct" else None
+    return Scan(TITLES[name], array_of(image), spacing_zyx(image), direction)
 
 
 def write_page(

@@ -39,11 +39,13 @@ def add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run_export(options: argparse.Namespace) -> int:
     """Export; 0 when file and card are written."""
+    from otosynth.files import check_can_write
     from otosynth.prediction.card import write_card
     from otosynth.prediction.model_file import check_name, write_model
     from otosynth.prediction.of_study import ModelName, read_study_model
 
     check_name(options.out)
+    check_can_write(options.out.parent)
     model = read_study_model(ModelName.parse(options.model), options.results, options.data)
     write_model(model, options.out)
     card = write_card(model, options.out)

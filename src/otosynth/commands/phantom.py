@@ -49,10 +49,10 @@ def add_phantom(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def run_phantom(options: argparse.Namespace) -> int:
     """Make and write an ear; 0 when it is written."""
     # Imported here, as in every command: SimpleITK takes long to import.
-    from pydantic import ValidationError
-
+    from otosynth.configuration.base import section_of
     from otosynth.configuration.phantom import PhantomSettings
     from otosynth.configuration.tables import THESIS_CODES
+    from otosynth.files import check_can_write, whole_files
     from otosynth.phantom import make_ear
     from otosynth.phantom.files import write_ear
     from otosynth.specimens import NAME
@@ -62,14 +62,11 @@ def run_phantom(options: argparse.Namespace) -> int:
             f"--name {options.name}: use letters, digits, _ and - only, and no code of the "
             f"thesis's ears ({', '.join(sorted(THESIS_CODES))})."
         )
-    if options.out.exists() and (options.out.is_file() or any(options.out.iterdir())):
+    check_can_write(options.out)
+    if whole_files(options.out):
         raise InputError(f"{options.out}: exists and is not empty; choose another --out.")
     wanted = {"spacing_mm": options.spacing, "size_mm": options.size}
-    try:
-        settings = PhantomSettings(**{k: v for k, v in wanted.items() if v is not None})
-    except ValidationError as error:
-        problems = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())
-        raise InputError(f"The phantom cannot be made so: {problems}.") from None
+    settings = section_of(PhantomSettings, {k: v for k, v in wanted.items() if v is not None})
     ear = make_ear(options.name, options.side, settings, options.seed)
     for path in write_ear(ear, options.out, options.format):
         print(path)

@@ -85,17 +85,14 @@ def add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def run_predict(options: argparse.Namespace) -> int:
     """Predict; 0 when all is written."""
     # Imported here: torch and SimpleITK take seconds, for which `--help` would wait.
-    from otosynth.api import load_model
+    from otosynth.api import load_model, read_scan
     from otosynth.prediction.outputs import check_folder, write_prediction
     from otosynth.prediction.predict import predict_ct
-    from otosynth.volumes.checks import check_intensities
-    from otosynth.volumes.reading import read_volume
 
     console = Console(soft_wrap=True)
     folder = options.out or default_folder(options.ct)
-    check_folder(folder)
-    ct = read_volume(options.ct)
-    check_intensities(ct, options.ct)
+    ct = read_scan(options.ct)
+    check_folder(folder, options.ct)
     model = load_model(options.model, options.results, options.data)
     with shown_progress() as progress:
         prediction = predict_ct(
@@ -116,11 +113,12 @@ def run_predict(options: argparse.Namespace) -> int:
 
 
 def default_folder(ct: Path) -> Path:
-    """Return the folder for a scan, in the current one: its name without endings."""
-    name = ct.resolve().name
-    for ending in (".gz", ct.suffix if ct.suffix != ".gz" else "", ".nii"):
-        name = name.removesuffix(ending) if ending else name
-    return Path(f"{name}-otosynth")
+    """Return the folder for a scan, in the current one: its name without a file's ending."""
+    ct = ct.resolve()
+    if ct.is_dir():
+        # A folder of slices has no ending, and may be named by a UID with dots.
+        return Path(f"{ct.name}-otosynth")
+    return Path(f"{Path(ct.name.removesuffix('.gz')).stem}-otosynth")
 
 
 @contextmanager

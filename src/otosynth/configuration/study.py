@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from otosynth.configuration.atlas import AtlasSettings
-from otosynth.configuration.base import Section
+from otosynth.configuration.base import Section, describe
 from otosynth.configuration.classmap import ClassMapSettings
 from otosynth.configuration.data import DataSettings, GroupSettings
 from otosynth.configuration.field import FieldSettings
@@ -169,14 +169,4 @@ def load_study(config: Mapping[str, Any]) -> Study:
     try:
         return Study.model_validate(dict(config))
     except ValidationError as error:
-        lines = [_describe(problem) for problem in error.errors()]
-        raise InputError("The configuration is not valid:\n" + "\n".join(lines)) from None
-
-
-def _describe(problem: Any) -> str:
-    key = ".".join(str(part) for part in problem["loc"]) or "configuration"
-    if problem["type"] == "extra_forbidden":
-        return f"  {key}: unknown key; check the spelling against config.yaml"
-    if problem["type"] == "missing":
-        return f"  {key}: missing; config.yaml shows it with its default"
-    return f"  {key}: {problem['msg'].removeprefix('Value error, ')} (given: {problem['input']!r})"
+        raise InputError(f"The configuration is not valid:\n{describe(error)}") from None

@@ -7,13 +7,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from otosynth.figures.registration import CT_COLOUR, contour_level_hu
 from otosynth.figures.slices import (
     Plane,
+    add_contours,
+    add_directions,
     add_scale_bar,
+    middle_planes,
     show_classes,
     show_intensity,
 )
-from otosynth.figures.style import GREY, SMALL_PT, bare, class_patches, new_figure
+from otosynth.figures.style import SMALL_PT, bare, class_patches, new_figure
 from otosynth.normalisation import Window
 from otosynth.prediction.checks import Check
 
@@ -29,7 +33,7 @@ VERDICTS = {
 }
 UNCERTAIN = Window(0, 1)
 TITLES = {
-    "ct": "CT",
+    "ct": "CT, outline:\ntraining ear",
     "microct": "synthetic\nmicro-CT",
     "classmap": "class map",
     "uncertainty": "uncertainty\n(black: sure)",
@@ -41,6 +45,7 @@ LINE_CHARACTERS = 98
 def draw_quality_sheet(
     volumes: Mapping[str, np.ndarray],
     spacing_mm: tuple[float, float, float],
+    direction: Sequence[float],
     ct_window_hu: tuple[float, float],
     checks: Sequence[Check],
     scan: str,
@@ -52,10 +57,13 @@ def draw_quality_sheet(
     Parameters
     ----------
     volumes
-        ``ct`` (HU), ``classmap``, ``mask`` and, where there are any, ``microct`` and
-        ``uncertainty``; z, y, x on one grid.
+        ``ct`` (HU), ``training_ct`` (HU; of the training ear by which the CT was placed),
+        ``classmap``, ``mask`` and, where there are any, ``microct`` and ``uncertainty``; z, y, x on
+        one grid.
     spacing_mm
         Voxel size z, y, x in mm.
+    direction
+        Of the grid, as ITK has it: tells the patient's sides.
     ct_window_hu
         CT values that are black and white.
     checks
@@ -69,17 +77,15 @@ def draw_quality_sheet(
         A page of text width.
     """
     inside = volumes["mask"] > 0
-    planes = [
-        Plane.across(axis, int(np.mean(np.flatnonzero(inside.any(axis=_others(axis))))), spacing_mm)
-        for axis in range(3)
-    ]
+    planes = middle_planes(inside, spacing_mm)
+    outline_hu = contour_level_hu(volumes["training_ct"])
     rows = [name for name in TITLES if name in volumes]
     blocks = [_block(check) for check in checks]
     lines_in = LINE_IN * (sum(len(block) for block in blocks) + 1)
     figure = new_figure(
         "Predicted, not measured: synthetic micro-CT and class map of one CT",
         f"{scan}; model trained on: {label}",
-        f"model {model}",
+        f"model {model} · research only, not for diagnosis",
         len(rows) * ROW_IN + lines_in + 0.4,
     )
     grid = figure.add_gridspec(len(rows) + 1, 3, height_ratios=[*[ROW_IN] * len(rows), lines_in])
@@ -89,16 +95,14 @@ def draw_quality_sheet(
             _show(axes, name, volumes, plane, inside, ct_window_hu)
             if row == 0:
                 axes.set_title(plane.title)
+                add_contours(axes, plane.of(volumes["training_ct"]), plane, outline_hu, CT_COLOUR)
+                add_directions(axes, plane, direction)
                 add_scale_bar(axes)
             if column == 0:
                 axes.set_ylabel(TITLES[name])
     _write_checks(figure.add_subplot(grid[-1, :]), blocks, lines_in)
     figure.legend(handles=class_patches(), loc="outside lower center", ncols=3)
     return figure
-
-
-def _others(axis: int) -> tuple[int, ...]:
-    return tuple(k for k in range(3) if k != axis)
 
 
 def _show(
@@ -140,4 +144,4 @@ def _write_checks(
             sign, colour = VERDICTS[verdict]
             axes.text(0.0, y, sign, color=colour, fontsize=SMALL_PT, fontweight="bold")
             axes.text(0.11, y, name, fontsize=SMALL_PT)
-        axes.text(0.24, y, text, fontsize=SMALL_PT, color=GREY if not verdict else None)
+        axes.text(0.24, y, text, fontsize=SMALL_PT)

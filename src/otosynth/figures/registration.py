@@ -7,7 +7,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from skimage.filters import threshold_otsu
 
-from otosynth.figures.slices import Plane, add_contours, add_scale_bar, show_intensity, show_rgb
+from otosynth.figures.slices import (
+    add_contours,
+    add_scale_bar,
+    middle_planes,
+    show_intensity,
+    show_rgb,
+)
 from otosynth.figures.style import METHOD_COLOURS, PALE, new_figure
 from otosynth.normalisation import Window
 
@@ -45,8 +51,7 @@ def draw_registration(
         The ear's name, and what the data are.
     """
     inside = mask > 0
-    middle = [int(np.mean(np.flatnonzero(inside.any(axis=_others(k))))) for k in range(3)]
-    planes = [Plane.across(axis, middle[axis], spacing_mm) for axis in range(3)]
+    planes = middle_planes(inside, spacing_mm)
     low, high = np.percentile(microct[inside], GREY_PERCENTILES)
     microct_window, ct_window = Window(low, high), Window(*ct_window_hu)
     contour_hu = contour_level_hu(ct[inside])
@@ -90,10 +95,6 @@ def draw_registration(
 def contour_level_hu(values: np.ndarray) -> float:
     """Return the Otsu threshold of the CT: the level of the outline that is drawn."""
     return float(threshold_otsu(values))
-
-
-def _others(axis: int) -> tuple[int, ...]:
-    return tuple(k for k in range(3) if k != axis)
 
 
 def _checkerboard(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
-from otosynth.figures.slices import Plane, add_scale_bar, show_intensity
+from otosynth.figures.slices import Plane, add_directions, add_scale_bar, show_intensity
 from otosynth.figures.style import new_figure
 from otosynth.normalisation import Window
 
@@ -16,11 +16,15 @@ GREY_PERCENTILES = (0.5, 99.5)
 
 @dataclass(frozen=True)
 class Scan:
-    """A scan to be shown: its title, voxels (z, y, x) and voxel size (z, y, x) in mm."""
+    """A scan to be shown: its title, voxels (z, y, x) and voxel size (z, y, x) in mm.
+
+    ``direction``, as ITK has it, tells the patient's sides; None where the scanner knows none.
+    """
 
     title: str
     voxels: np.ndarray
     spacing_mm: tuple[float, float, float]
+    direction: Sequence[float] | None = None
 
 
 def draw_scans(scans: Sequence[Scan], specimen: str, note: str, label: str) -> Figure:
@@ -43,6 +47,8 @@ def draw_scans(scans: Sequence[Scan], specimen: str, note: str, label: str) -> F
             plane = Plane.across(axis, scan.voxels.shape[axis] // 2, scan.spacing_mm)
             show_intensity(axes, plane.of(scan.voxels), plane, window)
             add_scale_bar(axes)
+            if scan.direction is not None:
+                add_directions(axes, plane, scan.direction)
             if row == 0:
                 axes.set_title(plane.title)
             if axis == 0:

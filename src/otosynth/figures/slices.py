@@ -4,7 +4,9 @@ Volumes are arrays z, y, x in whatever orientation the scan has; planes are name
 that they show, never by an anatomical direction.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,11 +22,20 @@ from otosynth.tissues import AIR
 
 AXES = "zyx"
 SCALE_BARS_MM = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
+# Where the patient's axes (LPS) point to, and where they come from.
+ENDS_OF_AXES = (("L", "R"), ("P", "A"), ("S", "I"))
 # Share of the image's width that a scale bar does not exceed.
 LONGEST_BAR = 0.3
 # The lining of air cells is thinner than this, and the cochlea about as wide as this.
 NEAR_AIR_MM = 0.4
 COCHLEA_MM = 4.0
+
+# How text on a slice is written, so that it is read on black and on white.
+ON_IMAGE: dict[str, Any] = {
+    "fontsize": SMALL_PT,
+    "color": "white",
+    "path_effects": [withStroke(linewidth=1.2, foreground="black")],
+}
 
 
 @dataclass(frozen=True)
@@ -54,6 +65,16 @@ class Plane:
         """What the plane shows, e.g. ``x-y plane``."""
         down, right = (letter for k, letter in enumerate(AXES) if k != self.axis)
         return f"{right}–{down} plane"
+
+
+def middle_planes(inside: np.ndarray, spacing_mm: tuple[float, float, float]) -> list[Plane]:
+    """Return the planes across z, y and x through the middle of a mask (z, y, x)."""
+    places = [np.flatnonzero(inside.any(axis=_others(axis))) for axis in range(3)]
+    return [Plane.across(axis, int(np.mean(at)), spacing_mm) for axis, at in enumerate(places)]
+
+
+def _others(axis: int) -> tuple[int, ...]:
+    return tuple(k for k in range(3) if k != axis)
 
 
 def telling_point(
@@ -190,6 +211,36 @@ def add_contours(axes: Axes, image: np.ndarray, plane: Plane, level: float, colo
         axes.contour(columns, rows, image, levels=[level], colors=[colour], linewidths=0.8)
 
 
+def add_directions(axes: Axes, plane: Plane, direction: Sequence[float]) -> None:
+    """Write at the edges of a shown slice which way the patient's sides are: L, R, A, P, S, I.
+
+    Parameters
+    ----------
+    direction
+        Of the scan, as ITK has it; of an oblique one, the nearest of the patient's axes.
+    """
+    down, right = _others(plane.axis)
+    # Where z runs along the image's height, it runs upwards.
+    downwards = 1 if plane.axis == 0 else -1
+    for (x, y), axis, sign in (
+        ((0.97, 0.5), right, 1),
+        ((0.03, 0.5), right, -1),
+        ((0.5, 0.05), down, downwards),
+        ((0.5, 0.95), down, -downwards),
+    ):
+        axes.text(
+            x, y, _patient_direction(direction, axis, sign), transform=axes.transAxes,
+            ha="center", va="center", **ON_IMAGE,
+        )  # fmt: skip
+
+
+def _patient_direction(direction: Sequence[float], axis: int, sign: int) -> str:
+    """Return the letter of the patient's direction that an array's axis runs to."""
+    along = sign * np.reshape(direction, (3, 3))[:, 2 - axis]
+    nearest = int(np.abs(along).argmax())
+    return ENDS_OF_AXES[nearest][0 if along[nearest] > 0 else 1]
+
+
 def add_scale_bar(axes: Axes) -> None:
     """Draw a bar of a round length in the lower left corner of a shown slice."""
     width, height = axes.get_xlim()[1], axes.get_ylim()[0]
@@ -205,7 +256,5 @@ def add_scale_bar(axes: Axes) -> None:
         f"{length:g} mm",
         ha="left",
         va="bottom",
-        fontsize=SMALL_PT,
-        color="white",
-        path_effects=[withStroke(linewidth=1.2, foreground="black")],
+        **ON_IMAGE,
     )

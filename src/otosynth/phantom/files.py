@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from otosynth.files import write_csv
+from otosynth.files import folder_written_whole, write_csv
 from otosynth.phantom.ear import PhantomEar
 from otosynth.registration.transforms import write_transform
-from otosynth.volumes.own_format import Format, Source, write_as
+from otosynth.volumes.own_format import DERIVATION, Format, Source, write_as
 from otosynth.volumes.writing import write_volume
+
+SIMULATED = "Computed from a virtual ear (otosynth); no person was scanned"
 
 
 def write_ear(ear: PhantomEar, folder: Path, scan_format: Format = "nifti") -> list[Path]:
@@ -17,7 +19,7 @@ def write_ear(ear: PhantomEar, folder: Path, scan_format: Format = "nifti") -> l
     Parameters
     ----------
     folder
-        Where to write; it is made.
+        Where to write, all or nothing; it is made, and what was in it goes.
     scan_format
         Of CT and micro-CT; what is known exactly is NIfTI, an ITK transform and a table.
 
@@ -31,7 +33,13 @@ def write_ear(ear: PhantomEar, folder: Path, scan_format: Format = "nifti") -> l
     InputError
         If something cannot be written.
     """
-    source = Source(scan_format, {"0010|0010": "Phantom", "0010|0020": ear.specimen})
+    with folder_written_whole(folder) as within:
+        return [folder / path.name for path in _fill(within, ear, scan_format)]
+
+
+def _fill(folder: Path, ear: PhantomEar, scan_format: Format) -> list[Path]:
+    tags = {"0010|0010": "Phantom", "0010|0020": ear.specimen, DERIVATION: SIMULATED}
+    source = Source(scan_format, tags)
     written = [
         write_as(image, folder / name, source, f"Phantom ear, {name} (otosynth)")
         for name, image in (("ct", ear.ct), ("microct", ear.microct))

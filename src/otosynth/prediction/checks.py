@@ -29,6 +29,8 @@ COARSER_WARNS, COARSER_REFUSES, FINER_WARNS = 1.25, 3.0, 0.67
 ENDS = (1, 95, 99)
 # Distance (HU) of such a percentile from those of the training CTs.
 HU_WARNS, HU_REFUSES = 150.0, 600.0
+# What scanners add to HU to store no negative number.
+USUAL_INTERCEPT = 1024.0
 # Correlation with the best matching training CT.
 MATCH_WARNS, MATCH_REFUSES, MATCH_OF_ITSELF = 0.78, 0.70, 0.98
 # By how much the right side must match better than the other.
@@ -84,7 +86,7 @@ def check_voxels(ct: sitk.Image, facts: ModelFacts) -> Check:
     return Check("voxel size", found, expected, "ok")
 
 
-def check_match(best: Placement) -> list[Check]:
+def check_match(best: Placement) -> Check:
     """Check that the CT shows an ear like the training ears, yet none of them."""
     found = f"correlation {best.correlation:.2f} with training ear {best.reference.ear}"
     expected = f"{MATCH_WARNS:.2f} to {MATCH_OF_ITSELF:.2f}"
@@ -93,17 +95,17 @@ def check_match(best: Placement) -> list[Check]:
             "the CT does not look like an ear of the training; check what it shows, its "
             "orientation, and --side"
         )
-        return [Check("anatomy", found, expected, "refused", advice)]
+        return Check("anatomy", found, expected, "refused", advice)
     if best.correlation < MATCH_WARNS:
-        advice = "the ear differs much from the training ears: look at the overlay"
-        return [Check("anatomy", found, expected, "warning", advice)]
+        advice = "the ear differs much from the training ears: look at the outline on the sheet"
+        return Check("anatomy", found, expected, "warning", advice)
     if best.correlation > MATCH_OF_ITSELF:
         advice = (
             "this looks like a CT that the model was trained on, so the prediction says nothing "
             "about new ears; choose the group that tests it (STUDY/GROUP/METHOD)"
         )
-        return [Check("anatomy", found, expected, "warning", advice)]
-    return [Check("anatomy", found, expected, "ok")]
+        return Check("anatomy", found, expected, "warning", advice)
+    return Check("anatomy", found, expected, "ok")
 
 
 def check_side(placements: Sequence[Placement], given: Side | None) -> Check:
@@ -128,7 +130,10 @@ def check_pose(best: Placement) -> Check:
     """Tell how far the CT is turned; it is brought to the training pose in any case."""
     found = f"turned by {best.turned_degrees:.0f}° against the CT of {best.reference.ear}"
     large = best.turned_degrees > TURNED_WARNS
-    advice = "near the end of the search; look at the overlay, or try --search 'full sphere'"
+    advice = (
+        "near the end of the search; look at the outline on the sheet, or try --search 'full "
+        "sphere'"
+    )
     return Check(
         "pose", found, "brought to the training pose", "warning" if large else "ok",
         advice if large else "",
@@ -177,9 +182,13 @@ def check_hu(ct: np.ndarray, mask: np.ndarray, facts: ModelFacts) -> Check:
 
 def _offset_hint(shift: np.ndarray) -> str:
     """Name the offset, where both ends are off by about the same."""
-    if np.ptp(shift) > 2 * HU_WARNS or abs(shift[0]) < HU_REFUSES:
+    offset = float(np.median(shift))
+    if np.ptp(shift) > 2 * HU_WARNS or abs(offset) < HU_WARNS:
         return ""
-    return f"; all values are off by about {np.median(shift):.0f}, as without the rescale intercept"
+    usual = abs(abs(offset) - USUAL_INTERCEPT) < HU_WARNS
+    return f"; all values are off by about {offset:.0f}" + (
+        ", as without the rescale intercept" if usual else ""
+    )
 
 
 def check_training_data(facts: ModelFacts) -> Check:
@@ -188,8 +197,8 @@ def check_training_data(facts: ModelFacts) -> Check:
     found = f"{facts.label}, {ears} training ear{'s' if ears > 1 else ''}"
     if facts.source == "phantom":
         advice = "the model has seen virtual ears only: of a real CT it predicts no real anatomy"
-        return Check("training data", found, "ears of your kind", "warning", advice)
-    return Check("training data", found, "ears of your kind", "ok")
+        return Check("training data", found, "ears like the new one", "warning", advice)
+    return Check("training data", found, "ears like the new one", "ok")
 
 
 def refuse_if_any(checks: Sequence[Check], force: bool) -> None:

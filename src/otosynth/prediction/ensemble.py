@@ -1,7 +1,7 @@
 """The mean of an ensemble's predictions, and how far its members differ."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -81,7 +81,6 @@ class _Sums:
     # Sum of squared differences from the mean so far (Welford 1962): no large numbers cancel.
     squares: np.ndarray | None = None
     probabilities: np.ndarray | None = None
-    classmap: np.ndarray | None = field(default=None)
 
     def add(self, member: Prediction) -> None:
         self.members += 1
@@ -90,10 +89,12 @@ class _Sums:
         if shares is None:
             shares = np.stack([(member.classmap == c) for c in range(len(CLASSES))])
             shares = shares.astype(np.float32)
-        self.probabilities = shares if self.probabilities is None else self.probabilities + shares
+        if self.probabilities is None:
+            self.probabilities = shares
+        else:
+            self.probabilities += shares
         if member.microct is not None:
             self._add_microct(member.microct)
-        self.classmap = member.classmap
 
     def _add_microct(self, microct: np.ndarray) -> None:
         if self.microct is None:

@@ -24,6 +24,7 @@ from otosynth.methods.base import Method
 from otosynth.normalisation import Normalisation, Window
 from otosynth.training.arithmetic import Arithmetic
 from otosynth.training.checkpoints import load_networks
+from otosynth.volumes.grids import Grid
 
 FORMAT = 1
 # Percentiles of the HU inside an ear's mask that a new CT is compared with.
@@ -37,36 +38,6 @@ class Facts(BaseModel):
     """Facts as they stand in a model's file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Grid(Facts):
-    """A voxel grid: size (x, y, z), spacing and origin (mm, LPS), direction row by row."""
-
-    size: tuple[int, int, int]
-    spacing_mm: Triple
-    origin_mm: Triple
-    direction: Matrix
-
-    @classmethod
-    def of(cls, image: sitk.Image) -> "Grid":
-        """Return the grid of an image."""
-        return cls(
-            size=image.GetSize(),
-            spacing_mm=image.GetSpacing(),
-            origin_mm=image.GetOrigin(),
-            direction=image.GetDirection(),
-        )
-
-    def image(self) -> sitk.Image:
-        """Return an image (uint8) of zeros on the grid."""
-        return self.give_to(sitk.Image(list(self.size), sitk.sitkUInt8))
-
-    def give_to(self, image: sitk.Image) -> sitk.Image:
-        """Give an image of this size the grid's geometry, and return it."""
-        image.SetSpacing(self.spacing_mm)
-        image.SetOrigin(self.origin_mm)
-        image.SetDirection(self.direction)
-        return image
 
 
 class ReferenceFacts(Facts):

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import SimpleITK as sitk
 import torch
 from pydantic import ValidationError
@@ -17,7 +16,7 @@ from torch import Tensor
 
 from otosynth.errors import InputError
 from otosynth.files import write_bytes
-from otosynth.prediction.model import FORMAT, Grid, ModelFacts, Reference, TrainedModel
+from otosynth.prediction.model import FORMAT, ModelFacts, Reference, TrainedModel
 from otosynth.training.checkpoints import encode, read_tensors
 
 ENDING = ".safetensors"
@@ -106,11 +105,5 @@ def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def _reference(facts: ModelFacts, number: int, parts: Mapping[str, Tensor]) -> Reference:
     of_ear = facts.references[number]
-    ct, mask = (_image(parts[name].numpy(), of_ear.coarse) for name in ("ct", "mask"))
+    ct, mask = (of_ear.coarse.image(parts[name].numpy()) for name in ("ct", "mask"))
     return Reference(of_ear, ct, mask)
-
-
-def _image(voxels: np.ndarray, grid: Grid) -> sitk.Image:
-    if voxels.shape != grid.size[::-1]:
-        raise ValueError(f"voxels of shape {voxels.shape} on a grid of {grid.size}")
-    return grid.give_to(sitk.GetImageFromArray(voxels))

@@ -10,7 +10,13 @@ from typing import Any
 from otosynth.errors import InputError
 from otosynth.figures.quality_sheet import draw_quality_sheet
 from otosynth.figures.style import write_figure
-from otosynth.files import sha256_of, write_json
+from otosynth.files import (
+    check_can_write,
+    folder_written_whole,
+    sha256_of,
+    whole_files,
+    write_json,
+)
 from otosynth.prediction.model import TrainedModel
 from otosynth.prediction.predict import CtPrediction
 from otosynth.provenance.places import files_within
@@ -32,18 +38,50 @@ DESCRIPTIONS = {
 }
 
 
-def check_folder(folder: Path) -> None:
-    """Refuse a folder that holds other things than an earlier prediction.
+def check_folder(folder: Path, scan: Path) -> None:
+    """Refuse a folder that holds anything but an earlier prediction of the same CT.
+
+    Parameters
+    ----------
+    folder
+        Where a prediction shall be written; what is there is then replaced.
+    scan
+        The CT's file or folder.
 
     Raises
     ------
     InputError
-        If it does, or is a file.
+        If it does, is a file, or may not be written.
     """
-    if folder.is_file():
-        raise InputError(f"{folder}: is a file; --out names a folder.")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / RECORD).is_file():
-        raise InputError(f"{folder}: is not empty and holds no prediction; choose another --out.")
+    check_can_write(folder)
+    there = {file for path in whole_files(folder) for file in files_within(path)}
+    if not there:
+        return
+    record = _read_record(folder)
+    ours = {folder / name for name in (*record.get("files", ()), RECORD)}
+    if not record or there - ours:
+        raise InputError(
+            f"{folder}: is not empty and holds no prediction, or other files beside it; choose "
+            "another --out."
+        )
+    if record.get("ct") != _hashes(scan):
+        raise InputError(
+            f"{folder}: holds the prediction of another CT ({', '.join(record.get('ct', ()))}); "
+            "choose another --out."
+        )
+
+
+def _read_record(folder: Path) -> dict[str, Any]:
+    """Return the record of the prediction in a folder; empty where there is none."""
+    try:
+        record = json.loads((folder / RECORD).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _hashes(scan: Path) -> dict[str, str]:
+    return {path.name: sha256_of(path) for path in input_files(scan)}
 
 
 def write_prediction(
@@ -55,8 +93,8 @@ def write_prediction(
 ) -> list[Path]:
     """Write all of a prediction.
 
-    ``prediction.json`` is written last and names every file with its SHA-256, so a folder with it
-    is whole.
+    All of it appears at once, in place of an earlier prediction. ``prediction.json`` comes last and
+    names every file with its SHA-256, so a folder with it is whole.
 
     Parameters
     ----------
@@ -77,7 +115,18 @@ def write_prediction(
     InputError
         If something cannot be written.
     """
-    (folder / RECORD).unlink(missing_ok=True)
+    with folder_written_whole(folder, RECORD) as within:
+        written = _fill(within, prediction, model, scan, formats)
+        return [folder / path.relative_to(within) for path in written]
+
+
+def _fill(
+    folder: Path,
+    prediction: CtPrediction,
+    model: TrainedModel,
+    scan: Path,
+    formats: Iterable[str],
+) -> list[Path]:
     written = []
     source = source_of(scan)
     for name, description in DESCRIPTIONS.items():
@@ -113,7 +162,7 @@ def _record(prediction: CtPrediction, model: TrainedModel, scan: Path) -> dict[s
             "study_root": model.facts.root,
             "members": [f"{m.group}, seed {m.seed}, epoch {m.epoch}" for m in model.facts.members],
         },
-        "ct": {path.name: sha256_of(path) for path in input_files(scan)},
+        "ct": _hashes(scan),
         "side": placement.side,
         "placed_by": placement.reference.ear,
         "correlation": round(placement.correlation, 4),
@@ -129,15 +178,15 @@ def _write_sheet(
     folder: Path,
     record: dict[str, Any],
 ) -> list[Path]:
-    wanted = ("ct", "microct", "classmap", "uncertainty", "mask")
-    images = {n: image for n, image in prediction.volumes.items() if n in wanted}
+    mask = prediction.volumes["mask"]
     window = model.facts.members[0].windows().ct
     figure = draw_quality_sheet(
-        {name: array_of(image) for name, image in images.items()},
-        spacing_zyx(images["mask"]),
+        {name: array_of(image) for name, image in prediction.volumes.items()},
+        spacing_zyx(mask),
+        mask.GetDirection(),
         (window.low, window.high),
         prediction.checks,
-        scan.name,
+        f"{scan.name} as a {prediction.placement.side} ear",
         f"{model.facts.name} ({model.digest[:12]})",
         model.facts.label,
     )

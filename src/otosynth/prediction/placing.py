@@ -26,7 +26,7 @@ from otosynth.registration.search import (
     rotations_to_try,
     whole_mask,
 )
-from otosynth.volumes.grids import Grid
+from otosynth.volumes.grids import Grid, downsample, downsample_mask
 
 Search = Literal["45 degrees", "full sphere"]
 Side = Literal["left", "right"]
@@ -84,18 +84,21 @@ class Placement:
         transform.SetTranslation((flip @ offset).tolist())
         return transform
 
-    def onto_training_grid(self, ct: sitk.Image) -> tuple[sitk.Image, sitk.Image]:
-        """Return a CT (HU) and the mask of its field of view as the networks want them."""
-        grid, transform = Grid.of(self.reference.grid.image()), self.transform
+    def onto_training_grid(self, ct: sitk.Image, factor: int = 1) -> tuple[sitk.Image, sitk.Image]:
+        """Return a CT (HU) and the mask of its field of view as the networks want them.
+
+        As the training CTs were: brought to the micro-CT's grid, then averaged by the method's
+        down-sampling ``factor``.
+        """
+        grid, transform = self.reference.grid.refined(factor), self.transform
         return (
-            resample_onto(ct, transform, grid, AIR_HU),
-            field_of_view_mask(ct, transform, grid),
+            downsample(resample_onto(ct, transform, grid, AIR_HU), factor),
+            downsample_mask(field_of_view_mask(ct, transform, grid), factor),
         )
 
     def covered(self, ct: sitk.Image) -> float:
         """Return the part of the training ear's field of view that a CT covers, 0 to 1."""
-        grid = resample_to_spacing(self.reference.grid.image(), REFINED_MM)
-        return overlap_fraction(field_of_view_mask(ct, self.transform, Grid.of(grid)))
+        return overlap_fraction(field_of_view_mask(ct, self.transform, self.reference.coarse))
 
 
 def place(

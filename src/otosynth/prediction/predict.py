@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import SimpleITK as sitk
@@ -9,7 +10,7 @@ import SimpleITK as sitk
 from otosynth.classmap import class_map_from_microct
 from otosynth.errors import InputError
 from otosynth.inference import Ear, Predictor
-from otosynth.prediction import checks as look
+from otosynth.prediction import checks
 from otosynth.prediction.checks import Check
 from otosynth.prediction.ensemble import (
     EnsemblePrediction,
@@ -18,9 +19,8 @@ from otosynth.prediction.ensemble import (
     watched,
 )
 from otosynth.prediction.model import TrainedModel
-from otosynth.prediction.placing import SIDES, Placement, Search, Side, place
+from otosynth.prediction.placing import AIR_HU, SIDES, Placement, Search, Side, place
 from otosynth.seeds import derive_seed
-from otosynth.tissues import AIR
 from otosynth.training.arithmetic import resolve_arithmetic
 from otosynth.volumes.arrays import array_of, spacing_zyx
 from otosynth.volumes.grids import image_like
@@ -46,7 +46,8 @@ class CtPrediction:
         On the CT's frame (its axes and its place in space) at the training's voxel size:
         ``microct`` and ``microct_std`` (the training scanner's unit), ``classmap`` (air 0, soft
         tissue 1, bone 2), ``uncertainty`` (0 to 1), as far as the model gives them; ``mask``: 1
-        where anything was predicted, elsewhere the others are air, 0 and 0; and ``ct`` (HU).
+        where anything was predicted, elsewhere the others are air, 0 and 0. For the quality sheet
+        ``ct`` and ``training_ct``, the training ear by which the CT was placed (HU).
     checks
         What was looked at, the verdicts of a forced prediction included.
     placement
@@ -103,12 +104,19 @@ def look_at(
     Raises
     ------
     InputError
-        If a check refuses and ``force`` is not given, or no training ear finds a place at all.
+        If a check refuses and ``force`` is not given, no training ear finds a place at all, or this
+        version of otosynth does not know the model's method.
     """
     facts = model.facts
-    found = [look.check_training_data(facts), look.check_field(ct), look.check_voxels(ct, facts)]
+    _check_options(side, search)
+    method = model.create_method()
+    found = [
+        checks.check_training_data(facts),
+        checks.check_field(ct),
+        checks.check_voxels(ct, facts),
+    ]
     # What a header tells is refused before minutes are spent on the search.
-    look.refuse_if_any(found, force)
+    checks.refuse_if_any(found, force)
     total, done = len(SIDES) * len(model.references), 0
 
     def advance() -> None:
@@ -120,16 +128,26 @@ def look_at(
     best = next((p for p in placements if side in (None, p.side)), None)
     if best is None:
         raise InputError(f"No training ear finds a place in the CT as a {side} ear; check --side.")
-    on_grid, mask = best.onto_training_grid(ct)
+    on_grid, mask = best.onto_training_grid(ct, method.settings.factor)
     found += [
-        look.check_side(placements, side),
-        *look.check_match(best),
-        look.check_pose(best),
-        look.check_cover(best, ct),
-        look.check_hu(array_of(on_grid), array_of(mask), facts),
+        checks.check_side(placements, side),
+        checks.check_match(best),
+        checks.check_pose(best),
+        checks.check_cover(best, ct),
+        checks.check_hu(array_of(on_grid), array_of(mask), facts),
     ]
-    look.refuse_if_any(found, force)
+    checks.refuse_if_any(found, force)
     return Looked(best, on_grid, mask, tuple(found))
+
+
+def _check_options(side: str | None, search: str) -> None:
+    """Refuse what a notebook may misspell."""
+    for name, value, known in (
+        ("side", side, (None, *SIDES)),
+        ("search", search, get_args(Search)),
+    ):
+        if value not in known:
+            raise InputError(f"{name} is {value!r}, and may be {', '.join(map(repr, known))}.")
 
 
 def predict_ct(
@@ -164,8 +182,10 @@ def predict_ct(
     Raises
     ------
     InputError
-        As :func:`look_at`; or if the model does not fit this version of otosynth or machine.
+        As :func:`look_at`; or if this machine has no such device.
     """
+    # Whether there is such a device is told before minutes are spent on the search.
+    resolve_arithmetic(device, "auto", 1)
     looked = look_at(ct, model, side, search, force, progress)
     ear = Ear(array_of(looked.ct), array_of(looked.mask))
     prediction = _predict(ear, looked.ct, model, device, threads or model.facts.threads, progress)
@@ -219,18 +239,21 @@ def _on_frame_of(
     frame = output_grid(ct, looked.placement)
     back = looked.placement.transform.GetInverse()
     arrays = {name: array for name, array in vars(prediction).items() if array is not None}
+    # What is said of where nothing was predicted; 0 of all others.
     outside = {"microct": min(m.windows().microct.low for m in model.facts.members)}
     volumes = {}
     for name, array in (arrays | {"mask": array_of(looked.mask)}).items():
         kind = sitk.sitkNearestNeighbor if name in NEAREST else sitk.sitkLinear
         image = image_like(array, looked.mask)
-        volumes[name] = sitk.Resample(image, frame, back, kind, float(outside.get(name, AIR)))
+        volumes[name] = sitk.Resample(image, frame, back, kind, outside.get(name, 0.0))
     inside = volumes["mask"]
     for name, image in volumes.items():
         if name != "mask":
             # Where the CT ends within the region, the networks saw nothing.
-            volumes[name] = sitk.Mask(image, inside, outside.get(name, AIR))
-    volumes["ct"] = sitk.Resample(ct, frame, sitk.Transform(), sitk.sitkLinear, -1000.0)
+            volumes[name] = sitk.Mask(image, inside, outside.get(name, 0.0))
+    volumes["ct"] = sitk.Resample(ct, frame, sitk.Transform(), sitk.sitkLinear, AIR_HU)
+    matched = next(r for r in model.references if r.facts == looked.placement.reference)
+    volumes["training_ct"] = sitk.Resample(matched.ct, frame, back, sitk.sitkLinear, AIR_HU)
     return volumes
 
 
@@ -239,17 +262,13 @@ def output_grid(ct: sitk.Image, placement: Placement) -> sitk.Image:
 
     The voxel is the training's; its outermost voxels lie within the CT's field of view.
     """
-    grid = placement.reference.grid.image()
-    size = np.array(grid.GetSize())
+    grid = placement.reference.grid
+    faces = [grid.point_mm(np.array(c) * grid.size - 0.5).tolist() for c in np.ndindex(2, 2, 2)]
     corners = [
-        ct.TransformPhysicalPointToContinuousIndex(
-            placement.transform.TransformPoint(
-                grid.TransformContinuousIndexToPhysicalPoint((np.array(c) * size - 0.5).tolist())
-            )
-        )
-        for c in np.ndindex(2, 2, 2)
+        ct.TransformPhysicalPointToContinuousIndex(placement.transform.TransformPoint(point))
+        for point in faces
     ]
-    spacing = np.array(grid.GetSpacing())
+    spacing = np.array(grid.spacing_mm)
     scale = spacing / np.array(ct.GetSpacing())
     # In voxels of the CT, whose outer faces lie half a voxel beyond its outermost centres.
     low = np.maximum(np.min(corners, axis=0), -0.5)

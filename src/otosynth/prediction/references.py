@@ -5,14 +5,13 @@ import SimpleITK as sitk
 
 from otosynth.prediction.model import (
     HU_PERCENTILES,
-    Grid,
     Reference,
     ReferenceFacts,
     Triple,
 )
 from otosynth.registration.geometry import linear_part
 from otosynth.registration.preparation import resample_to_spacing, smooth
-from otosynth.volumes.grids import downsample, mirror
+from otosynth.volumes.grids import Grid, mirror
 
 # Voxel of a training ear's coarse CT (mm): ears of different people are aligned no finer.
 COARSE_MM = 0.6
@@ -51,7 +50,7 @@ def reference_of(
     if mirrored:
         ct, mask = mirror(ct), mirror(mask)
         rotation = _of_mirrored(rotation, ct)
-    grid = Grid.of(downsample(mask, factor) if factor > 1 else mask)
+    grid = Grid.of(mask).shrunk([factor] * 3)
     coarse = sitk.Cast(resample_to_spacing(smooth(ct, COARSE_MM), COARSE_MM), sitk.sitkInt16)
     mask = sitk.Resample(mask, coarse, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
     facts = ReferenceFacts(

@@ -82,7 +82,7 @@ def resolve_arithmetic(device: str, precision: str, threads: int) -> Arithmetic:
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError(
-            "training.device is cuda, but this machine has no CUDA GPU: use `auto` or `cpu`, "
+            "The device is to be cuda, but this machine has no CUDA GPU: use `auto` or `cpu`, "
             "or run where there is one."
         )
     if device == "auto":

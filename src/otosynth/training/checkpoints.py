@@ -54,7 +54,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             facts = json.loads(file.metadata()[CHECKPOINT_KEY])
             names = file.keys()
             tensors = {name: file.get_tensor(name) for name in names}
-    except (OSError, SafetensorError, KeyError, TypeError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not a readable checkpoint ({error}).") from None
     return tensors, facts
 

@@ -76,6 +76,15 @@ class Grid:
             origin_mm=tuple(self.point_mm((blocks - 1) / 2).tolist()),
         )
 
+    def refined(self, factor: int) -> "Grid":
+        """Return the grid of which this one is ``shrunk`` by a factor along every axis."""
+        return replace(
+            self,
+            size=tuple((np.array(self.size) * factor).tolist()),
+            spacing_mm=tuple((np.array(self.spacing_mm) / factor).tolist()),
+            origin_mm=tuple(self.point_mm([(1 / factor - 1) / 2] * 3).tolist()),
+        )
+
     def slab(self, rows: slice) -> "Grid":
         """Return the part with some rows along z."""
         x, y, _ = self.size

@@ -6,7 +6,6 @@ written here can be read by :func:`otosynth.volumes.reading.read_volume`.
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +15,22 @@ import numpy as np
 import SimpleITK as sitk
 
 from otosynth.errors import InputError
-from otosynth.files import HALF_WRITTEN, write_bytes, written_whole
+from otosynth.files import folder_written_whole, write_bytes, written_whole
 from otosynth.volumes import dicom, single_file, tiff
+from otosynth.volumes.grids import Grid
 from otosynth.volumes.itk_io import read_header
 from otosynth.volumes.writing import write_volume
 
 Format = Literal["nifti", "nrrd", "metaimage", "tiff", "dicom"]
 
+# Slices are in a folder.
+ENDINGS: dict[Format, str] = {
+    "nifti": ".nii.gz",
+    "nrrd": ".nrrd",
+    "metaimage": ".mha",
+    "tiff": "-tiff",
+    "dicom": "-dicom",
+}
 # Of the scan's own series: whose it is, and in which study and frame it lies.
 COPIED_TAGS = (
     "0008|0020",  # study date
@@ -37,6 +45,8 @@ COPIED_TAGS = (
     "0020|0010",  # study identifier
     "0020|0052",  # frame of reference UID
 )
+DERIVATION = "0008|2111"
+PREDICTED = "Predicted by a neural network (otosynth); not measured, not for diagnosis"
 # 16 signed bits hold an intensity; the rescale slope gives it back. One level is left for rounding.
 LARGEST_LEVEL = 2**15 - 2
 # Bits allocated, bits stored, high bit, and signed.
@@ -45,7 +55,10 @@ SIGNED_16_BITS = {"0028|0100": "16", "0028|0101": "16", "0028|0102": "15", "0028
 
 @dataclass(frozen=True)
 class Source:
-    """The scan that a volume was derived from: its format and, of a DICOM series, its tags."""
+    """The scan that a volume was derived from: its format and, of a DICOM series, its tags.
+
+    ``DERIVATION`` among the tags says how, where it was not ``PREDICTED``.
+    """
 
     format: Format
     tags: Mapping[str, str]
@@ -97,17 +110,14 @@ def write_as(image: sitk.Image, stem: Path, source: Source, description: str) ->
         If it could not be written.
     """
     try:
+        path = stem.with_name(stem.name + ENDINGS[source.format])
         if source.format == "tiff":
-            return _write_folder(stem.with_name(f"{stem.name}-tiff"), image, _fill_tiff)
-        if source.format == "dicom":
-            return _write_folder(
-                stem.with_name(f"{stem.name}-dicom"),
-                image,
-                lambda whole, folder: _fill_dicom(whole, folder, source.tags, description),
-            )
-        endings = {"nrrd": ".nrrd", "metaimage": ".mha", "nifti": ".nii.gz"}
-        path = stem.with_name(stem.name + endings[source.format])
-        if source.format == "nifti":
+            with folder_written_whole(path) as folder:
+                _fill_tiff(image, folder)
+        elif source.format == "dicom":
+            with folder_written_whole(path) as folder:
+                _fill_dicom(image, folder, source.tags, description)
+        elif source.format == "nifti":
             write_volume(image, path)
         else:
             with written_whole(path) as beside:
@@ -119,20 +129,6 @@ def write_as(image: sitk.Image, stem: Path, source: Source, description: str) ->
             "choose another folder, then run again."
         ) from error
     return path
-
-
-def _write_folder(folder: Path, image: sitk.Image, fill: object) -> Path:
-    """Fill a folder beside the place of ``folder``, then put it there."""
-    beside = folder.with_name(f"{HALF_WRITTEN}{folder.name}")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    try:
-        fill(image, beside)  # type: ignore[operator]
-        shutil.rmtree(folder, ignore_errors=True)
-        beside.rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return folder
 
 
 def _fill_tiff(image: sitk.Image, folder: Path) -> None:
@@ -160,18 +156,14 @@ def _fill_dicom(image: sitk.Image, folder: Path, tags: Mapping[str, str], descri
     slope = _slope_of(image)
     # ITK divides by the slope only what is float64.
     stored = sitk.Cast(image, sitk.sitkInt16 if slope == 1.0 else sitk.sitkFloat64)
-    key = hashlib.sha256(sitk.GetArrayViewFromImage(stored).tobytes() + description.encode())
-    for tag, text in sorted(tags.items()):
-        key.update(f"{tag}{text}".encode())
-    series = _uid(key.hexdigest(), "series")
+    digest = _digest_of(stored, tags, description)
     axes = np.reshape(image.GetDirection(), (3, 3))
-    of_all = dict(tags) | {
+    of_all = {DERIVATION: PREDICTED, **tags} | {
         "0008|0008": "DERIVED\\SECONDARY\\AXIAL",
         "0008|0060": "CT",
         "0008|103e": description[:64],
-        "0008|2111": "Predicted by a neural network (otosynth); not measured, not for diagnosis",
         "0018|0050": f"{image.GetSpacing()[2]:.6f}",
-        "0020|000e": series,
+        "0020|000e": _uid(digest, "series"),
         "0020|0011": "9000",
         "0020|0037": "\\".join(f"{v:.10f}" for v in (*axes[:, 0], *axes[:, 1])),
         "0028|1052": "0",
@@ -181,15 +173,15 @@ def _fill_dicom(image: sitk.Image, folder: Path, tags: Mapping[str, str], descri
     # Else GDCM writes the time of now, and the bytes differ each time.
     for time in ("0008|0020", "0008|0030"):
         of_all.setdefault(time, "")
-    of_all.setdefault("0020|000d", _uid(key.hexdigest(), "study"))
-    of_all.setdefault("0020|0052", _uid(key.hexdigest(), "frame"))
+    of_all.setdefault("0020|000d", _uid(digest, "study"))
+    of_all.setdefault("0020|0052", _uid(digest, "frame"))
     writer = sitk.ImageFileWriter()
     writer.KeepOriginalImageUIDOn()
     for z in range(stored.GetDepth()):
         one = stored[:, :, z : z + 1]
         position = image.TransformIndexToPhysicalPoint((0, 0, z))
         of_slice = {
-            "0008|0018": _uid(key.hexdigest(), f"slice {z}"),
+            "0008|0018": _uid(digest, f"slice {z}"),
             "0020|0013": str(z + 1),
             "0020|0032": "\\".join(f"{v:.8g}" for v in position),
         }
@@ -197,6 +189,17 @@ def _fill_dicom(image: sitk.Image, folder: Path, tags: Mapping[str, str], descri
             one.SetMetaData(tag, text)
         writer.SetFileName(str(folder / f"{z:04}.dcm"))
         writer.Execute(one)
+
+
+def _digest_of(image: sitk.Image, tags: Mapping[str, str], description: str) -> str:
+    """Return what a series' UIDs are made of: all that it shows, where, and of whom.
+
+    The place is part of it: the masks of both ears of a patient may hold the same voxels.
+    """
+    grid = Grid.of(image)
+    said = json.dumps([description, sorted(tags.items()), vars(grid)])
+    voxels = sitk.GetArrayViewFromImage(image).tobytes()
+    return hashlib.sha256(said.encode() + voxels).hexdigest()
 
 
 def _slope_of(image: sitk.Image) -> float:
