@@ -10,6 +10,7 @@ from otosynth.commands.check import add_check
 from otosynth.commands.export import add_export
 from otosynth.commands.phantom import add_phantom
 from otosynth.commands.predict import add_predict
+from otosynth.commands.view import add_view
 from otosynth.errors import InputError
 
 EPILOG = """
@@ -20,6 +21,7 @@ from own pairs:    otosynth check config/mylab.yaml
                    snakemake --cores 2 --configfile config/mylab.yaml
 from own CTs:      otosynth export mylab/multi_task --out mylab.safetensors
                    otosynth predict ear.nii.gz --model mylab.safetensors
+side by side:      otosynth view --results results/mylab
 where from:        otosynth audit trace table3 P2 Multi-task
 
 `otosynth COMMAND --help` tells more. Exit status: 0 done; 1 bad input or something does not match;
@@ -40,6 +42,7 @@ def command_line() -> argparse.ArgumentParser:
     add_check(commands)
     add_predict(commands)
     add_export(commands)
+    add_view(commands)
     audit = commands.add_parser("audit", help="ask a study's records where its numbers come from")
     add_audit_commands(audit)
     return parser

@@ -1,0 +1,1 @@
+"""The report of a finished study: one HTML page that works offline and tells where numbers come from."""
