@@ -1,1 +1,1 @@
-"""The report of a finished study: one HTML page that works offline and tells where numbers come from."""
+"""The report of a finished study: one page that works offline, its numbers with their traces."""

@@ -1,4 +1,4 @@
-"""What the report says of each part of a study: tables whose numbers know their trace, and figures."""
+"""What the report says of each part of a study: figures, and tables that know their traces."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -292,7 +292,7 @@ class Contents:
     def field(self) -> Table:
         """Return the median scores of the electric field over all ears, by method."""
         table = self.table("scores")
-        caption = "Electric field by every class map against that by the micro-CT's: median over ears"
+        caption = "Electric field by every class map against the micro-CT's: median over ears"
         if table is None:
             return Table(caption, (), ())
         rows_of_field = table[(table["grid"] == "field") & (table["class"] == "")]

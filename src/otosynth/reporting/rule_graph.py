@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import networkx
 
 from otosynth.provenance.tree import RecordTree
+from otosynth.reporting.traces import depths
 
 BOX_W, BOX_H, GAP_X, GAP_Y = 168, 34, 14, 40
 # How often rows are sorted anew by the places of their neighbours.
@@ -69,13 +70,13 @@ def lay_out(tree: RecordTree) -> RuleGraph:
 
 def _against_the_order(graph: networkx.DiGraph, tree: RecordTree) -> list[tuple[str, str]]:
     """Return the edges that close a cycle of rules: those to the rule whose jobs come first."""
-    depth: dict[str, int] = {}
-    for job in tree.records:
-        rule, jobs_before = tree.records[job]["rule"], len(tree.with_ancestors([job]))
-        depth[rule] = min(jobs_before, depth.get(rule, jobs_before))
+    first: dict[str, int] = {}
+    for job, depth in depths(tree).items():
+        rule = tree.records[job]["rule"]
+        first[rule] = min(depth, first.get(rule, depth))
     cycles = networkx.strongly_connected_components(graph)
     of = {rule: number for number, cycle in enumerate(cycles) for rule in cycle}
-    return sorted((a, b) for a, b in graph.edges if of[a] == of[b] and depth[a] >= depth[b])
+    return sorted((a, b) for a, b in graph.edges if of[a] == of[b] and first[a] >= first[b])
 
 
 def _untangle(rows: list[list[str]], graph: networkx.DiGraph) -> None:
@@ -84,12 +85,12 @@ def _untangle(rows: list[list[str]], graph: networkx.DiGraph) -> None:
         place = {rule: k - len(row) / 2 for row in rows for k, rule in enumerate(row)}
         neighbours = graph.predecessors if sweep % 2 == 0 else graph.successors
 
-        def mean(rule: str, place=place, neighbours=neighbours) -> tuple[float, str]:  # type: ignore[no-untyped-def]
-            near = [place[other] for other in neighbours(rule)]
-            return (sum(near) / len(near) if near else place[rule], rule)
-
+        means = {}
+        for rule in graph:
+            near = [place[other] for other in neighbours(rule)] or [place[rule]]
+            means[rule] = sum(near) / len(near)
         for row in rows:
-            row.sort(key=mean)
+            row.sort(key=means.__getitem__)
 
 
 def _line(a: Box, b: Box) -> str:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -85,25 +86,23 @@ class Traces:
 
     def chain(self, job: str) -> list[str]:
         """Return all jobs behind a job, raw scans first, itself last."""
-        return sorted(self.tree.with_ancestors([job]), key=lambda name: (self._depth(name), name))
+        return sorted(self.tree.with_ancestors([job]), key=self._place)
 
     def jobs(self) -> dict[str, list[TracedJob]]:
         """Return all jobs by their rule, in the order of the data."""
         by_rule: dict[str, list[TracedJob]] = {}
-        names = sorted(self.tree.records, key=lambda name: (self._depth(name), name))
-        for name in names:
+        for name in sorted(self.tree.records, key=self._place):
             job = self._traced(name)
             by_rule.setdefault(job.rule, []).append(job)
         return by_rule
 
-    def _depth(self, job: str) -> int:
-        """Return how many jobs lie between a job and the raw scans."""
-        if job not in self._depths:
-            parents = self.tree.parents(job)
-            self._depths[job] = 1 + max(map(self._depth, parents), default=-1)
-        return self._depths[job]
+    @cached_property
+    def _depths(self) -> dict[str, int]:
+        return depths(self.tree)
 
-    _depths: dict[str, int] = field(default_factory=dict, init=False)
+    def _place(self, job: str) -> tuple[int, str]:
+        """Return the key that sorts jobs in the order of the data."""
+        return self._depths[job], job
 
     def _traced(self, job: str) -> TracedJob:
         record = self.tree.records[job]
@@ -131,7 +130,7 @@ class Traces:
         ]
 
     def _facts(self, record: Record) -> Iterator[str]:
-        """Yield what the small results of a job say: JSON files, and the scores of one prediction."""
+        """Yield what the small results of a job say: JSON files, and scores of a prediction."""
         for name, facts in record["outputs"].items():
             path = self.places.path_of(name)
             if facts["bytes"] > MOST_BYTES or not path.is_file():
@@ -141,6 +140,18 @@ class Traces:
                 yield ", ".join(f"{key} {short(value)}" for key, value in dotted(data).items())
             elif name.startswith("scores/"):
                 yield from _scores(path)
+
+
+def depths(tree: RecordTree) -> dict[str, int]:
+    """Return how many jobs, one after the other, lie between each job and the raw scans."""
+    found: dict[str, int] = {}
+
+    def depth(job: str) -> int:
+        if job not in found:
+            found[job] = 1 + max(map(depth, tree.parents(job)), default=-1)
+        return found[job]
+
+    return {job: depth(job) for job in tree.records}
 
 
 def _scores(path: Path) -> Iterator[str]:
@@ -158,5 +169,3 @@ def short(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(short, value))
     return str(value)
-
-

@@ -52,14 +52,15 @@ def embed(study: ViewedStudy, first: str, room_bytes: int, view_command: str) ->
         left_out += [f"{study.titles.get(name, name)} of {ear.name}" for name in missing]
     note = ""
     if left_out:
-        note = f"Left out for the size of this page: {', '.join(left_out)}. All of it: {view_command}"
+        names = ", ".join(left_out)
+        note = f"Left out for the size of this page: {names}. `{view_command}` shows all."
     facts = manifest(study, set(volumes))
     facts["ears"].sort(key=lambda ear: (ear["name"] != first, ear["name"]))
     return Embedded(volumes, json.dumps(facts).replace("<", "\\u003c"), note)
 
 
 def _that_fit(ear: ViewedEar, room_bytes: int) -> tuple[dict[str, str], list[str]]:
-    """Return an ear's scans and the methods that fit beside them, and the names of those left out."""
+    """Return an ear's scans and the methods that fit beside them, and what is left out."""
     found: dict[str, str] = {}
     left_out: list[str] = []
     for part, keys in _parts(ear).items():

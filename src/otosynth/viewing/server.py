@@ -86,7 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: StudyServer
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:  # noqa: N802 (the name that http.server calls)
+    def do_GET(self) -> None:
         """Answer with the page, an asset or a volume; anything else is not found."""
         # A page of another site, whose name was made to mean this machine, is refused.
         if self.headers.get("Host", "").rsplit(":", 1)[0] not in (HOST, "localhost"):

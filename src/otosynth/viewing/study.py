@@ -101,7 +101,9 @@ def _windows(path: Path) -> dict[str, tuple[float, float]]:
     return {name: (windows[name]["low"], windows[name]["high"]) for name in ("ct", "microct")}
 
 
-def _predictions(places: Places, root: Root, made: set[str], ear: str) -> dict[str, dict[str, Path]]:
+def _predictions(
+    places: Places, root: Root, made: set[str], ear: str
+) -> dict[str, dict[str, Path]]:
     """Return the predicted volumes of an ear by method, of the first seed."""
     configuration = root["configuration"]
     seed = configuration["training"]["seeds"][0]

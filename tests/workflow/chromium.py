@@ -16,12 +16,15 @@ from typing import Any
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
-    "--headless=new", "--no-sandbox", "--disable-gpu-sandbox", "--hide-scrollbars", "--no-first-run",
+    "--headless=new", "--no-sandbox", "--disable-gpu-sandbox", "--hide-scrollbars",
+    "--no-first-run",
     "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
     "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
     "--remote-debugging-pipe",
 ]  # fmt: skip
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
+BAD = ("error", "warning")
+MOST_TEXT = 500
 KEYS = {"Tab": 9, "Enter": 13, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40,
         "PageUp": 33, "PageDown": 34, " ": 32}  # fmt: skip
 
@@ -142,15 +145,17 @@ class Browser:
         for event in self.events:
             facts = event["params"]
             if event["method"] == "Runtime.exceptionThrown":
-                found.append(json.dumps(facts["exceptionDetails"])[:600])
-            if event["method"] == "Runtime.consoleAPICalled" and facts["type"] in ("error", "warning"):
-                found.append(" ".join(str(a.get("value", a.get("description"))) for a in facts["args"]))
-            if event["method"] == "Log.entryAdded" and facts["entry"]["level"] in ("error", "warning"):
-                found.append(facts["entry"]["text"])
+                found.append(json.dumps(facts["exceptionDetails"])[:MOST_TEXT])
+            if event["method"] == "Runtime.consoleAPICalled" and facts["type"] in BAD:
+                words = [str(a.get("value", a.get("description"))) for a in facts["args"]]
+                found.append(" ".join(words)[:MOST_TEXT])
+            if event["method"] == "Log.entryAdded" and facts["entry"]["level"] in BAD:
+                found.append(facts["entry"]["text"][:MOST_TEXT])
         return found
 
     def requests(self) -> list[str]:
-        """Return the URLs that the page has asked for since it was opened."""
+        """Return the URLs that the page has asked for since it was opened, but those in itself."""
         self.call("Runtime.evaluate", expression="0")
-        return [event["params"]["request"]["url"] for event in self.events
-                if event["method"] == "Network.requestWillBeSent"]  # fmt: skip
+        asked = [event["params"]["request"]["url"] for event in self.events
+                 if event["method"] == "Network.requestWillBeSent"]  # fmt: skip
+        return [url for url in asked if not url.startswith(("data:", "blob:"))]
