@@ -106,7 +106,7 @@ const otosynthViewer = (() => {
       this.legend(find("legend"));
       this.ears = find("ear");
       this.ears.append(...this.manifest.ears.map((ear) => new Option(ear.name, ear.name)));
-      this.ears.addEventListener("change", () => this.chooseEar());
+      this.ears.addEventListener("change", () => this.told(this.chooseEar()));
       const planes = find("plane");
       planes.append(...Object.keys(PLANES).map((plane) => new Option(plane, plane)));
       planes.addEventListener("change", () => {
@@ -132,6 +132,14 @@ const otosynthViewer = (() => {
       });
     }
 
+    // What goes wrong is told where it is looked for, and stays in the console.
+    told(work) {
+      return work.catch((error) => {
+        this.status.textContent = `The volumes cannot be shown: ${error.message}`;
+        throw error;
+      });
+    }
+
     legend(list) {
       for (const { name, colour } of this.manifest.classes) {
         const item = document.createElement("li"), swatch = document.createElement("span");
@@ -154,7 +162,7 @@ const otosynthViewer = (() => {
         box.type = "checkbox";
         box.value = method;
         box.checked = this.methods.includes(method);
-        box.addEventListener("change", () => this.chooseMethods());
+        box.addEventListener("change", () => this.told(this.chooseMethods()));
         label.append(box, this.manifest.titles[method]);
         return label;
       }));
@@ -231,7 +239,9 @@ const otosynthViewer = (() => {
         for (const key of this.buffers.keys()) {
           if (!key.startsWith(`${this.ear.name}/`)) this.buffers.delete(key);
         }
-        this.buffers.set(layer.key, this.load(layer.key));
+        const loading = this.load(layer.key);
+        loading.catch(() => this.buffers.delete(layer.key));
+        this.buffers.set(layer.key, loading);
       }
       const buffer = await this.buffers.get(layer.key);
       if (!layer.labels) {
@@ -336,12 +346,7 @@ const otosynthViewer = (() => {
     }
     const viewer = new Viewer(element, manifest, load);
     element.viewer = viewer;
-    try {
-      await viewer.chooseEar();
-    } catch (error) {
-      viewer.status.textContent = `The volumes cannot be shown: ${error.message}`;
-      throw error;
-    }
+    await viewer.told(viewer.chooseEar());
     return viewer;
   }
 
