@@ -3,7 +3,7 @@
 import hashlib
 import http.client
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import nibabel
@@ -29,11 +29,12 @@ def served(study, port=0):
 
 def answer_of(server, path, host=None):
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
-    connection.putrequest("GET", path, skip_host=True)
-    connection.putheader("Host", host or f"127.0.0.1:{server.server_port}")
-    connection.endheaders()
-    answer = connection.getresponse()
-    return answer.status, answer.read(), answer.headers
+    with closing(connection):
+        connection.putrequest("GET", path, skip_host=True)
+        connection.putheader("Host", host or f"127.0.0.1:{server.server_port}")
+        connection.endheaders()
+        answer = connection.getresponse()
+        return answer.status, answer.read(), answer.headers
 
 
 def test_the_page_its_parts_and_the_volumes_are_there(viewed):

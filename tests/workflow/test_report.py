@@ -159,7 +159,7 @@ def test_the_viewer_on_its_own_page(browser, address, pictures):
     browser.open(address)
     browser.wait_for(f"{APP}.dataset.allDrawn")
     assert browser.value(SHOWN) == [
-        "CT", "micro-CT", "class map of the micro-CT", "Multi-task: micro-CT",
+        "CT", "micro-CT", "class map of the micro-CT", "Multi-task: synthetic micro-CT",
         "Multi-task: class map", "Multi-task: errors",
     ]  # fmt: skip
     check_that_cursors_are_linked(browser)

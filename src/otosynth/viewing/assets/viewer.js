@@ -35,7 +35,7 @@ const otosynthViewer = (() => {
     async attach() {
       this.nv = new niivue.Niivue({
         loadingText: "", logLevel: "error", backColor: [0, 0, 0, 1], crosshairColor: [1, 0.85, 0, 0.9],
-        crosshairWidth: 1, crosshairGap: 4, isOrientationTextVisible: false, dragAndDropEnabled: false,
+        crosshairWidth: 0.5, crosshairGap: 6, isOrientationTextVisible: false, dragAndDropEnabled: false,
         multiplanarLayout: niivue.MULTIPLANAR_TYPE.GRID, multiplanarShowRender: niivue.SHOW_RENDER.NEVER,
       });
       await this.nv.attachToCanvas(this.canvas, false);
@@ -118,6 +118,7 @@ const otosynthViewer = (() => {
         this.opacity = Number(opacity.value);
         this.relayer((layer, image) => { if (layer.labels) image.opacity = this.opacity; });
       });
+      find("more").open = matchMedia("(min-width: 40rem)").matches;
       this.windows = {};
       for (const kind of ["ct", "microct"]) {
         this.windows[kind] = [find(`${kind}-low`), find(`${kind}-high`)];
@@ -197,7 +198,7 @@ const otosynthViewer = (() => {
       for (const method of this.methods) {
         const title = this.manifest.titles[method];
         contents.push(
-          { title: `${title}: micro-CT`, layers: [scan(`${method}/microct`, "microct")] },
+          { title: `${title}: synthetic micro-CT`, layers: [scan(`${method}/microct`, "microct")] },
           { title: `${title}: class map`, layers: [behind, labels(`${method}/classmap`, "outside")] },
           { title: `${title}: errors`, layers: [behind, labels(`${method}/errors`, "no error")] });
       }
