@@ -5,6 +5,8 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 MOUSE ?= data/mouse
 BIN := .venv/bin
 STUDY_REPORT := results/phantom/report.html
+NIIVUE_VERSION := 0.69.0
+ASSETS := src/otosynth/viewing/assets
 
 .PHONY: study report test test-docs test-slurm test-kill bench mouse lint format pages docs niivue clean
 
@@ -70,9 +72,7 @@ pages: .venv/ready
 	  $(BIN)/snakemake --rulegraph mermaid-js --forceall 2>/dev/null | sed -e '/^---/d' -e '/^title/d' -e '/style/d'; \
 	  echo '```'; } > docs/rulegraph.md
 
-# The viewer's bundle, anew from npm at the version that niivue.sha256 belongs to; needs npm.
-NIIVUE_VERSION := 0.69.0
-ASSETS := src/otosynth/viewing/assets
+# The viewer's bundle anew from npm, which must be there, compared with its SHA-256.
 niivue:
 	npm pack --silent @niivue/niivue@$(NIIVUE_VERSION) --pack-destination $(ASSETS)
 	tar --extract --gzip --directory $(ASSETS) --strip-components 2 --file $(ASSETS)/niivue-niivue-$(NIIVUE_VERSION).tgz package/dist/niivue.umd.js

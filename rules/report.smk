@@ -8,7 +8,9 @@ def looks():
     """Return digests of the page's templates, styles and scripts, which `code` does not know."""
     package = Path(otosynth.__file__).parent
     folders = ("reporting/templates", "viewing/templates", "viewing/assets")
-    files = [file for folder in folders for file in sorted((package / folder).iterdir())]
+    files = [
+        file for folder in folders for file in sorted((package / folder).iterdir())
+    ]
     return {file.relative_to(package).as_posix(): sha256_of(file) for file in files}
 
 
