@@ -65,7 +65,7 @@ const otosynthViewer = (() => {
 
     // The cursor moved, here or because it moved elsewhere.
     moved(place) {
-      this.figure.dataset.mm = Array.from(place.mm).slice(0, 3).map((mm) => mm.toFixed(3)).join(" ");
+      this.figure.dataset.mm = Array.from(place.mm).slice(0, 3).map((mm) => mm.toFixed(2)).join(" ");
       this.value.textContent = this.content.layers.map((layer, number) => {
         const value = place.values[number]?.value;
         if (value === undefined) return "";
