@@ -40,16 +40,15 @@ def embed(study: ViewedStudy, first: str, room_bytes: int, view_command: str) ->
     view_command
         How to see what is left out.
     """
-    volumes: dict[str, str] = {}
-    left_out: list[str] = []
-    for ear in sorted(study.ears, key=lambda ear: (ear.name != first, ear.name)):
-        left = room_bytes - sum(map(len, volumes.values()))
-        found, missing = _that_fit(ear, left)
-        if missing and volumes:
-            left_out.append(ear.name)
-            continue
-        volumes |= found
-        left_out += [f"{study.titles.get(name, name)} of {ear.name}" for name in missing]
+    first_ear, *others = sorted(study.ears, key=lambda ear: (ear.name != first, ear.name))
+    volumes, missing = _that_fit(first_ear, room_bytes)
+    left_out = [f"{study.titles.get(name, name)} of {first_ear.name}" for name in missing]
+    for number, ear in enumerate(others):
+        more = None if missing else _whole(ear, room_bytes - _size(volumes))
+        if more is None:
+            left_out += [other.name for other in others[number:]]
+            break
+        volumes |= more
     note = ""
     if left_out:
         names = ", ".join(left_out)
@@ -65,7 +64,7 @@ def _that_fit(ear: ViewedEar, room_bytes: int) -> tuple[dict[str, str], list[str
     left_out: list[str] = []
     for part, keys in _parts(ear).items():
         new = {key: _packed(encoded(ear, key, 8)) for key in keys}
-        if sum(map(len, (found | new).values())) <= room_bytes:
+        if _size(found) + _size(new) <= room_bytes:
             found |= new
         elif part == SCANS:
             # Without them no method is of use.
@@ -73,6 +72,20 @@ def _that_fit(ear: ViewedEar, room_bytes: int) -> tuple[dict[str, str], list[str
         else:
             left_out.append(part)
     return found, left_out
+
+
+def _whole(ear: ViewedEar, room_bytes: int) -> dict[str, str] | None:
+    """Return all volumes of an ear; None as soon as they do not fit."""
+    found: dict[str, str] = {}
+    for key in keys_of(ear):
+        found[key] = _packed(encoded(ear, key, 8))
+        if _size(found) > room_bytes:
+            return None
+    return found
+
+
+def _size(volumes: dict[str, str]) -> int:
+    return sum(map(len, volumes.values()))
 
 
 def _parts(ear: ViewedEar) -> dict[str, list[str]]:
