@@ -135,17 +135,16 @@ def study(monkeypatch):
 
 
 def test_the_ear_of_the_figures_comes_first_and_what_does_not_fit_is_named(study):
-    whole = volumes.embed(study, "E2", 1600, "otosynth view")
+    whole = volumes.embed(study, "E2", 1600)
     assert (len(whole.volumes), whole.note) == (16, "")
     assert [ear["name"] for ear in json.loads(whole.manifest)["ears"]] == ["E2", "E1"]
-    one = volumes.embed(study, "E2", 1500, "otosynth view")
+    one = volumes.embed(study, "E2", 1500)
     assert {key.split("/")[0] for key in one.volumes} == {"E2"}
     assert "E1" in one.note
-    assert "otosynth view" in one.note
 
 
 def test_of_one_ear_methods_are_left_out_and_of_too_large_a_study_all(study):
-    few = volumes.embed(study, "E1", 500, "otosynth view")
+    few = volumes.embed(study, "E1", 500)
     assert {key.split("/")[1] for key in few.volumes} == {"ct", "microct", "classmap", "atlas"}
     assert "GAN of E1" in few.note
-    assert volumes.embed(study, "E1", 200, "otosynth view").volumes == {}
+    assert volumes.embed(study, "E1", 200).volumes == {}

@@ -59,8 +59,7 @@ def write_report(places: Places, path: Path, published: Path, captions: Path) ->
     bare = _render(facts, None)
     viewed = read_viewed_study(places)
     shown = root["configuration"]["figures"].get("specimen") or _shown(contents)
-    command = f"otosynth view --results {places.results.as_posix()}"
-    page = _render(facts, embed(viewed, shown, MOST_BYTES - len(bare), command))
+    page = _render(facts, embed(viewed, shown, MOST_BYTES - len(bare)))
     write_bytes(path, page)
     return len(page)
 

@@ -24,7 +24,7 @@ class Embedded:
     note: str
 
 
-def embed(study: ViewedStudy, first: str, room_bytes: int, view_command: str) -> Embedded:
+def embed(study: ViewedStudy, first: str, room_bytes: int) -> Embedded:
     """Return the volumes of a study, ear by ear, until the room is used.
 
     An ear has all its methods or is left out, except the first: of that, methods are left out.
@@ -37,8 +37,6 @@ def embed(study: ViewedStudy, first: str, room_bytes: int, view_command: str) ->
         The ear that comes first: the one that the figures show.
     room_bytes
         What all volumes together may take in the page.
-    view_command
-        How to see what is left out.
     """
     first_ear, *others = sorted(study.ears, key=lambda ear: (ear.name != first, ear.name))
     volumes, missing = _that_fit(first_ear, room_bytes)
@@ -49,10 +47,7 @@ def embed(study: ViewedStudy, first: str, room_bytes: int, view_command: str) ->
             left_out += [other.name for other in others[number:]]
             break
         volumes |= more
-    note = ""
-    if left_out:
-        names = ", ".join(left_out)
-        note = f"Left out for the size of this page: {names}. `{view_command}` shows all."
+    note = f"Left out for the size of this page: {', '.join(left_out)}." if left_out else ""
     facts = manifest(study, set(volumes))
     facts["ears"].sort(key=lambda ear: (ear["name"] != first, ear["name"]))
     return Embedded(volumes, json.dumps(facts).replace("<", "\\u003c"), note)
