@@ -226,8 +226,9 @@ const otosynthViewer = (() => {
         if (turn !== this.turn) return;
         if (number === 0) { this.setSliders(); this.element.dataset.firstDrawn = performance.now(); }
       }
+      // NiiVue tells the others when it draws, before it tells us that the cursor moved.
       for (const panel of this.shown) {
-        panel.nv.broadcastTo(this.shown.map((other) => other.nv), { zoomPan: true });
+        panel.nv.broadcastTo(this.shown.map((other) => other.nv), { "2d": true });
       }
       if (mm) this.place(mm);
       this.status.textContent = "";
