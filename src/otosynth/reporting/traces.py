@@ -155,7 +155,8 @@ def depths(tree: RecordTree) -> dict[str, int]:
 
 
 def _scores(path: Path) -> Iterator[str]:
-    for row in pd.read_csv(path).fillna("").to_dict("records"):
+    # An empty value: a class that is absent.
+    for row in pd.read_csv(path).dropna(subset="value").fillna("").to_dict("records"):
         words = [str(row[key]) for key in ("metric", "class", "grid") if row.get(key)]
         yield f"{' '.join(words)}: {short(row['value'])}"
 

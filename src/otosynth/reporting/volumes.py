@@ -47,7 +47,7 @@ def embed(study: ViewedStudy, first: str, room_bytes: int) -> Embedded:
             left_out += [other.name for other in others[number:]]
             break
         volumes |= more
-    note = f"Left out for the size of this page: {', '.join(left_out)}." if left_out else ""
+    note = f"Left out for the size of this page: {'; '.join(left_out)}." if left_out else ""
     facts = manifest(study, set(volumes))
     facts["ears"].sort(key=lambda ear: (ear["name"] != first, ear["name"]))
     return Embedded(volumes, json.dumps(facts).replace("<", "\\u003c"), note)

@@ -1,6 +1,7 @@
 """Volumes as the viewer reads them: NIfTI of few bits, class maps, and maps of errors."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import nibabel
@@ -9,9 +10,9 @@ import SimpleITK as sitk
 
 from otosynth.figures.style import CLASS_COLOURS, CLASS_TITLES
 from otosynth.viewing.study import ViewedEar, ViewedStudy
-from otosynth.volumes.arrays import array_of, read_labels
+from otosynth.volumes.arrays import array_of
 from otosynth.volumes.grids import Grid, image_like, onto_grid
-from otosynth.volumes.reading import read_volume
+from otosynth.volumes.itk_io import read_image
 
 # A browser must hold a dozen volumes with their colours; larger ones are shown coarser.
 MOST_VOXELS = 32_000_000
@@ -53,11 +54,11 @@ def encoded(ear: ViewedEar, key: str, bits: Bits) -> bytes:
     _, *method, name = key.split("/")
     if name in ("ct", "microct"):
         path = ear.predictions[method[0]]["microct"] if method else ear.folder / f"{name}.nii"
-        return _scan(read_volume(path), ear.windows[name], bits)
-    truth, mask = (read_labels(ear.folder / f"{file}.nii") for file in ("classmap", "mask"))
+        return _scan(read_image(path), ear.windows[name], bits)
+    truth, mask = (_labels_in(ear.folder / f"{file}.nii") for file in ("classmap", "mask"))
     shown = truth
     if method:
-        predicted = read_labels(ear.predictions[method[0]]["classmap"])
+        predicted = _labels_in(ear.predictions[method[0]]["classmap"])
         shown = onto_grid(predicted, truth, interpolate=False)
     inside = array_of(mask) > 0
     if name == "errors":
@@ -103,6 +104,11 @@ def _step(image: sitk.Image) -> int:
     while np.prod([size // step for size in image.GetSize()]) > MOST_VOXELS:
         step += 1
     return step
+
+
+def _labels_in(path: Path) -> sitk.Image:
+    # As in all of this module, without the checks of scans from elsewhere: the study wrote it.
+    return sitk.Cast(read_image(path), sitk.sitkUInt8)
 
 
 def _scan(image: sitk.Image, window: tuple[float, float], bits: Bits) -> bytes:
