@@ -133,10 +133,17 @@ class Browser:
                       buttons=1 if kind == "mousePressed" else 0)  # fmt: skip
 
     def screenshot(self, path: Path, *, whole: bool = False) -> None:
-        """Write what the window shows, or the whole page, as PNG."""
+        """Write what the window shows, or the whole of a short page, as PNG."""
         answer = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(base64.b64decode(answer["data"]))
+
+    def screenshots(self, stem: Path) -> None:
+        """Write a long page window by window, as PNGs that are numbered from 1."""
+        height, page = self.value("[innerHeight, document.documentElement.scrollHeight]")
+        for number in range(-(-page // height)):
+            self.value(f"scrollTo(0, {number * height})")
+            self.screenshot(stem.with_name(f"{stem.name}-{number + 1}.png"))
 
     def problems(self) -> list[str]:
         """Return the errors and warnings that the page has told the console since it was opened."""

@@ -117,8 +117,8 @@ def report_address(finished) -> str:
 @pytest.mark.parametrize("width", [390, 1400])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_the_report_reads_well(finished, browser, pictures, width, dark):
-    browser.open(report_address(finished), width=width, dark=dark)
-    browser.screenshot(pictures / f"report-{width}-{'dark' if dark else 'light'}.png", whole=True)
+    browser.open(report_address(finished), width=width, height=2000, dark=dark)
+    browser.screenshots(pictures / f"report-{width}-{'dark' if dark else 'light'}")
     assert browser.value("document.documentElement.scrollWidth") <= width
     ground = browser.value("getComputedStyle(document.body).backgroundColor")
     assert ground == ("rgb(20, 25, 29)" if dark else "rgb(255, 255, 255)")
