@@ -6,17 +6,19 @@ MOUSE ?= data/mouse
 PORT ?= 6006
 BIN := .venv/bin
 STUDY_REPORT := results/phantom/report.html
+NIIVUE_VERSION := 0.69.0
+ASSETS := src/otosynth/viewing/assets
 
-.PHONY: study report monitor test test-docs test-slurm test-kill bench mouse lint format pages docs clean
+.PHONY: study report monitor test test-docs test-slurm test-kill bench mouse lint format pages docs niivue clean
 
 # Sets up an environment and runs the default study; ends with the path of its report.
 study: report
 	@echo "The report is in $(CURDIR)/$(STUDY_REPORT)"
 
-# The same without the last word.
+# The same without the last word. workflow.html is Snakemake's own report: code and environment of each rule.
 report: .venv/ready
 	$(BIN)/snakemake --cores $(CORES)
-	$(BIN)/snakemake --report $(STUDY_REPORT)
+	$(BIN)/snakemake --report $(dir $(STUDY_REPORT))workflow.html
 
 # All trainings in a browser, running and finished; STUDY=name shows one study, PORT=6006 is where.
 monitor: .venv/ready
@@ -45,7 +47,7 @@ bench: .venv/ready .venv-peers/ready
 # The mouse ears are not part of this repository: MOUSE says where they lie.
 mouse: .venv/ready
 	$(BIN)/snakemake --cores $(CORES) --configfile config/mouse.yaml --config 'data={"folder": "$(MOUSE)"}'
-	$(BIN)/snakemake --configfile config/mouse.yaml --config 'data={"folder": "$(MOUSE)"}' --report results/mouse/report.html
+	$(BIN)/snakemake --configfile config/mouse.yaml --config 'data={"folder": "$(MOUSE)"}' --report results/mouse/workflow.html
 	@echo "The report is in $(CURDIR)/results/mouse/report.html"
 
 # Style, likely faults and types, of the library and of the rules.
@@ -74,6 +76,13 @@ pages: .venv/ready
 	  echo; echo '```mermaid'; \
 	  $(BIN)/snakemake --rulegraph mermaid-js --forceall 2>/dev/null | sed -e '/^---/d' -e '/^title/d' -e '/style/d'; \
 	  echo '```'; } > docs/rulegraph.md
+
+# The viewer's bundle anew from npm, which must be there, compared with its SHA-256.
+niivue:
+	npm pack --silent @niivue/niivue@$(NIIVUE_VERSION) --pack-destination $(ASSETS)
+	tar --extract --gzip --directory $(ASSETS) --strip-components 2 --file $(ASSETS)/niivue-niivue-$(NIIVUE_VERSION).tgz package/dist/niivue.umd.js
+	rm $(ASSETS)/niivue-niivue-$(NIIVUE_VERSION).tgz
+	cd $(ASSETS) && sha256sum --check niivue.sha256
 
 .venv/ready: envs/requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -21,6 +21,7 @@ include: "rules/field.smk"
 include: "rules/statistics.smk"
 include: "rules/figures.smk"
 include: "rules/provenance.smk"
+include: "rules/report.smk"
 
 
 report: "docs/report.rst"
@@ -48,8 +49,9 @@ rule all:
         TABLES,
         QUALITY_FIGURES,
         ROOT_OF_RECORDS,
+        REPORT,
     message:
-        "All figures and tables are in {RESULTS}"
+        "All figures and tables are in {RESULTS}, on one page: {REPORT}"
 
 
 localrules:

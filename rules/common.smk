@@ -437,5 +437,6 @@ CIRCUMSTANTIAL_KEYS = {
     "training": {"state_minutes"},
 }
 ROOT_OF_RECORDS = f"{RESULTS}/records/root.json"
+REPORT = f"{RESULTS}/report.html"
 FIRST_GROUP = next(iter(GROUPS))
 FIRST_SEED = STUDY.training.seeds[0]

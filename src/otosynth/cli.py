@@ -11,6 +11,7 @@ from otosynth.commands.export import add_export
 from otosynth.commands.monitor import add_monitor
 from otosynth.commands.phantom import add_phantom
 from otosynth.commands.predict import add_predict
+from otosynth.commands.view import add_view
 from otosynth.errors import InputError
 
 # What the process ends with, and what that means.
@@ -30,6 +31,7 @@ from own pairs:    otosynth check config/mylab.yaml
 while it runs:     otosynth monitor
 from own CTs:      otosynth export mylab/multi_task --out mylab.safetensors
                    otosynth predict ear.nii.gz --model mylab.safetensors
+side by side:      otosynth view --results results/mylab
 where from:        otosynth audit trace table3 P2 Multi-task
 
 `otosynth COMMAND --help` tells more, with examples; docs/commands.md has all of it on one page.
@@ -51,6 +53,7 @@ def command_line() -> argparse.ArgumentParser:
     add_check(commands)
     add_predict(commands)
     add_export(commands)
+    add_view(commands)
     add_monitor(commands)
     add_audit(commands)
     return parser

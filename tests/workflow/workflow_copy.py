@@ -62,14 +62,17 @@ class Workflow:
 
 
 def digests(results: Path) -> dict[str, str]:
-    """Return the SHA-256 of every result file by its path, without circumstances."""
+    """Return the SHA-256 of every result file by its path, without circumstances.
+
+    The report has a section on its own run.
+    """
     return {
         str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(results.rglob("*"))
         if path.is_file()
         and not is_circumstantial(str(path.relative_to(results)))
         # Snakemake keeps a mark of its own in folders that are outputs; the lock is the run's.
-        and path.name not in (".snakemake_timestamp", ".lock")
+        and path.name not in (".snakemake_timestamp", ".lock", "report.html")
     }
 
 

@@ -35,6 +35,9 @@ from otosynth.provenance.tree import (
     root_digest,
 )
 
+# Pages that show results and are none: our own, and Snakemake's.
+REPORTS = ("report.html", "workflow.html")
+
 Progress = Callable[[int, int], None]
 
 
@@ -299,7 +302,7 @@ class _Checks:
 
     def strangers(self) -> None:
         """Check that no result is without a record, and that left-over ones match theirs."""
-        known = {*self.tree.maker, ROOT, "report.html"}
+        known = {*self.tree.maker, ROOT, *REPORTS}
         for job, entry in self.content["jobs"].items():
             known |= {f"{RECORDS}/{job}.json", *entry["makes"]}
         known |= self._left_over_files()
