@@ -105,8 +105,11 @@ class _Sums:
         self.squares += change * (microct - self.microct)
 
     def mean(self) -> EnsemblePrediction:
+        """Return the ensemble's prediction; the sums are then used up."""
         assert self.probabilities is not None, "there is a member"
-        mean = self.probabilities / self.members
+        # In place: a copy would be the most that a prediction ever holds.
+        self.probabilities /= self.members
+        mean = self.probabilities
         several = self.members > 1
         deviation = None
         if several and self.squares is not None:
