@@ -30,7 +30,7 @@ NEEDS = "needs"
 READERS_OWN = {"config/mylab.yaml"}
 # Programs whose arguments no test looks at.
 OTHERS = {
-    "apptainer", "cd", "conda", "curl", "cut", "git", "md5sum", "mkdir", "mkdocs", "module", "pip",
+    "apptainer", "cd", "conda", "curl", "cut", "git", "grep", "md5sum", "mkdir", "mkdocs", "module", "pip",
     "pre-commit", "ruff", "sed", "sinfo", "squeue", "srun", "ssh", "tensorboard", "time", "xargs",
 }  # fmt: skip
 SEPARATORS = {";", "&&", "|", ">", "(", ")"}
