@@ -31,7 +31,8 @@ READERS_OWN = {"config/mylab.yaml"}
 # Programs whose arguments no test looks at.
 OTHERS = {
     "apptainer", "cd", "conda", "curl", "cut", "git", "grep", "md5sum", "mkdir", "mkdocs", "module",
-    "pip", "pre-commit", "ruff", "sed", "sinfo", "squeue", "srun", "ssh", "tensorboard", "time", "xargs",
+    "pip", "pre-commit", "ruff", "sed", "sinfo", "squeue", "srun", "ssh", "tensorboard", "time",
+    "xargs",
 }  # fmt: skip
 SEPARATORS = {";", "&&", "|", ">", "(", ")"}
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
