@@ -39,6 +39,9 @@ const otosynthViewer = (() => {
         multiplanarLayout: niivue.MULTIPLANAR_TYPE.GRID, multiplanarShowRender: niivue.SHOW_RENDER.NEVER,
       });
       await this.nv.attachToCanvas(this.canvas, false);
+      // Of every volume NiiVue computes gradients for 3D rendering, which there is none of here; in
+      // software that takes most of the time. These shaders copy voxels instead.
+      this.nv.blurShader = this.nv.sobelFirstOrderShader = this.nv.passThroughShader;
       this.nv.onLocationChange = (place) => this.moved(place);
       // Before NiiVue: keys that anyone knows, and a page that still scrolls over the canvases.
       this.stage.addEventListener("keydown", (event) => this.pressed(event), true);
@@ -57,8 +60,10 @@ const otosynthViewer = (() => {
         `${content.title}. Arrow keys and page keys move the cursor of all panels.`);
       const images = await Promise.all(content.layers.map((layer) => this.viewer.image(layer)));
       this.nv.opts.sliceType = PLANES[this.viewer.plane].type;
-      for (const old of [...this.nv.volumes].reverse()) this.nv.removeVolume(old);
-      for (const image of images) this.nv.addVolume(image);
+      // At once: addVolume and removeVolume upload all volumes again each time.
+      this.nv.volumes = images;
+      [this.nv.back, ...this.nv.overlays] = images;
+      this.nv.updateGLVolume();
       this.nv.createOnLocationChange();
       this.figure.dataset.shown = content.title;
     }
