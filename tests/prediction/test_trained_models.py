@@ -2,10 +2,12 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import torch
 from safetensors import safe_open
 
 from otosynth.api import load_model
@@ -14,6 +16,7 @@ from otosynth.errors import InputError
 from otosynth.prediction.card import card_path, write_card
 from otosynth.prediction.model_file import read_model, write_model
 from otosynth.prediction.of_study import ModelName, read_study_model
+from otosynth.prediction.predict import look_at
 from otosynth.training.checkpoints import encode, read_tensors
 
 
@@ -61,6 +64,21 @@ def test_a_file_gives_back_the_model_and_the_same_bytes(model, tmp_path):
     assert again.facts == model.facts
     with safe_open(files[0], "np") as file:
         assert list(file.metadata()) == ["otosynth"]
+
+
+def test_weights_of_other_networks_are_refused_before_the_work(model, new_ear, tmp_path):
+    """As of a study that an earlier version trained."""
+    names = sorted(model.weights[1])
+    others = {n: t for n, t in model.weights[1].items() if n != names[0]} | {
+        "generator.x": torch.zeros(1)
+    }
+    older = replace(model, weights=(model.weights[0], others))
+    message = rf"do not fit the networks that this version .*\({names[0]} is the first of 2 "
+    with pytest.raises(InputError, match=message):
+        look_at(new_ear.ct, older)
+    with pytest.raises(InputError, match="Another version trained it"):
+        write_model(older, tmp_path / "older.safetensors")
+    assert not list(tmp_path.iterdir())
 
 
 def test_export_writes_the_file_and_a_card(studies, tmp_path, capsys):

@@ -23,7 +23,7 @@ from otosynth.methods import create_method
 from otosynth.methods.base import Method
 from otosynth.normalisation import Normalisation, Window
 from otosynth.training.arithmetic import Arithmetic
-from otosynth.training.checkpoints import load_networks
+from otosynth.training.checkpoints import load_networks, network_tensors
 from otosynth.volumes.grids import Grid
 
 FORMAT = 1
@@ -196,13 +196,33 @@ class TrainedModel:
         InputError
             If the weights do not fit the method's networks.
         """
-        wanted = self.facts.members[number].networks
-        # The weights are overwritten, so the seed that first fills them does not matter.
-        built = {n: net for n, net in method.build_networks(seed=0).items() if n in wanted}
-        try:
-            load_networks(built, self.weights[number])
-        except RuntimeError as error:
-            raise InputError(
-                f"{self.facts.name}: its weights do not fit the networks ({error})."
-            ) from None
+        built = self._build(number, method)
+        load_networks(built, self.weights[number])
         return {name: arithmetic.place_network(net).eval() for name, net in built.items()}
+
+    def check_weights(self, method: Method) -> None:
+        """Refuse a model whose networks this version of otosynth builds otherwise.
+
+        Raises
+        ------
+        InputError
+            If the weights do not fit the method's networks.
+        """
+        for number, _ in enumerate(self.weights):
+            self._build(number, method)
+
+    def _build(self, number: int, method: Method) -> dict[str, nn.Module]:
+        """Return a member's networks, yet without its weights, which are known to fit."""
+        used = self.facts.members[number].networks
+        # The weights are overwritten, so the seed that first fills them does not matter.
+        built = {n: net for n, net in method.build_networks(seed=0).items() if n in used}
+        wanted = {name: values.shape for name, values in network_tensors(built).items()}
+        found = {name: values.shape for name, values in self.weights[number].items()}
+        unlike = sorted(n for n in wanted | found if wanted.get(n) != found.get(n))
+        if unlike:
+            raise InputError(
+                f"{self.facts.name}: its weights do not fit the networks that this version of "
+                f"otosynth builds ({unlike[0]} is the first of {len(unlike)} that differ). Another "
+                "version trained it: use that one, or run the study again."
+            )
+        return built

@@ -28,9 +28,11 @@ def write_model(model: TrainedModel, path: Path) -> None:
     Raises
     ------
     InputError
-        If the name does not end in ``.safetensors``, or the disk is full.
+        If the name does not end in ``.safetensors``, the disk is full, or the model is of another
+        version of otosynth, which this one could not read again.
     """
     check_name(path)
+    model.check_weights(model.create_method())
     tensors: dict[str, Tensor] = {}
     for number, weights in enumerate(model.weights):
         tensors |= {f"member-{number}/{name}": values for name, values in weights.items()}

@@ -105,11 +105,12 @@ def look_at(
     ------
     InputError
         If a check refuses and ``force`` is not given, no training ear finds a place at all, or this
-        version of otosynth does not know the model's method.
+        version of otosynth does not know the model's method or builds other networks.
     """
     facts = model.facts
     _check_options(side, search)
     method = model.create_method()
+    model.check_weights(method)
     found = [
         checks.check_training_data(facts),
         checks.check_field(ct),
