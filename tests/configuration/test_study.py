@@ -21,8 +21,11 @@ from otosynth.specimens import Group
 ROOT = Path(__file__).parents[2]
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
 OVERLAYS = sorted((ROOT / "config").glob("*.yaml"))
-# An overlay that comes after another one.
-SECOND = {"comparison-cpu": "comparison"}
+# Overlays that come after others.
+FIRST = {
+    "comparison-cpu": ["comparison"],
+    "comparison-mouse": ["mouse", "comparison", "comparison-cpu"],
+}
 
 
 def merged(base: dict, change: dict) -> dict:
@@ -63,9 +66,11 @@ def test_the_default_configuration_and_the_definition_agree(section):
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.stem)
 def test_every_overlay_is_valid(overlay, monkeypatch):
     monkeypatch.chdir(ROOT)
-    first = ROOT / "config" / f"{SECOND[overlay.stem]}.yaml" if overlay.stem in SECOND else overlay
-    below = merged(DEFAULT, yaml.safe_load(first.read_text()))
-    study = load_study(merged(below, yaml.safe_load(overlay.read_text())))
+    configuration = DEFAULT
+    for name in [*FIRST.get(overlay.stem, []), overlay.stem]:
+        change = yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())
+        configuration = merged(configuration, change)
+    study = load_study(configuration)
     if study.data.specimen_table.is_file():
         groups = study_groups(study, study_specimens(study))
         assert sum(len(group.testing) for group in groups.values()) >= 6
