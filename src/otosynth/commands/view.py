@@ -10,6 +10,8 @@ CT, micro-CT and, of every method, the synthetic micro-CT, class map and errors 
 side by side, with linked cursors. The page is served to this machine alone (127.0.0.1), from this
 study's volumes alone, and loads nothing from the network. Ctrl-C ends it.
 
+Written: nothing.
+
 On another machine: ssh -L 8710:127.0.0.1:8710 THERE, then there `otosynth view --port 8710
 --no-browser`, and open http://127.0.0.1:8710/ here.
 
