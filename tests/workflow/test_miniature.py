@@ -27,7 +27,7 @@ def test_every_specimen_is_scored_by_every_method_in_every_class(finished):
     assert dice["dice"].between(0, 1).all()
     scores = pd.read_csv(finished.results / "tables/scores.csv")
     assert set(scores["label"]) == {"phantom in miniature"}
-    assert set(scores.query("method == 'multi_task'")["grid"]) == {"microct", "own"}
+    assert set(scores.query("method == 'multi_task'")["grid"]) == {"microct", "own", "field"}
 
 
 def test_registration_finds_the_known_pose(finished):
