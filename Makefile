@@ -26,7 +26,7 @@ monitor: .venv/ready
 
 # Sets up an environment and runs the tests.
 test: .venv/ready
-	$(BIN)/pytest --numprocesses $(CORES) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder
 
 # The tests of the documents, with those that build the site.
 test-docs: .venv/ready .venv-docs/ready

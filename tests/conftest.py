@@ -25,15 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep what shares a study, or a file's fixtures, in one process (`--dist loadgroup`).
-
-    The workflow's tests, which take longest, come first, so that all processes end together.
-    """
+    """Let the workflow's tests come first: they take longest, and all processes end together."""
     workflow = config.rootpath / "tests/workflow"
     items.sort(key=lambda item: not item.path.is_relative_to(workflow))
-    for item in items:
-        shares = {"finished", "undisturbed"} & set(getattr(item, "fixturenames", ()))
-        item.add_marker(pytest.mark.xdist_group("finished" if shares else item.path.as_posix()))
 
 
 def make_pair(seed: int, edge: int = 40) -> Pair:
