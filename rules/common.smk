@@ -4,8 +4,10 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+import otosynth
 from otosynth.configuration.study import BORROWER_KEYS, load_study
 from otosynth.errors import InputError
+from otosynth.files import sha256_of
 from otosynth.locks import lock_until_exit
 from otosynth.provenance.code import code_files
 from otosynth.priors import FILES as PRIOR_FILES
@@ -440,3 +442,13 @@ ROOT_OF_RECORDS = f"{RESULTS}/records/root.json"
 REPORT = f"{RESULTS}/report.html"
 FIRST_GROUP = next(iter(GROUPS))
 FIRST_SEED = STUDY.training.seeds[0]
+
+
+def digests_of_looks():
+    """Return digests of the page's templates, styles and scripts, which `code` does not know."""
+    package = Path(otosynth.__file__).parent
+    folders = ("reporting/templates", "viewing/templates", "viewing/assets")
+    files = [
+        file for folder in folders for file in sorted((package / folder).iterdir())
+    ]
+    return {file.relative_to(package).as_posix(): sha256_of(file) for file in files}

@@ -1,18 +1,5 @@
 """The report: one page that tells the story of the study and where its numbers come from."""
 
-import otosynth
-from otosynth.files import sha256_of
-
-
-def looks():
-    """Return digests of the page's templates, styles and scripts, which `code` does not know."""
-    package = Path(otosynth.__file__).parent
-    folders = ("reporting/templates", "viewing/templates", "viewing/assets")
-    files = [
-        file for folder in folders for file in sorted((package / folder).iterdir())
-    ]
-    return {file.relative_to(package).as_posix(): sha256_of(file) for file in files}
-
 
 # It names the root, so it comes after the sealing and is itself no part of the records: what it
 # shows is, and it is made anew whenever the root is.
@@ -34,7 +21,7 @@ rule write_report:
         mem_mb=growing(2000),
         runtime=growing(20),
     params:
-        looks=lambda wildcards: looks(),
+        looks=lambda wildcards: digests_of_looks(),
         code=code("write_report.py"),
     message:
         "Writing the report, {output}"
