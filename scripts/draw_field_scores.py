@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from otosynth.figures.field import draw_field_scores
+from otosynth.figures.field_scores import draw_field_scores
 from otosynth.figures.style import write_figure
 from otosynth.jobs import job
 

@@ -2,16 +2,10 @@
 
 from pathlib import Path
 
-from otosynth.atlas import (
-    carry_class_map,
-    carry_ct,
-    locally_weighted_vote,
-    majority_vote,
-    register_atlas,
-    staple,
-)
+from otosynth.atlas import carry_class_map, carry_ct, register_atlas
 from otosynth.atlas_files import read_atlas
 from otosynth.configuration.atlas import AtlasSettings
+from otosynth.fusion import locally_weighted_vote, majority_vote, staple
 from otosynth.jobs import job
 from otosynth.registration.transforms import write_transform
 from otosynth.seeds import derive_seed

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from otosynth.atlas import carry_class_map, majority_vote, register_atlas
+from otosynth.atlas import carry_class_map, register_atlas
 from otosynth.configuration.atlas import AtlasSettings
 from otosynth.configuration.phantom import PhantomSettings
+from otosynth.fusion import majority_vote
 from otosynth.phantom import make_ear
 from otosynth.registration import field_of_view_mask, resample_onto
 from otosynth.tissues import CLASSES

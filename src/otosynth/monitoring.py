@@ -8,13 +8,10 @@ one folder as `<study>/<group>/<method>/seed-<n>`, which TensorBoard shows as th
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from otosynth.errors import InputError
-
-if TYPE_CHECKING:
-    from tensorboard.program import TensorBoard
 
 # What `TrainingTask.title` makes of a method, a group and a seed.
 TITLE = re.compile(r"(?P<method>.+), group (?P<group>.+), seed (?P<seed>\d+)")
@@ -98,13 +95,11 @@ def check_runs(runs: Mapping[str, Path], results: Path, state: Path, study: str 
     )
 
 
-def start_tensorboard(folder: Path, host: str, port: int) -> tuple["TensorBoard", str]:
-    """Start TensorBoard beside this process' own work; it ends with the process.
+@contextmanager
+def tensorboard(folder: Path, host: str, port: int) -> Iterator[str]:
+    """Run TensorBoard beside this process' own work, and give its address.
 
-    Returns
-    -------
-    TensorBoard, str
-        The server and its address.
+    What reads the curves ends when nothing holds the server any more, as this does.
 
     Raises
     ------
@@ -125,7 +120,7 @@ def start_tensorboard(folder: Path, host: str, port: int) -> tuple["TensorBoard"
         samples_per_plugin={"scalars": MOST_EPOCHS, "images": MOST_IMAGES},
     )
     try:
-        return server, server.launch()
+        address = server.launch()
     except program.TensorBoardPortInUseError:
         raise InputError(
             f"Port {port} is taken by another program, perhaps by another monitor. "
@@ -133,3 +128,4 @@ def start_tensorboard(folder: Path, host: str, port: int) -> tuple["TensorBoard"
         ) from None
     except program.TensorBoardServerException as error:
         raise InputError(f"TensorBoard could not start: {error}.") from None
+    yield address

@@ -6,13 +6,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from otosynth.errors import InputError
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
-SIDES = ("left", "right")
+Side = Literal["left", "right"]
+SIDES: tuple[Side, Side] = ("left", "right")
 SCANS = ("ct", "microct")
 OPTIONAL = ("side", "initial_transform", "electrodes")
 SETS = ("testing", "training", "validation")

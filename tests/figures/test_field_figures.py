@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from otosynth.figures.field import FieldSlice, draw_field, draw_field_scores, error_with_dice
+from otosynth.figures.field import FieldSlice, draw_field
+from otosynth.figures.field_scores import draw_field_scores, error_with_dice
 from otosynth.figures.slices import Plane
 
 TITLES = {"atlas": "Atlas", "single_task": "Single task", "multi_task": "Multi-task"}

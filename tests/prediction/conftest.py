@@ -1,5 +1,6 @@
 """A finished study so small that it trains in seconds, and a CT that it has never seen."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -8,14 +9,15 @@ from otosynth.checking.study_check import read_configuration
 from otosynth.configuration.methods import method_settings
 from otosynth.configuration.phantom import PhantomSettings
 from otosynth.configuration.study import load_study
-from otosynth.files import write_bytes, write_csv, write_json
+from otosynth.files import sha256_of, write_bytes, write_csv, write_json
 from otosynth.normalisation import Normalisation, Window
 from otosynth.pairs import open_pair
 from otosynth.patches import patch_table
 from otosynth.phantom import PhantomEar, make_ear
 from otosynth.prediction.model import TrainedModel
 from otosynth.prediction.of_study import ModelName, read_study_model
-from otosynth.provenance.tree import root_digest
+from otosynth.provenance.places import Places
+from otosynth.provenance.tree import record_path, seal
 from otosynth.registration.overlap import field_of_view_mask, resample_onto
 from otosynth.registration.transforms import write_transform
 from otosynth.training.task import TrainingTask, publish, train_task
@@ -43,6 +45,24 @@ METHOD = {
 }
 
 
+def write_record(
+    results: Path, job: str, wildcards: dict, parameters: dict, outputs: Iterable[Path] = ()
+) -> None:
+    """Write what a model reads of a job's record: parameters, and the digests of its results."""
+    places = Places(results)
+    made = {
+        places.name_of(path): {"sha256": sha256_of(path), "md5": "", "bytes": path.stat().st_size}
+        for path in outputs
+    }
+    rule = job.split("/", maxsplit=1)[0]
+    record = {
+        "format": 1, "job": rule, "rule": rule, "wildcards": wildcards, "inputs": {},
+        "outputs": made, "roles": {}, "configuration": {}, "parameters": parameters, "seeds": {},
+        "code": {}, "lock": "",
+    }  # fmt: skip
+    write_json(record, record_path(places, job))
+
+
 def write_pair(ear: PhantomEar, results: Path) -> None:
     """Write what registration and class map leave of an ear; its pose is the exact one."""
     folder = results / "specimens" / ear.specimen
@@ -52,8 +72,8 @@ def write_pair(ear: PhantomEar, results: Path) -> None:
     write_volume(ear.microct, folder / "microct.nii")
     write_volume(ear.labels, folder / "classmap.nii")
     write_transform(ear.pose, folder / "registration/transform.tfm")
-    record = {"parameters": {"ct": f"phantom/{ear.specimen}/ct.nii.gz"}}
-    write_json(record, results / f"records/register_pair/{ear.specimen}.json")
+    parameters = {"ct": f"phantom/{ear.specimen}/ct.nii.gz"}
+    write_record(results, f"register_pair/{ear.specimen}", {"specimen": ear.specimen}, parameters)
 
 
 def train(results: Path, group: str, ear: str) -> None:
@@ -88,25 +108,25 @@ def train(results: Path, group: str, ear: str) -> None:
     selected = {"epoch": 2, "checkpoint": "epoch-0002.safetensors"}
     write_json(selected, folder / "selected.json")
     parameters = {"fold": {n: list(v) for n, v in fold.items()}, "mirrored": mirrored}
-    write_json({"parameters": parameters}, results / f"records/train/{group}-multi_task-1.json")
+    wildcards = {"group": group, "method": "multi_task", "seed": "1"}
+    checkpoints = sorted((folder / "checkpoints").iterdir())
+    write_record(results, f"train/{group}-multi_task-1", wildcards, parameters, checkpoints)
 
 
-def seal(results: Path) -> None:
-    """Write the root of the records, as far as a model reads it."""
+def finish(results: Path) -> None:
+    """Seal the records, and write the scores as far as a model reads them."""
     keys = read_configuration([], ROOT / "config.yaml")
     cg_samr = {"title": "CG-SAMR", "module": "cg_samr", "discriminator_blocks": 2}
     keys |= {"study": "tiny", "label": "phantom, tiny", "phantom": SCALE.model_dump()}
     keys |= {"methods": {"multi_task": METHOD, "cg_samr": cg_samr}}
     keys["patches"] |= {"size": 16, "overlap": 8}
-    content = {
+    facts = {
         "study": "tiny",
         "label": "phantom, tiny",
         "configuration": load_study(keys).model_dump(mode="json"),
-        "tables": {},
-        "results": {},
-        "jobs": {},
     }
-    write_json({"root": root_digest(content), **content}, results / "records/root.json")
+    checkpoints = (results / "training").rglob("epoch-*.safetensors")
+    seal(Places(results), map(str, checkpoints), [], facts)
     header = "study,label,seed,group,specimen,method,grid,class,metric,value\n"
     rows = "".join(
         f"tiny,phantom,1,{group},T9,multi_task,microct,{tissue},dice,0.{n}\n"
@@ -124,7 +144,7 @@ def studies(tmp_path_factory) -> Path:
         write_pair(make_ear(name, side, SCALE, 1), results / "tiny")
     for group, ear in FOLDS.items():
         train(results / "tiny", group, ear)
-    seal(results / "tiny")
+    finish(results / "tiny")
     return results
 
 

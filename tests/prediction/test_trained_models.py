@@ -120,6 +120,16 @@ def test_a_training_without_a_selected_epoch_is_refused(studies, tmp_path):
         read_study_model(ModelName.parse("tiny/multi_task"), tmp_path)
 
 
+def test_a_checkpoint_that_its_training_did_not_leave_is_refused(studies, tmp_path):
+    shutil.copytree(studies / "tiny", tmp_path / "tiny")
+    folder = tmp_path / "tiny/training/B/multi_task/seed-1/checkpoints"
+    shutil.copyfile(folder / "epoch-0001.safetensors", folder / "epoch-0002.safetensors")
+    with pytest.raises(
+        InputError, match=r"epoch-0002\.safetensors: not the file that its training"
+    ):
+        read_study_model(ModelName.parse("tiny/multi_task"), tmp_path)
+
+
 def test_a_voxel_size_that_nobody_knows_is_no_voxel_size(studies, tmp_path):
     shutil.copytree(studies / "tiny", tmp_path / "tiny")
     shutil.rmtree(tmp_path / "tiny/phantom")

@@ -11,8 +11,8 @@ from otosynth.provenance.tree import RecordTree
 from otosynth.reporting import volumes
 from otosynth.reporting.curves import charts
 from otosynth.reporting.rule_graph import lay_out
-from otosynth.reporting.runs import duration, read_runs
-from otosynth.reporting.traces import Traces, short
+from otosynth.reporting.runs import read_runs
+from otosynth.reporting.traces import Traces
 
 HASH = {"sha256": "0" * 64, "md5": "0" * 32, "bytes": 3}
 
@@ -60,13 +60,6 @@ def test_a_trace_says_what_its_small_results_say(tree, tmp_path):
     assert [(file.name, file.job) for file in job.makes] == [("selected.json", job.name)]
 
 
-@pytest.mark.parametrize(
-    ("value", "text"), [(True, "yes"), (None, "none"), (0.123456, "0.1235"), ([1, 2.5], "1, 2.5")]
-)
-def test_values_are_short(value, text):
-    assert short(value) == text
-
-
 def test_rules_stand_below_what_they_need_even_if_one_needs_itself(tree):
     graph = lay_out(tree)
     heights = {box.rule: box.y for box in graph.boxes}
@@ -82,13 +75,6 @@ def test_curves_leave_out_what_is_not_finite():
     [chart] = charts({"A": table})
     assert (chart.title, chart.low, chart.high) == ("l1", "2", "4")
     assert chart.lines[0].points == "0.0,0.0 200.0,90.0"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(3.14159, "3.14 s"), (250, "4 min 10 s"), (7500, "2 h 05 min")]
-)
-def test_times_are_told_in_the_unit_that_fits(seconds, text):
-    assert duration(seconds) == text
 
 
 def test_runs_are_summed_by_rule_and_machine(tree, tmp_path):

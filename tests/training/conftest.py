@@ -1,11 +1,15 @@
-"""A training as a task in files, as the workflow and torch's launcher run it."""
+"""Small trainings: in this process, and as a task in files, as the workflow runs it."""
 
 import pytest
 import SimpleITK as sitk
 
 from otosynth.files import write_csv
+from otosynth.methods import create_method
 from otosynth.patches import patch_table
+from otosynth.training.arithmetic import resolve_arithmetic
+from otosynth.training.batches import PatchReader
 from otosynth.training.task import TrainingTask
+from otosynth.training.trainer import Job, Trainer
 from otosynth.volumes.writing import write_volume
 
 
@@ -41,3 +45,40 @@ def make_task(pairs, normalisation, tiny_settings, tmp_path):
         )
 
     return make
+
+
+@pytest.fixture
+def make_trainer(pairs, normalisation, tiny_settings, tmp_path):
+    """Return trainers on small volumes, whose state lies in a folder of the test's own."""
+
+    def make(
+        method="multi_task", folder="state", precision="float32", minutes=10.0,
+        petaflop=None, patience=None, **changes,
+    ):  # fmt: skip
+        arithmetic = resolve_arithmetic("cpu", precision, threads=1)
+        table = patch_table(pairs, 16, 4)
+        reader = PatchReader(table, pairs, normalisation, arithmetic)
+        title = f"{method}, group A, seed 1"
+        job = Job(title, 7, tmp_path / folder, minutes, {}, petaflop, patience)
+        settings = tiny_settings(method, **changes)
+        return Trainer(create_method(settings), reader, reader, arithmetic, job)
+
+    return make
+
+
+@pytest.fixture
+def stop_after(monkeypatch):
+    """Let a trainer stop, as by Ctrl-C, when it has done so many steps."""
+
+    def stop(trainer, steps):
+        step, done = trainer._step, []
+
+        def counted(batch, epoch):
+            if len(done) == steps:
+                raise KeyboardInterrupt
+            done.append(batch)
+            return step(batch, epoch)
+
+        monkeypatch.setattr(trainer, "_step", counted)
+
+    return stop

@@ -11,29 +11,14 @@ from tensorboard.backend.event_processing.event_accumulator import (
     EventAccumulator,
 )
 
-from otosynth.methods import create_method
-from otosynth.patches import patch_table
 from otosynth.training import trainer as trainer_module
-from otosynth.training.arithmetic import resolve_arithmetic
-from otosynth.training.batches import PatchReader
 from otosynth.training.monitor import Monitor
-from otosynth.training.trainer import Job, Speed, Trainer
+from otosynth.training.trainer import Speed
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:tensorboard")
 
 LOSSES = {"adversarial", "discriminator", "weighted_l1", "perception", "dice"}
 FIG5 = {"real_A", "fake_B", "real_B", "fake_class_map", "target_class_map"}
-
-
-@pytest.fixture
-def make_trainer(pairs, normalisation, tiny_settings, tmp_path):
-    def make(folder: str, minutes: float = 10.0) -> Trainer:
-        arithmetic = resolve_arithmetic("cpu", "float32", threads=1)
-        reader = PatchReader(patch_table(pairs, 16, 4), pairs, normalisation, arithmetic)
-        job = Job("multi_task, group A, seed 1", 7, tmp_path / folder, minutes)
-        return Trainer(create_method(tiny_settings("multi_task")), reader, reader, arithmetic, job)
-
-    return make
 
 
 def events_of(folder) -> EventAccumulator:
@@ -52,7 +37,7 @@ def checkpoints_of(folder) -> dict[str, str]:
 
 
 def test_every_epoch_has_its_losses_rate_speed_and_five_images(make_trainer, tmp_path):
-    history = make_trainer("state").train()
+    history = make_trainer(folder="state").train()
     events = events_of(tmp_path / "state")
     tags = events.Tags()
     curves = {f"training/{name}" for name in {*LOSSES, "learning_rate"}}
@@ -74,19 +59,11 @@ def test_every_epoch_has_its_losses_rate_speed_and_five_images(make_trainer, tmp
 
 @pytest.mark.parametrize("moment", ["in an epoch", "before the state is saved"])
 def test_a_training_that_was_killed_and_continued_is_one_curve(
-    make_trainer, tmp_path, monkeypatch, moment
+    make_trainer, tmp_path, monkeypatch, stop_after, moment
 ):
-    killed = make_trainer("state", minutes=1e-9)
+    killed = make_trainer(folder="state", minutes=1e-9)
     if moment == "in an epoch":
-        step, done = killed._step, []
-
-        def die_in_the_third_epoch(batch, epoch):
-            if len(done) == 7:
-                raise KeyboardInterrupt
-            done.append(epoch)
-            return step(batch, epoch)
-
-        monkeypatch.setattr(killed, "_step", die_in_the_third_epoch)
+        stop_after(killed, 7)
     else:
         save = killed._save
 
@@ -101,7 +78,7 @@ def test_a_training_that_was_killed_and_continued_is_one_curve(
     shown = events_of(tmp_path / "state")
     assert steps_of(shown, "training/dice")[-1] == 2, "it was shown before it was saved"
 
-    history = make_trainer("state").train()
+    history = make_trainer(folder="state").train()
     events = events_of(tmp_path / "state")
     assert len(list((tmp_path / "state/tensorboard").iterdir())) == 2
     for tag in ("training/dice", "training/learning_rate"):
@@ -113,26 +90,20 @@ def test_a_training_that_was_killed_and_continued_is_one_curve(
 
 
 def test_being_watched_changes_no_byte(make_trainer, tmp_path, monkeypatch):
-    watched = make_trainer("watched").train()
-    alone = make_trainer("alone")
+    watched = make_trainer(folder="watched").train()
+    alone = make_trainer(folder="alone")
     monkeypatch.setattr(alone, "_monitor", lambda progress: None)
     assert alone.train().equals(watched)
     assert not (tmp_path / "alone/tensorboard").exists()
     assert checkpoints_of(tmp_path / "alone") == checkpoints_of(tmp_path / "watched")
 
 
-def test_a_long_epoch_shows_its_speed_before_it_ends(make_trainer, tmp_path, monkeypatch):
+def test_a_long_epoch_shows_its_speed_before_it_ends(
+    make_trainer, tmp_path, monkeypatch, stop_after
+):
     monkeypatch.setattr(trainer_module, "SECONDS_BETWEEN_MESSAGES", 0.0)
-    trainer = make_trainer("state")
-    step, done = trainer._step, []
-
-    def die_in_the_first_epoch(batch, epoch):
-        if len(done) == 2:
-            raise KeyboardInterrupt
-        done.append(epoch)
-        return step(batch, epoch)
-
-    monkeypatch.setattr(trainer, "_step", die_in_the_first_epoch)
+    trainer = make_trainer(folder="state")
+    stop_after(trainer, 2)
     with pytest.raises(KeyboardInterrupt):
         trainer.train()
     events = events_of(tmp_path / "state")

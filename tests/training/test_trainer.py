@@ -10,33 +10,11 @@ import torch
 
 from otosynth.errors import InputError
 from otosynth.files import write_csv
-from otosynth.methods import create_method
-from otosynth.patches import patch_table
 from otosynth.selection import validation_table
-from otosynth.training.arithmetic import resolve_arithmetic
-from otosynth.training.batches import PatchReader
 from otosynth.training.state import load_state
 from otosynth.training.task import publish
-from otosynth.training.trainer import Job, Trainer, duration
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:tensorboard")
-
-
-@pytest.fixture
-def make_trainer(pairs, normalisation, tiny_settings, tmp_path):
-    def make(
-        method="multi_task", folder="state", precision="float32", minutes=10.0,
-        petaflop=None, patience=None, **changes,
-    ):  # fmt: skip
-        arithmetic = resolve_arithmetic("cpu", precision, threads=1)
-        table = patch_table(pairs, 16, 4)
-        reader = PatchReader(table, pairs, normalisation, arithmetic)
-        title = f"{method}, group A, seed 1"
-        job = Job(title, 7, tmp_path / folder, minutes, {}, petaflop, patience)
-        settings = tiny_settings(method, **changes)
-        return Trainer(create_method(settings), reader, reader, arithmetic, job)
-
-    return make
 
 
 def digests(folder):
@@ -66,20 +44,12 @@ def test_two_trainings_give_the_same_bytes(make_trainer, tmp_path, precision):
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_stopped_training_continues_to_the_same_bytes(
-    make_trainer, tmp_path, monkeypatch, precision
+    make_trainer, tmp_path, stop_after, precision
 ):
     undisturbed = make_trainer(folder="whole", precision=precision).train()
 
     stopped = make_trainer(folder="stopped", precision=precision, minutes=1e-9)
-    step, steps_done = stopped._step, []
-
-    def stop_after_five(batch, epoch):
-        if len(steps_done) == 5:
-            raise KeyboardInterrupt
-        steps_done.append(batch)
-        return step(batch, epoch)
-
-    monkeypatch.setattr(stopped, "_step", stop_after_five)
+    stop_after(stopped, 5)
     with pytest.raises(KeyboardInterrupt):
         stopped.train()
     again = make_trainer(folder="stopped", precision=precision)
@@ -153,11 +123,6 @@ def test_the_discriminator_s_loss_gives_the_generator_no_gradient(make_trainer):
     losses["discriminator"].backward()
     after = [p.grad for p in trainer.networks["generator"].parameters()]
     assert all(torch.equal(a, b) for a, b in zip(gradients, after, strict=True))
-
-
-def test_duration_reads_as_a_person_says_it():
-    assert duration(59) == "59 s"
-    assert duration(3600) == "1 h 0 min"
 
 
 def test_a_budget_of_operations_decides_the_steps(make_trainer):

@@ -169,7 +169,10 @@ def test_the_viewer_on_its_own_page(browser, address, pictures):
     # Another method beside it, another ear, all planes, other windows and opacity.
     browser.value("document.querySelector('[data-viewer=methods] input').click()")
     browser.wait_for(f"{SHOWN}.includes('Atlas: errors')")
-    choose = "(() => {{ const s = document.querySelector('[data-viewer={}]'); s.value = '{}'; s.dispatchEvent(new Event('{}')); }})()"  # noqa: E501
+    choose = (
+        "(() => {{ const chosen = document.querySelector('[data-viewer={}]');"
+        " chosen.value = '{}'; chosen.dispatchEvent(new Event('{}')); }})()"
+    )
     browser.value(choose.format("ear", "E2", "change"))
     browser.wait_for("document.querySelector('[data-viewer=status]').textContent === ''")
     for name, value, event in [

@@ -17,6 +17,7 @@ from otosynth.audit.replay import replay
 from otosynth.audit.selection import Selection, select_cell, select_element
 from otosynth.audit.trace import Tracer
 from otosynth.audit.verify import verify
+from otosynth.commands.arguments import Commands, add_command, positive
 from otosynth.configuration.atlas import AtlasSettings
 from otosynth.errors import InputError
 from otosynth.provenance.places import Places
@@ -27,13 +28,13 @@ MOST_AFFECTED = 6
 PIPE_WIDTH = 500
 
 
-def add_audit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_audit(commands: Commands) -> None:
     """Add `audit` with its own commands."""
-    parser = _added(commands, "audit", TEXT, EPILOG)
+    parser = add_command(commands, "audit", TEXT, EPILOG)
     inner = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run: Any, text: str) -> argparse.ArgumentParser:
-        added = _added(inner, name, text, EPILOGS[name])
+        added = add_command(inner, name, text, EPILOGS[name])
         added.add_argument("--results", type=Path, default=Path("results/phantom"),
                            help="the study's folder (results/phantom)")  # fmt: skip
         added.add_argument("--data", type=Path, help="folder of raw scans, for a study of files")
@@ -63,29 +64,6 @@ def add_audit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     added.add_argument("--url", required=True, help="the organisation's URL")
     added.add_argument("--licence", required=True, help="URL of the licence of the crate")
     command("list", run_list, "name all results and the jobs that made them")
-
-
-def _added(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    text: str,
-    epilog: str,
-) -> argparse.ArgumentParser:
-    return commands.add_parser(
-        name,
-        help=text,
-        description=text,
-        epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-
-
-def positive(text: str) -> int:
-    """Return a number of cores or threads; argparse refuses what raises ValueError."""
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
 
 
 def study_of(options: argparse.Namespace) -> Places:

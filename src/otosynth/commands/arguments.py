@@ -1,7 +1,21 @@
-"""Arguments that several commands have."""
+"""What several commands have in common."""
 
 import argparse
 from pathlib import Path
+from typing import TypeAlias
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def add_command(commands: Commands, name: str, text: str, epilog: str) -> argparse.ArgumentParser:
+    """Add a command, whose `--help` says what it does in a line and then, in `epilog`, all else."""
+    return commands.add_parser(
+        name,
+        help=text,
+        description=text,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
 
 
 def positive(text: str) -> int:

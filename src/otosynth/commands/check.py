@@ -7,6 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from otosynth.commands.arguments import Commands, add_command
+
 TEXT = "validate a study's configuration, tables and scans before anything runs, with pictures"
 EPILOG = """
 Reads what `snakemake --configfile CONFIG` would read: config.yaml in the current folder, then
@@ -26,15 +28,9 @@ examples:
 """
 
 
-def add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_check(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add_parser(
-        "check",
-        help=TEXT,
-        description=TEXT,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = add_command(commands, "check", TEXT, EPILOG)
     parser.add_argument("config", type=Path, nargs="+", metavar="CONFIG", help="overlay(s)")
     parser.add_argument(
         "--base", type=Path, default=Path("config.yaml"), help="the default study (config.yaml)"

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from otosynth.commands.arguments import add_places
+from otosynth.commands.arguments import Commands, add_command, add_places
 
 TEXT = "write a trained model as one file (safetensors, no pickle) with a model card"
 EPILOG = """
@@ -20,15 +20,9 @@ examples:
 """
 
 
-def add_export(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_export(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add_parser(
-        "export",
-        help=TEXT,
-        description=TEXT,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = add_command(commands, "export", TEXT, EPILOG)
     parser.add_argument("model", help="STUDY/METHOD (all groups) or STUDY/GROUP/METHOD")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE.safetensors", help="the file"

@@ -7,7 +7,7 @@ import time
 import warnings
 from pathlib import Path
 
-from otosynth.commands.arguments import positive
+from otosynth.commands.arguments import Commands, add_command, positive
 
 TEXT = "watch all trainings, running and finished, in a browser (TensorBoard)"
 EPILOG = """
@@ -26,15 +26,9 @@ examples:
 SECONDS_BETWEEN_LOOKS = 5.0
 
 
-def add_monitor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_monitor(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add_parser(
-        "monitor",
-        help=TEXT,
-        description=TEXT,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = add_command(commands, "monitor", TEXT, EPILOG)
     parser.add_argument("--study", help="one study alone (all)")
     parser.add_argument(
         "--results", type=Path, default=Path("results"), help="folder of all studies (results)"
@@ -57,7 +51,7 @@ def add_monitor(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def run_monitor(options: argparse.Namespace) -> int:
     """Show all trainings until Ctrl-C."""
-    from otosynth.monitoring import check_runs, find_runs, link_runs, start_tensorboard
+    from otosynth.monitoring import check_runs, find_runs, link_runs, tensorboard
 
     studies = [options.study] if options.study else []
     runs = find_runs(options.results, options.state, studies)
@@ -65,16 +59,15 @@ def run_monitor(options: argparse.Namespace) -> int:
     # It says what its own libraries will do one day, and that there is no TensorFlow.
     warnings.simplefilter("ignore")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with tempfile.TemporaryDirectory(prefix="otosynth-monitor-") as folder:
-        link_runs(runs, Path(folder))
-        server, address = start_tensorboard(Path(folder), options.host, options.port)
-        print(f"{len(runs)} training(s) at {address} (Ctrl-C ends it)", flush=True)
-        try:
-            while True:
-                time.sleep(SECONDS_BETWEEN_LOOKS)
-                link_runs(find_runs(options.results, options.state, studies), Path(folder))
-        except KeyboardInterrupt:
-            # That is how it is meant to end.
-            return 0
-        finally:
-            del server
+    with tempfile.TemporaryDirectory(prefix="otosynth-monitor-") as name:
+        folder = Path(name)
+        link_runs(runs, folder)
+        with tensorboard(folder, options.host, options.port) as address:
+            print(f"{len(runs)} training(s) at {address} (Ctrl-C ends it)", flush=True)
+            try:
+                while True:
+                    time.sleep(SECONDS_BETWEEN_LOOKS)
+                    link_runs(find_runs(options.results, options.state, studies), folder)
+            except KeyboardInterrupt:
+                # That is how it is meant to end.
+                return 0

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from otosynth.commands.arguments import Commands, add_command
 from otosynth.errors import InputError
 
 TEXT = "write a virtual ear with CT, micro-CT and exact classes, to try things on"
@@ -18,15 +19,9 @@ examples:
 """
 
 
-def add_phantom(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_phantom(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add_parser(
-        "phantom",
-        help=TEXT,
-        description=TEXT,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = add_command(commands, "phantom", TEXT, EPILOG)
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="a folder that is new or empty"
     )

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from otosynth.commands.arguments import add_places, positive
+from otosynth.commands.arguments import Commands, add_command, add_places, positive
 
 if TYPE_CHECKING:
     from otosynth.prediction.checks import Check
@@ -39,15 +39,9 @@ examples:
 """
 
 
-def add_predict(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_predict(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add_parser(
-        "predict",
-        help=TEXT,
-        description=TEXT,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = add_command(commands, "predict", TEXT, EPILOG)
     parser.add_argument("ct", type=Path, metavar="CT", help="the scan: a file or a folder")
     parser.add_argument(
         "--model", default=DEFAULT_MODEL, help=f"which trained model ({DEFAULT_MODEL})"

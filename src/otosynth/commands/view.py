@@ -4,6 +4,8 @@ import argparse
 import webbrowser
 from pathlib import Path
 
+from otosynth.commands.arguments import Commands, add_command
+
 TEXT = "show a finished study's volumes in the browser: scans, predictions, classes, errors"
 EPILOG = """
 CT, micro-CT and, of every method, the synthetic micro-CT, class map and errors of any ear stand
@@ -21,15 +23,9 @@ examples:
 """
 
 
-def add_view(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_view(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add_parser(
-        "view",
-        help=TEXT,
-        description=TEXT,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = add_command(commands, "view", TEXT, EPILOG)
     parser.add_argument(
         "--results",
         type=Path,

@@ -13,8 +13,7 @@ from otosynth.phantom.anatomy import Anatomy
 from otosynth.phantom.scanners import Lattice, ct_scan, microct_scan, scan_lattice
 from otosynth.phantom.structures import CLASS_OF_STRUCTURE
 from otosynth.phantom.variation import Variation, draw_variation, generator
-
-SIDES = ("left", "right")
+from otosynth.specimens import SIDES
 
 
 @dataclass(frozen=True)

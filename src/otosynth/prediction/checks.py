@@ -14,7 +14,8 @@ import SimpleITK as sitk
 
 from otosynth.errors import InputError
 from otosynth.prediction.model import HU_PERCENTILES, ModelFacts
-from otosynth.prediction.placing import LEAST_OVERLAP, Placement, Side
+from otosynth.prediction.placing import LEAST_OVERLAP, Placement
+from otosynth.specimens import Side
 
 Verdict = Literal["ok", "warning", "refused"]
 

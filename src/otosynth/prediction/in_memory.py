@@ -25,9 +25,9 @@ from otosynth.pairs import Pair, from_side
 from otosynth.patches import patch_table
 from otosynth.prediction.model import MemberFacts, ModelFacts, Reference, TrainedModel, Triple
 from otosynth.prediction.of_study import networks_used
-from otosynth.prediction.placing import Side
 from otosynth.prediction.references import hu_percentiles, reference_of
 from otosynth.seeds import derive_seed
+from otosynth.specimens import Side
 from otosynth.training.arithmetic import resolve_arithmetic
 from otosynth.training.batches import PatchReader
 from otosynth.training.checkpoints import CHECKPOINTS, checkpoint_epoch, read_tensors

@@ -1,11 +1,9 @@
 """The trained model of a finished study, read from its results and its records."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
@@ -26,7 +24,7 @@ from otosynth.prediction.model import (
 )
 from otosynth.prediction.references import hu_percentiles, reference_of
 from otosynth.provenance.places import Places
-from otosynth.provenance.tree import Root, read_root
+from otosynth.provenance.tree import Record, Root, read_record, read_root, record_path
 from otosynth.registration.transforms import read_transform
 from otosynth.tissues import CLASSES
 from otosynth.training.checkpoints import checkpoint_epoch, read_tensors, selected_checkpoint
@@ -82,17 +80,17 @@ def read_study_model(
     Raises
     ------
     InputError
-        If the study is not finished, has no such group or method, or the method cannot predict a
-        CT by itself.
+        If the study is not finished, has no such group or method, a checkpoint is not the one that
+        its training left, or the method cannot predict a CT by itself.
     """
     places = Places(results / name.study, data)
     root = read_root(places)
     # Where a study lay is no part of its records; the model needs no such key.
     study = load_study(root["configuration"])
-    source = _Source(places, name, study, _method(study, name))
+    source = _Source(places, root, name, study, _method(study, name))
     members, weights = source.members()
     references = source.references()
-    return TrainedModel(source.facts(root, members, references), weights, references)
+    return TrainedModel(source.facts(members, references), weights, references)
 
 
 def networks_used(method: Method) -> tuple[str, ...]:
@@ -136,6 +134,7 @@ class _Source:
     """A method of a finished study, whose parts a model is made of."""
 
     places: Places
+    root: Root
     name: ModelName
     study: Study
     method: Method
@@ -150,35 +149,42 @@ class _Source:
         return self.study.training.seeds[0]
 
     @cached_property
-    def groups(self) -> list[str]:
-        return _groups(self.places, self.name, self.trained)
+    def trainings(self) -> dict[str, Record]:
+        """The records of the trainings that are asked for, by group."""
+        jobs = sorted(job for job in self.root["jobs"] if job.startswith("train/"))
+        records = [read_record(record_path(self.places, job)) for job in jobs]
+        mine = [record for record in records if self._trained_by(record["wildcards"])]
+        return _chosen({record["wildcards"]["group"]: record for record in mine}, self.name)
+
+    def _trained_by(self, wildcards: Mapping[str, str]) -> bool:
+        return (wildcards["method"], wildcards["seed"]) == (self.trained, str(self.seed))
 
     def members(self) -> tuple[tuple[MemberFacts, ...], tuple[dict[str, Tensor], ...]]:
         """Return each group's training: its facts and its weights."""
         used = networks_used(self.method)
-        found = [_member(self.places, g, self.trained, self.seed, used) for g in self.groups]
+        found = [_member(self.places, record, used) for record in self.trainings.values()]
         return tuple(facts for facts, _ in found), tuple(weights for _, weights in found)
 
     def references(self) -> tuple[Reference, ...]:
         """Return the training ears of the groups, each once."""
         mirrored: dict[str, bool] = {}
-        for group in self.groups:
-            parameters = _parameters(self.places, group, self.trained, self.seed)
+        for record in self.trainings.values():
+            parameters = record["parameters"]
             ears = parameters["fold"]["training"]
             mirrored |= {ear: parameters["mirrored"][ear] for ear in ears}
         factor = self.method.settings.factor
         return tuple(_reference(self.places, e, mirrored[e], factor) for e in sorted(mirrored))
 
     def facts(
-        self, root: Root, members: tuple[MemberFacts, ...], references: tuple[Reference, ...]
+        self, members: tuple[MemberFacts, ...], references: tuple[Reference, ...]
     ) -> ModelFacts:
         """Return all that the model is but its weights and its coarse CTs."""
         study = self.study
         return ModelFacts(
-            study=root["study"],
-            label=root["label"],
+            study=self.root["study"],
+            label=self.root["label"],
             source=study.data.source,
-            root=root["root"],
+            root=self.root["root"],
             method=self.name.method,
             settings=self.method.settings.model_dump(mode="json"),
             classmap=study.classmap.model_dump(mode="json"),
@@ -187,7 +193,7 @@ class _Source:
             working_side=study.data.working_side,
             members=members,
             references=tuple(reference.facts for reference in references),
-            dice=_dice(self.places, self.name, set(self.groups)),
+            dice=_dice(self.places, self.name, set(self.trainings)),
         )
 
 
@@ -209,58 +215,46 @@ def _method(study: Study, name: ModelName) -> Method:
     return create_method(settings)
 
 
-def _groups(places: Places, name: ModelName, trained: str) -> list[str]:
-    folders = (places.results / "training").glob(f"*/{trained}")
-    found = sorted(folder.parent.name for folder in folders)
-    if not found:
-        raise InputError(f"{places.results}: no training of {trained} lies here.")
+def _chosen(trainings: dict[str, Record], name: ModelName) -> dict[str, Record]:
+    """Return the trainings of a name's group, or of all."""
     if name.group is None:
-        return found
-    if name.group not in found:
+        return trainings
+    if name.group not in trainings:
         raise InputError(
-            f"The study {name.study} has no group '{name.group}' of {trained}. It has: "
-            f"{', '.join(found)}."
+            f"The study {name.study} has no group '{name.group}' of {name.method}. It has: "
+            f"{', '.join(trainings)}."
         )
-    return [name.group]
-
-
-def _record(places: Places, job: str) -> dict[str, Any]:
-    path = places.results / "records" / f"{job}.json"
-    try:
-        record: dict[str, Any] = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        raise InputError(f"{path}: missing or unreadable; run the study again.") from None
-    return record
-
-
-def _parameters(places: Places, group: str, method: str, seed: int) -> dict[str, Any]:
-    """Return what the record of a training says of its ears: the fold, and who is mirrored."""
-    record = _record(places, f"train/{group}-{method}-{seed}")
-    parameters: dict[str, Any] = record["parameters"]
-    return parameters
+    return {name.group: trainings[name.group]}
 
 
 def _member(
-    places: Places, group: str, method: str, seed: int, used: tuple[str, ...]
+    places: Places, record: Record, used: tuple[str, ...]
 ) -> tuple[MemberFacts, dict[str, Tensor]]:
+    group, method, seed = (record["wildcards"][key] for key in ("group", "method", "seed"))
     folder = places.results / "training" / group / method / f"seed-{seed}"
     selected = folder / "selected.json"
     if not selected.is_file():
         raise InputError(f"{selected}: missing; run the study to its end.")
     checkpoint = selected_checkpoint(folder / "checkpoints", selected)
+    sha256 = sha256_of(checkpoint)
+    if sha256 != record["outputs"][places.name_of(checkpoint)]["sha256"]:
+        raise InputError(
+            f"{checkpoint}: not the file that its training left; `otosynth audit verify` lists "
+            "all that was changed."
+        )
     tensors, said = read_tensors(checkpoint)
-    fold = _parameters(places, group, method, seed)["fold"]
+    fold = record["parameters"]["fold"]
     windows = Normalisation.read(places.results / "groups" / group / "normalisation.json")
     facts = MemberFacts(
         group=group,
-        seed=seed,
+        seed=int(seed),
         epoch=checkpoint_epoch(checkpoint),
         precision=said["precision"],
         training=tuple(fold["training"]),
         validation=tuple(fold["validation"]),
         networks=used,
         normalisation={"ct": vars(windows.ct), "microct": vars(windows.microct)},
-        checkpoint_sha256=sha256_of(checkpoint),
+        checkpoint_sha256=sha256,
     )
     return facts, {n: t for n, t in tensors.items() if n.split(".")[0] in used}
 
@@ -282,7 +276,8 @@ def _reference(places: Places, ear: str, mirrored: bool, factor: int) -> Referen
 
 def _raw_spacing(places: Places, ear: str) -> Triple | None:
     """Return the voxel size of a CT as it was scanned, where the raw scan is there."""
-    path = places.path_of(str(_record(places, f"register_pair/{ear}")["parameters"]["ct"]))
+    record = read_record(record_path(places, f"register_pair/{ear}"))
+    path = places.path_of(str(record["parameters"]["ct"]))
     if not path.exists():
         return None
     return scan_spacing(path)

@@ -26,11 +26,10 @@ from otosynth.registration.search import (
     rotations_to_try,
     whole_mask,
 )
+from otosynth.specimens import SIDES, Side
 from otosynth.volumes.grids import Grid, downsample, downsample_mask
 
 Search = Literal["45 degrees", "full sphere"]
-Side = Literal["left", "right"]
-SIDES: tuple[Side, Side] = ("left", "right")
 
 # The search and the refinement: coarser steps than for an atlas, since only a pose is wanted.
 STEP_DEGREES = 20.0

@@ -19,8 +19,9 @@ from otosynth.prediction.ensemble import (
     watched,
 )
 from otosynth.prediction.model import TrainedModel
-from otosynth.prediction.placing import AIR_HU, SIDES, Placement, Search, Side, place
+from otosynth.prediction.placing import AIR_HU, Placement, Search, place
 from otosynth.seeds import derive_seed
+from otosynth.specimens import SIDES, Side
 from otosynth.training.arithmetic import resolve_arithmetic
 from otosynth.volumes.arrays import array_of, spacing_zyx
 from otosynth.volumes.grids import image_like

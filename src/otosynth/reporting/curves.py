@@ -1,9 +1,12 @@
 """Training curves as lines of SVG, drawn by the report in the reader's theme."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pandas as pd
+
+from otosynth.reporting.study import ReportedStudy
 
 # Inner size of a chart in its own units; the template's frame is larger.
 WIDTH, HEIGHT = 200.0, 90.0
@@ -30,6 +33,40 @@ class Chart:
     high: str
     first_epoch: int
     last_epoch: int
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Training curves of a method, and the training behind each group's, by group."""
+
+    method: str
+    title: str
+    charts: list[Chart]
+    jobs: dict[str, str]
+
+
+def training_curves(study: ReportedStudy) -> Iterator[Curves]:
+    """Yield the training curves of every trained method, of the first seed."""
+    configuration = study.root["configuration"]
+    seed = configuration["training"]["seeds"][0]
+    groups = sorted(set(study.group_of.values()))
+    for method, keys in configuration["methods"].items():
+        folders = {group: f"training/{group}/{method}/seed-{seed}" for group in groups}
+        losses = _histories(study, folders, "history.tsv")
+        if not losses:
+            continue
+        drawn = charts(losses, ": training")
+        drawn += charts(_histories(study, folders, "validation.tsv"), ": validation")
+        jobs = {group: study.traces.of(f"{folders[group]}/history.tsv") for group in losses}
+        yield Curves(method, keys["title"], drawn, jobs)
+
+
+def _histories(study: ReportedStudy, folders: dict[str, str], name: str) -> dict[str, pd.DataFrame]:
+    return {
+        group: pd.read_csv(study.places.path_of(f"{folder}/{name}"), sep="\t")
+        for group, folder in folders.items()
+        if f"{folder}/{name}" in study.tree.maker
+    }
 
 
 def charts(histories: dict[str, pd.DataFrame], suffix: str = "") -> list[Chart]:

@@ -10,12 +10,15 @@ from otosynth.files import write_bytes
 from otosynth.provenance.places import Places
 from otosynth.provenance.tree import read_sealed
 from otosynth.reporting import rule_graph
-from otosynth.reporting.contents import Contents
-from otosynth.reporting.runs import duration, in_words_of, read_runs, sealed_at
-from otosynth.reporting.traces import short
+from otosynth.reporting.curves import training_curves
+from otosynth.reporting.pictures import Pictures
+from otosynth.reporting.runs import in_words_of, read_runs, sealed_at
+from otosynth.reporting.study import ReportedStudy
+from otosynth.reporting.tables import Tables
 from otosynth.reporting.volumes import embed
 from otosynth.viewing.server import asset
 from otosynth.viewing.study import read_viewed_study
+from otosynth.words import duration, short
 
 # All of the page.
 MOST_BYTES = 60_000_000
@@ -43,13 +46,16 @@ def write_report(places: Places, path: Path, published: Path, captions: Path) ->
         If the study is not finished.
     """
     tree, root = read_sealed(places)
-    contents = Contents(places, tree, root, published, captions)
+    study = ReportedStudy(places, tree, root)
     facts = {
         "root": root,
         "label": root["label"],
-        "contents": contents,
-        "curves": list(contents.curves()),
-        "ears": sorted(contents.group_of),
+        "titles": study.titles,
+        "traces": study.traces,
+        "tables": Tables(study, published),
+        "pictures": Pictures(study, captions),
+        "curves": list(training_curves(study)),
+        "ears": sorted(study.group_of),
         "runs": read_runs(places, tree),
         "sealed": sealed_at(places),
         "graph": rule_graph.lay_out(tree),
@@ -58,16 +64,16 @@ def write_report(places: Places, path: Path, published: Path, captions: Path) ->
     }
     bare = _render(facts, None)
     viewed = read_viewed_study(places)
-    shown = root["configuration"]["figures"].get("specimen") or _shown(contents)
+    shown = root["configuration"]["figures"].get("specimen") or _shown(study)
     page = _render(facts, embed(viewed, shown, MOST_BYTES - len(bare)))
     write_bytes(path, page)
     return len(page)
 
 
-def _shown(contents: Contents) -> str:
+def _shown(study: ReportedStudy) -> str:
     """Return the ear of Figure 1."""
-    job = contents.tree.maker.get("figures/fig1.png")
-    parameters = contents.tree.records[job]["parameters"] if job else {}
+    job = study.tree.maker.get("figures/fig1.png")
+    parameters = study.tree.records[job]["parameters"] if job else {}
     return str(parameters.get("specimen", ""))
 
 

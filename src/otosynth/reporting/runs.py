@@ -3,7 +3,7 @@
 import csv
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -124,16 +124,6 @@ def sealed_at(places: Places) -> str:
 def in_words_of(moment: datetime) -> str:
     """Return a moment as a reader knows it."""
     return moment.strftime("%Y-%m-%d %H:%M UTC")
-
-
-def duration(seconds: float) -> str:
-    """Return a time in the unit that fits: ``12 s``, ``4 min 10 s``, ``2 h 05 min``."""
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    whole = timedelta(seconds=round(seconds))
-    hours, rest = divmod(int(whole.total_seconds()), 3600)
-    minutes, left = divmod(rest, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {left:02} s"
 
 
 def _read_run(places: Places, job: str, rule: str) -> JobRun | None:

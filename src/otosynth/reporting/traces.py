@@ -13,12 +13,12 @@ from otosynth.audit.trace import ABOUT, STEPS
 from otosynth.provenance.places import Places
 from otosynth.provenance.tree import Record, RecordTree
 from otosynth.settings import dotted
+from otosynth.words import short
 
 # More files of a job are counted, not named.
 MOST_FILES = 8
 # Small results whose contents a reader wants to see in the trace (bytes).
 MOST_BYTES = 2000
-DIGITS = 4
 
 
 @dataclass(frozen=True)
@@ -159,14 +159,3 @@ def _scores(path: Path) -> Iterator[str]:
     for row in pd.read_csv(path).dropna(subset="value").fillna("").to_dict("records"):
         words = [str(row[key]) for key in ("metric", "class", "grid") if row.get(key)]
         yield f"{' '.join(words)}: {short(row['value'])}"
-
-
-def short(value: Any) -> str:
-    """Return a value as text, numbers with four digits."""
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "none"}[value]
-    if isinstance(value, int | float):
-        return f"{value:.{DIGITS}g}"
-    if isinstance(value, list):
-        return ", ".join(map(short, value))
-    return str(value)

@@ -26,6 +26,7 @@ from otosynth.training.schedule import learning_rate, patch_order
 from otosynth.training.state import Progress, check_resumable, load_state, save_state
 from otosynth.training.stopping import Requests, requests_by_signal
 from otosynth.training.team import Team
+from otosynth.words import duration
 
 logger = logging.getLogger(__name__)
 
@@ -343,18 +344,3 @@ class Speed:
         )  # fmt: skip
         self.told = now
         return True
-
-
-def duration(seconds: float) -> str:
-    """Return a time as a person says it.
-
-    Examples
-    --------
-    >>> duration(75), duration(7300)
-    ('1 min 15 s', '2 h 2 min')
-    """
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -134,7 +134,9 @@ def _check_nifti(path: Path) -> None:
 
 def _check_nifti_is_finite(path: Path) -> None:
     """Refuse NaN and infinite voxels, slice by slice, so that no second volume is held."""
-    voxels = cast(ArrayProxy, nibabel.nifti1.Nifti1Image.from_filename(path).dataobj)
+    # Kept open: opened again for every slice, a .nii.gz is unpacked from its start each time.
+    image = nibabel.nifti1.Nifti1Image.from_filename(path, keep_file_open=True)
+    voxels = cast(ArrayProxy, image.dataobj)
     if not np.issubdtype(voxels.dtype, np.floating):
         return
     bad = sum(

@@ -309,10 +309,10 @@ const otosynthViewer = (() => {
       this.place(nv.frac2mm(nv.vox2frac(voxel)));
     }
 
-    // Put the cursors of all panels at a point (mm).
-    place(mm) {
+    // Put the cursors of panels at a point (mm).
+    place(mm, panels = this.shown) {
       this.placing = true;
-      for (const { nv } of this.shown) {
+      for (const { nv } of panels) {
         nv.scene.crosshairPos = nv.mm2frac(mm);
         nv.createOnLocationChange();
         nv.drawScene();
@@ -323,16 +323,8 @@ const otosynthViewer = (() => {
 
     link(moved) {
       if (this.placing || !this.shown.includes(moved)) return;
-      this.placing = true;
-      const mm = moved.nv.frac2mm(moved.nv.scene.crosshairPos);
-      for (const panel of this.shown) {
-        if (panel === moved) continue;
-        panel.nv.scene.crosshairPos = panel.nv.mm2frac(mm);
-        panel.nv.createOnLocationChange();
-        panel.nv.drawScene();
-      }
-      this.placing = false;
-      this.setSliders();
+      const { nv } = moved;
+      this.place(nv.frac2mm(nv.scene.crosshairPos), this.shown.filter((panel) => panel !== moved));
     }
 
     setSliders() {

@@ -1,25 +1,20 @@
-"""What the report says of each part of a study: figures, and tables that know their traces."""
+"""The tables of the report, whose numbers know the jobs that they come from."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 
 from otosynth.provenance.carried import CSV_COLUMN
-from otosynth.provenance.places import Places
-from otosynth.provenance.tree import RecordTree, Root
-from otosynth.reporting.curves import Chart, charts
-from otosynth.reporting.traces import Traces
+from otosynth.reporting.study import ReportedStudy
+from otosynth.specimens import SIDES
 from otosynth.tissues import CLASSES
-from otosynth.viewing.study import groups_by_ear, method_titles
 from otosynth.volumes.itk_io import read_grid
+from otosynth.words import short
 
-# Captions of docs/captions by the number of the figure, where they differ.
-CAPTIONS = {"3": "framework", "4": "framework", "10": "calibration"}
 FIELD_METRICS = {
     "field_error": "error of the potential",
     "field_peak_shift_mm": "shift of the peak (mm)",
@@ -54,54 +49,25 @@ class Table:
     job: str = ""
 
 
-@dataclass(frozen=True)
-class PictureOf:
-    """A figure: its file, what it shows, and the job that drew it."""
-
-    title: str
-    path: Path
-    caption: str
-    job: str
-
-
-@dataclass(frozen=True)
-class Curves:
-    """Training curves of a method."""
-
-    method: str
-    title: str
-    charts: list[Chart]
-    jobs: dict[str, str]
-
-
-class Contents:
-    """Gathers what the report says from the tables, figures and records of a study.
+class Tables:
+    """Gathers the report's tables from those of a study, and from its records.
 
     Parameters
     ----------
-    places, tree, root
-        Where the study lies, its records and their root.
+    study
+        The study.
     published
         The table of published values.
-    captions
-        The folder of the captions.
     """
 
-    def __init__(
-        self, places: Places, tree: RecordTree, root: Root, published: Path, captions: Path
-    ) -> None:
-        self.places, self.tree, self.root, self.captions = places, tree, root, captions
-        self.traces = Traces(places, tree)
-        self.titles = method_titles(root)
+    def __init__(self, study: ReportedStudy, published: Path) -> None:
+        self.study = study
         self.published = pd.read_csv(published)
-        self.group_of = groups_by_ear(places)
 
-    # Tables
-
-    def table(self, name: str) -> pd.DataFrame | None:
+    def named(self, name: str) -> pd.DataFrame | None:
         """Return a table of the study, all cells as text; None where the study has none."""
-        path = self.places.results / f"tables/{name}.csv"
-        if f"tables/{name}.csv" not in self.tree.maker or not path.is_file():
+        path = self.study.places.results / f"tables/{name}.csv"
+        if f"tables/{name}.csv" not in self.study.tree.maker or not path.is_file():
             return None
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
         return table.drop(columns=[CSV_COLUMN], errors="ignore")
@@ -109,15 +75,15 @@ class Contents:
     def ears(self) -> Table:
         """Return the ears: side, group, and the grid that both scans lie on."""
         rows = []
-        for ear, group in sorted(self.group_of.items()):
-            pair = self.traces.of(f"specimens/{ear}/microct.nii")
-            grid = read_grid(self.places.results / f"specimens/{ear}/microct.nii")
+        for ear, group in sorted(self.study.group_of.items()):
+            pair = self.study.traces.of(f"specimens/{ear}/microct.nii")
+            grid = read_grid(self.study.places.results / f"specimens/{ear}/microct.nii")
             size = " × ".join(map(str, grid.size))
             rows.append(
                 (
                     Cell(ear),
                     Cell(self._side(ear)),
-                    Cell(group, self.traces.of("tables/table1.csv")),
+                    Cell(group, self.study.traces.of("tables/table1.csv")),
                     Cell(_number(grid.voxel_mm), pair),
                     Cell(size, pair),
                 )
@@ -126,13 +92,14 @@ class Contents:
         return Table("The ears, on the grid of their micro-CT", columns, rows)
 
     def _side(self, ear: str) -> str:
-        phantom = self.tree.records.get(f"make_phantom/{ear}")
+        phantom = self.study.tree.records.get(f"make_phantom/{ear}")
         if phantom:
             return str(phantom["parameters"]["side"])
-        working = self.root["configuration"]["data"]["working_side"]
-        for record in self.tree.records.values():
+        working = self.study.root["configuration"]["data"]["working_side"]
+        for record in self.study.tree.records.values():
             if record["wildcards"].get("specimen") == ear and "mirrored" in record["parameters"]:
-                return _other(working) if record["parameters"]["mirrored"] else working
+                mirrored = record["parameters"]["mirrored"]
+                return next(side for side in SIDES if (side != working) == mirrored)
         return ""
 
     def as_it_is(
@@ -156,8 +123,8 @@ class Contents:
         decimals
             Of numbers that are no counts; without it four digits are shown.
         """
-        table = self.table(name)
-        job = self.traces.of(f"tables/{name}.csv")
+        table = self.named(name)
+        job = self.study.traces.of(f"tables/{name}.csv")
         if table is None:
             return Table(caption, (), ())
         shown = [column for column in table.columns if column.lower() not in ("study", "label")]
@@ -182,7 +149,7 @@ class Contents:
         if PUBLISHED in column.lower():
             return Cell(_number(float(text)), published=True)
         result = trace(row, column) if trace else ""
-        return Cell(shown, (self.traces.of(result) if result else "") or job)
+        return Cell(shown, (self.study.traces.of(result) if result else "") or job)
 
     def registration(self) -> Table:
         """Return how well each CT was registered."""
@@ -205,7 +172,7 @@ class Contents:
 
     def selected_epochs(self) -> Table:
         """Return Table 2."""
-        names = {title: name for name, title in self.titles.items()}
+        names = {title: name for name, title in self.study.titles.items()}
 
         def trace(row: dict[str, str], column: str) -> str:
             method = names.get(row["Method"], "")
@@ -216,7 +183,7 @@ class Contents:
 
     def perceptual_error(self) -> Table:
         """Return Table 3."""
-        names = {title: name for name, title in self.titles.items()}
+        names = {title: name for name, title in self.study.titles.items()}
 
         def trace(row: dict[str, str], column: str) -> str:
             return self._score(row["Specimen"], names.get(column, ""))
@@ -226,13 +193,15 @@ class Contents:
 
     def _score(self, ear: str, method: str) -> str:
         """Return the file of a prediction's scores, or of all where several seeds are averaged."""
-        found = [name for name in self.tree.maker if name.startswith(f"scores/{ear}/{method}/")]
+        found = [
+            name for name in self.study.tree.maker if name.startswith(f"scores/{ear}/{method}/")
+        ]
         return found[0] if len(found) == 1 else "tables/scores.csv"
 
     def summary(self) -> Table:
         """Return the Dice of every method beside the published medians."""
-        table = self.table("summary")
-        job = self.traces.of("tables/summary.csv")
+        table = self.named("summary")
+        job = self.study.traces.of("tables/summary.csv")
         columns = ["method", *(f"{c} {what}" for c in CLASSES for what in ("mean [95 % interval]",
                    "median", "median, published"))]  # fmt: skip
         caption = "Dice over the tested ears. Published medians: Sun 2021, other data"
@@ -242,7 +211,7 @@ class Contents:
         medians = known.set_index(["method", "class"])["value"].to_dict()
         dice = table[table["metric"] == "dice"].set_index(["method", "class"]).to_dict("index")
         rows = []
-        for name, title in self.titles.items():
+        for name, title in self.study.titles.items():
             if (title, CLASSES[0]) not in dice:
                 continue
             row = [Cell(title)]
@@ -262,7 +231,7 @@ class Contents:
 
     def notes_of(self, name: str) -> list[str]:
         """Return the sentences below a Markdown table of the study, but for its digest."""
-        path = self.places.results / f"tables/{name}.md"
+        path = self.study.places.results / f"tables/{name}.md"
         if not path.is_file():
             return []
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -270,7 +239,7 @@ class Contents:
 
     def scores_of_ears(self) -> Table:
         """Return the Dice and perceptual error of every ear and method; mean over the seeds."""
-        dice, errors = self.table("dice"), self.table("perceptual_error")
+        dice, errors = self.named("dice"), self.named("perceptual_error")
         caption = "Dice and perceptual error of every ear"
         if dice is None or errors is None:
             return Table(caption, (), ())
@@ -278,27 +247,27 @@ class Contents:
         values = dice.set_index(keys)["dice"].to_dict()
         values |= errors.assign(**{"class": "error"}).set_index(keys)["perceptual_error"].to_dict()
         rows = []
-        for ear in sorted(self.group_of):
-            for method, title in self.titles.items():
+        for ear in sorted(self.study.group_of):
+            for method, title in self.study.titles.items():
                 if (ear, method, CLASSES[0]) not in values:
                     continue
-                job = self.traces.of(self._score(ear, method))
+                job = self.study.traces.of(self._score(ear, method))
                 found = [values.get((ear, method, what), "") for what in (*CLASSES, "error")]
                 cells = [Cell(f"{float(v):.3f}", job) if _is_number(v) else Cell(v) for v in found]
-                rows.append([Cell(ear), Cell(self.group_of[ear]), Cell(title), *cells])
+                rows.append([Cell(ear), Cell(self.study.group_of[ear]), Cell(title), *cells])
         columns = ("ear", "group", "method", *(f"Dice {c}" for c in CLASSES), "perceptual error")
-        return Table(caption, columns, rows, self.traces.of("tables/scores.csv"))
+        return Table(caption, columns, rows, self.study.traces.of("tables/scores.csv"))
 
     def field(self) -> Table:
         """Return the median scores of the electric field over all ears, by method."""
-        table = self.table("scores")
+        table = self.named("scores")
         caption = "Electric field by every class map against the micro-CT's: median over ears"
         if table is None:
             return Table(caption, (), ())
         rows_of_field = table[(table["grid"] == "field") & (table["class"] == "")]
-        job = self.traces.of("tables/scores.csv")
+        job = self.study.traces.of("tables/scores.csv")
         rows = []
-        for method, title in self.titles.items():
+        for method, title in self.study.titles.items():
             of_method = rows_of_field[rows_of_field["method"] == method]
             if of_method.empty:
                 continue
@@ -309,69 +278,6 @@ class Contents:
             rows.append([Cell(title), *cells])
         return Table(caption, ("method", *FIELD_METRICS.values()), rows, job)
 
-    # Figures
-
-    def figure(self, number: str) -> PictureOf | None:
-        """Return a figure of the study with its caption; None where it has none."""
-        return self._picture(
-            f"figures/fig{number}.png", f"Figure {number}", CAPTIONS.get(number, f"fig{number}")
-        )
-
-    def quality(self, ear: str) -> list[PictureOf]:
-        """Return the pictures that show how an ear was registered and thresholded."""
-        names = {"registration": f"{ear}: registration", "histogram": f"{ear}: histogram"}
-        found = [
-            self._picture(f"specimens/{ear}/qc/{name}.png", title, f"qc_{name}")
-            for name, title in names.items()
-        ]
-        return [picture for picture in found if picture]
-
-    def _picture(self, name: str, title: str, caption: str) -> PictureOf | None:
-        if name not in self.tree.maker:
-            return None
-        job = self.traces.of(name)
-        path = self.places.path_of(name)
-        return PictureOf(title, path, self._caption(caption, job), job)
-
-    def _caption(self, name: str, job: str) -> str:
-        """Return a caption of docs/captions as plain text, filled in as Snakemake does."""
-        path = self.captions / f"{name}.rst"
-        if not path.is_file():
-            return ""
-        record = self.tree.records[job]
-        config = {"label": self.root["label"], "study": self.root["study"]}
-        facts = {"config": config, "params": record["parameters"], "wildcards": record["wildcards"]}
-        text = jinja2.Template(path.read_text(encoding="utf-8")).render(snakemake=facts)
-        return text.replace("\\|", "|").replace("``", "").replace("*", "").replace("\n", " ")
-
-    # Training
-
-    def curves(self) -> Iterator[Curves]:
-        """Yield the training curves of every trained method, of the first seed."""
-        configuration = self.root["configuration"]
-        seed = configuration["training"]["seeds"][0]
-        groups = sorted(set(self.group_of.values()))
-        for method, keys in configuration["methods"].items():
-            folders = {group: f"training/{group}/{method}/seed-{seed}" for group in groups}
-            losses = self._histories(folders, "history.tsv")
-            if not losses:
-                continue
-            drawn = charts(losses, ": training")
-            drawn += charts(self._histories(folders, "validation.tsv"), ": validation")
-            jobs = {g: self.traces.of(f"{folders[g]}/history.tsv") for g in losses}
-            yield Curves(method, keys["title"], drawn, jobs)
-
-    def _histories(self, folders: dict[str, str], name: str) -> dict[str, pd.DataFrame]:
-        return {
-            group: pd.read_csv(self.places.path_of(f"{folder}/{name}"), sep="\t")
-            for group, folder in folders.items()
-            if f"{folder}/{name}" in self.tree.maker
-        }
-
-
-def _other(side: str) -> str:
-    return "left" if side == "right" else "right"
-
 
 def _is_number(text: str) -> bool:
     try:
@@ -381,10 +287,7 @@ def _is_number(text: str) -> bool:
 
 
 def _number(value: float, decimals: int | None = None) -> str:
-    """Return a number with so many decimals, or with four digits; counts stay whole."""
-    if float(value).is_integer() and decimals is None:
-        return str(int(value))
-    return f"{value:.4g}" if decimals is None else f"{value:.{decimals}f}"
+    return short(value) if decimals is None else f"{value:.{decimals}f}"
 
 
 def _head(column: str) -> str:

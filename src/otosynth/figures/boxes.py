@@ -1,0 +1,63 @@
+"""Boxes of methods, a row each, with a point an ear and a number at the right border."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from otosynth.figures.style import INK, PALE, SMALL_PT, method_colours
+
+# How far the points of a box lie apart in height, of the box's own.
+SPREAD = 0.4
+
+
+def draw_boxes(
+    axes: Axes,
+    methods: Sequence[str],
+    values: Sequence[pd.Series],
+    points: Sequence[pd.Series],
+    numbers: Sequence[str],
+) -> None:
+    """Draw a horizontal box of every method, from the top down.
+
+    Parameters
+    ----------
+    methods
+        They decide the colours.
+    values, points, numbers
+        Of each method: what its box is of, one value of every ear (in the ears' order, so that one
+        ear keeps its height in all boxes), and what stands beside it.
+    """
+    boxes = axes.boxplot(
+        values,
+        positions=range(len(methods)),
+        orientation="horizontal",
+        widths=0.6,
+        showfliers=False,
+        patch_artist=True,
+        boxprops={"linewidth": 0.8},
+        medianprops={"color": INK, "linewidth": 1.2},
+        whiskerprops={"linewidth": 0.8},
+        capprops={"linewidth": 0.8},
+    )
+    colours = method_colours(methods)
+    for row, method in enumerate(methods):
+        boxes["boxes"][row].set_facecolor(colours[method])
+        heights = row + np.linspace(-SPREAD / 2, SPREAD / 2, len(points[row]))
+        axes.plot(points[row], heights, "o", color=INK, markersize=2.2, zorder=5)
+        axes.annotate(
+            numbers[row],
+            (1, row),
+            xycoords=("axes fraction", "data"),
+            xytext=(2, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=SMALL_PT,
+        )
+    axes.set_ylim(len(methods) - 0.5, -0.5)
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axes.grid(axis="x", color=PALE, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
