@@ -1,7 +1,4 @@
-"""The few lines of docs/python.md run as they stand there."""
-
-import re
-from pathlib import Path
+"""The steps of a notebook; those of docs/python.md run with the tests of the documents."""
 
 import numpy as np
 import pytest
@@ -9,18 +6,6 @@ import SimpleITK as sitk
 
 from otosynth import api
 from otosynth.errors import InputError
-
-PAGE = Path(__file__).parents[1] / "docs/python.md"
-
-
-def test_the_page_s_code_runs(capsys):
-    """All blocks of the page but those on models, which need a trained one."""
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    names: dict[str, object] = {}
-    for block in blocks:
-        if "model" not in block:
-            exec(block, names)
-    assert "Dice" in capsys.readouterr().out
 
 
 def test_a_class_map_may_look_everywhere_or_inside_a_mask():

@@ -6,7 +6,7 @@ from otosynth.cli import main
 from otosynth.commands.predict import default_folder
 from otosynth.volumes.reading import read_volume
 
-COMMANDS = ("phantom", "check", "predict", "export", "monitor", "audit")
+COMMANDS = ("phantom", "check", "predict", "export", "view", "monitor", "audit")
 AUDIT = ("verify", "trace", "recompute", "replay", "leaks", "crate", "list")
 COARSE = ["--spacing", "0.8", "--size", "12"]
 
@@ -57,6 +57,7 @@ def test_wrong_use_ends_with_2(arguments, said, capsys):
         (["predict", "absent.nii.gz"], "absent.nii.gz: no such file or folder"),
         (["export", "a", "--out", "a.safetensors"], "'a' names no model"),
         (["check", "absent.yaml", "--base", "absent.yaml"], "absent.yaml"),
+        (["view", "--results", "absent", "--no-browser"], "is missing: the study is not finished"),
         (["audit", "verify", "--results", "absent"], "is missing: the study is not finished"),
         (["monitor", "--results", "absent", "--state", "absent"], "nothing to watch yet"),
     ],

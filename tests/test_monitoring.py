@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from select import select
 
 import pytest
 
@@ -154,6 +155,7 @@ def test_tensorboard_shows_all_trainings_and_those_that_begin_later(places, free
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:  # fmt: skip
         try:
+            assert select([process.stdout], [], [], SECONDS_TO_START)[0], "it does not start"
             said = process.stdout.readline()
             assert said.startswith(f"3 training(s) at http://localhost:{free_port}/"), said
             # TensorBoard sorts runs by when they began.

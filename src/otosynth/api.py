@@ -86,7 +86,7 @@ def voxels(image: sitk.Image) -> np.ndarray:
 def phantom_ear(
     name: str = "trial", side: str = "right", seed: int = 1, **settings: float
 ) -> PhantomEar:
-    """Make a virtual ear with its CT, micro-CT and exact classes (method 9).
+    """Make a virtual ear with its CT, micro-CT and exact classes (docs/method.md, section 9).
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def register(
     seed: int = 1,
     **settings: object,
 ) -> Registered:
-    """Bring a CT onto the grid of its micro-CT (method 3).
+    """Bring a CT onto the grid of its micro-CT (docs/method.md, section 3).
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def register(
 def class_map(
     microct: sitk.Image, mask: sitk.Image | None = None, **settings: object
 ) -> sitk.Image:
-    """Classify a micro-CT into air 0, soft tissue 1 and bone 2 (method 4).
+    """Classify a micro-CT into air 0, soft tissue 1 and bone 2 (docs/method.md, section 4).
 
     Parameters
     ----------

@@ -20,7 +20,8 @@ EXIT_STATUSES = {
     1: "bad input, or something that is refused or does not match: one message begins with "
     "ERROR, or what does not match is listed",
     2: "wrong use of the command line; the usage is printed",
-    128 + signal.SIGINT: "stopped by Ctrl-C",
+    128 + signal.SIGINT: "stopped by Ctrl-C; `view` and `monitor`, which are meant to end "
+    "so, give 0",
 }
 EPILOG = """
 The study itself is a Snakemake workflow: `make study` runs the default one.

@@ -1,4 +1,4 @@
-"""Scores of predictions against the truth, on the micro-CT grid (method 8)."""
+"""Scores of predictions against the truth, on the micro-CT grid (docs/method.md, section 8)."""
 
 from collections.abc import Mapping
 

@@ -164,7 +164,7 @@ class Predictor:
 
     @contextmanager
     def _dropout(self) -> Iterator[None]:
-        """Switch dropout on for Monte-Carlo samples, and off again (method 6)."""
+        """Switch dropout on for Monte-Carlo samples, and off again (docs/method.md, section 6)."""
         wanted = self.method.settings.prediction.samples > 0
         layers = [
             module for network in self.networks.values() for module in network.modules()

@@ -86,12 +86,13 @@ def check_runs(runs: Mapping[str, Path], results: Path, state: Path, study: str 
     if study is None:
         raise InputError(
             f"There is nothing to watch yet: no training has written curves in {state} or "
-            f"{results}. A training shows after half a minute; `make study` starts the default one."
+            f"{results}. A training shows within about a minute; `make study` starts the default "
+            "one."
         )
     known = sorted({name.split("/")[0] for name in find_runs(results, state)})
     raise InputError(
         f"The study {study} has no curves in {state} or {results}. There are: "
-        f"{', '.join(known) or 'none'}. A training shows after half a minute."
+        f"{', '.join(known) or 'none'}. A training shows within about a minute."
     )
 
 

@@ -1,4 +1,7 @@
-"""Intensities to [-1, 1] and back, from windows that no tested ear has influenced (method 5)."""
+"""Intensities to [-1, 1] and back, from windows that no tested ear has influenced.
+
+docs/method.md, section 5.
+"""
 
 import json
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The long table of all scores, and its views (method 8)."""
+"""The long table of all scores, and its views (docs/method.md, section 8)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

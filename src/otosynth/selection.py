@@ -1,4 +1,4 @@
-"""Which epoch is tested: the one with the lowest validation score (method 8)."""
+"""Which epoch is tested: the one with the lowest validation score (docs/method.md, section 8)."""
 
 from collections.abc import Sequence
 from pathlib import Path

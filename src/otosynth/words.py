@@ -1,5 +1,6 @@
 """Numbers and times as a person reads them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 DIGITS = 4
@@ -25,13 +26,15 @@ def short(value: Any) -> str:
 
     Examples
     --------
-    >>> short(2.718281828), short(20000.0), short([True, None])
-    ('2.718', '20000', 'yes, none')
+    >>> short(2.718281828), short(20000.0), short([True, None]), short({"epoch": 20})
+    ('2.718', '20000', 'yes, none', '(epoch 20)')
     """
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "none"}[value]
     if isinstance(value, int | float):
         return str(int(value)) if float(value).is_integer() else f"{value:.{DIGITS}g}"
+    if isinstance(value, Mapping):
+        return "(" + ", ".join(f"{key} {short(item)}" for key, item in value.items()) + ")"
     if isinstance(value, list):
         return ", ".join(map(short, value))
     return str(value)

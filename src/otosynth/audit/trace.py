@@ -13,6 +13,7 @@ from otosynth.errors import InputError
 from otosynth.files import sha256_of
 from otosynth.provenance.places import Places
 from otosynth.provenance.tree import Record, RecordTree
+from otosynth.words import short
 
 # Wildcards that tell jobs of the same rule apart.
 ABOUT = ("specimen", "method", "seed", "group", "split", "factor")
@@ -201,14 +202,4 @@ class Tracer:
 
 
 def _in_words(data: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {_short(value)}" for key, value in data.items())
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, Mapping):
-        return "(" + ", ".join(f"{key} {_short(item)}" for key, item in value.items()) + ")"
-    if isinstance(value, list):
-        return ", ".join(map(_short, value))
-    return str(value)
+    return ", ".join(f"{key} {short(value)}" for key, value in data.items())

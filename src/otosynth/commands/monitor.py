@@ -5,6 +5,7 @@ import os
 import tempfile
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 from otosynth.commands.arguments import Commands, add_command, positive
@@ -64,10 +65,9 @@ def run_monitor(options: argparse.Namespace) -> int:
         link_runs(runs, folder)
         with tensorboard(folder, options.host, options.port) as address:
             print(f"{len(runs)} training(s) at {address} (Ctrl-C ends it)", flush=True)
-            try:
+            # Ctrl-C is how it is meant to end.
+            with suppress(KeyboardInterrupt):
                 while True:
                     time.sleep(SECONDS_BETWEEN_LOOKS)
                     link_runs(find_runs(options.results, options.state, studies), folder)
-            except KeyboardInterrupt:
-                # That is how it is meant to end.
-                return 0
+    return 0

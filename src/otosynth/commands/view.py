@@ -2,6 +2,7 @@
 
 import argparse
 import webbrowser
+from contextlib import suppress
 from pathlib import Path
 
 from otosynth.commands.arguments import Commands, add_command
@@ -50,5 +51,7 @@ def run_view(options: argparse.Namespace) -> int:
         print(f"{study.name} (data: {study.label}) at {server.url} until Ctrl-C", flush=True)
         if not options.no_browser:
             webbrowser.open(server.url)
-        server.serve_forever()
+        # That is how it is meant to end.
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
     return 0

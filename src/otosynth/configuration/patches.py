@@ -1,4 +1,4 @@
-"""How intensities are scaled and volumes are cut into patches (method 5)."""
+"""How intensities are scaled and volumes are cut into patches (docs/method.md, section 5)."""
 
 from typing import Literal
 

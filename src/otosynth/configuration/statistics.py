@@ -1,4 +1,4 @@
-"""How methods are summarised and compared (method 8)."""
+"""How methods are summarised and compared (docs/method.md, section 8)."""
 
 from pydantic import Field
 

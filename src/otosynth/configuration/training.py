@@ -1,4 +1,4 @@
-"""What all trainings share (method 7)."""
+"""What all trainings share (docs/method.md, section 7)."""
 
 from typing import Literal
 

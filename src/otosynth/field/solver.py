@@ -29,7 +29,7 @@ class FieldSolver:
     grid
         The cells.
     threads
-        How many contacts are solved for at a time (count).
+        Threads (count). Contacts are parted among them; a thread solves for its own side by side.
 
     Attributes
     ----------

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 # A class with fewer voxels than this share of the patch is weighted as if it had that many, so
-# that a stray voxel cannot rule the weighted L1 loss (method 7).
+# that a stray voxel cannot rule the weighted L1 loss (docs/method.md, section 7).
 SMALLEST_CLASS_SHARE = 0.001
 # Eq. 4 keeps its quotient defined where a class is absent.
 DICE_EPSILON = 1e-5

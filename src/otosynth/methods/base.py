@@ -121,7 +121,7 @@ class Method(ABC):
 
     @abstractmethod
     def validation_losses(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
-        """Return the losses that validation tables, by name (method 8)."""
+        """Return the losses that validation tables, by name (docs/method.md, section 8)."""
 
     @abstractmethod
     def validation_score(self, losses: Mapping[str, float]) -> float:

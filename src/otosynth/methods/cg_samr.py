@@ -113,7 +113,7 @@ class Method(base.Method):
         }
 
     def validation_score(self, losses: Mapping[str, float]) -> float:
-        """Weighted L1 plus Dice loss, as for multi_task (method 8)."""
+        """Weighted L1 plus Dice loss, as for multi_task (docs/method.md, section 8)."""
         return sum(weight * losses[name] for name, weight in SCORE_WEIGHTS.items())
 
     def predict(self, networks: Networks, patch: CtPatch) -> PatchPrediction:

@@ -11,6 +11,6 @@ class Method(ConditionalGan):
     output_channels = 4
 
     def validation_score(self, losses: Mapping[str, float]) -> float:
-        """Weighted L1 plus Dice loss, each with its training weight (method 8)."""
+        """Weighted L1 plus Dice loss, each with its training weight (docs/method.md, section 8)."""
         w = self.settings.loss_weights
         return w.weighted_l1 * losses["weighted_l1"] + w.dice * losses["dice"]

@@ -11,6 +11,6 @@ class Method(ConditionalGan):
     output_channels = 1
 
     def validation_score(self, losses: Mapping[str, float]) -> float:
-        """Weighted L1 plus perception, each with its training weight (method 8)."""
+        """Weighted L1 plus perception, by their training weights (docs/method.md, section 8)."""
         w = self.settings.loss_weights
         return w.weighted_l1 * losses["weighted_l1"] + w.perception * losses["perception"]

@@ -17,20 +17,19 @@ from otosynth.configuration.classmap import ClassMapSettings
 from otosynth.configuration.methods import method_settings
 from otosynth.configuration.patches import NormalisationSettings
 from otosynth.errors import InputError
-from otosynth.files import sha256_of
 from otosynth.methods import create_method
 from otosynth.methods.base import Method
 from otosynth.normalisation import Normalisation, Window, percentiles_of_volumes
 from otosynth.pairs import Pair, from_side
 from otosynth.patches import patch_table
-from otosynth.prediction.model import MemberFacts, ModelFacts, Reference, TrainedModel, Triple
-from otosynth.prediction.of_study import networks_used
+from otosynth.prediction.members import member_of
+from otosynth.prediction.model import ModelFacts, Reference, TrainedModel, Triple
 from otosynth.prediction.references import hu_percentiles, reference_of
 from otosynth.seeds import derive_seed
 from otosynth.specimens import Side
 from otosynth.training.arithmetic import resolve_arithmetic
 from otosynth.training.batches import PatchReader
-from otosynth.training.checkpoints import CHECKPOINTS, checkpoint_epoch, read_tensors
+from otosynth.training.checkpoints import CHECKPOINTS
 from otosynth.training.trainer import Job, Trainer
 from otosynth.volumes.arrays import array_of
 from otosynth.volumes.grids import Grid, same_grid
@@ -133,7 +132,8 @@ def train_model(
             STATE_MINUTES,
         )  # fmt: skip
         Trainer(trained, reader, reader, arithmetic, job).train()
-        member, weights = _member(Path(folder), trained, windows, seed)
+        last, ears_of_it = max((Path(folder) / CHECKPOINTS).iterdir()), (windows.training, ())
+        member, weights = member_of(last, trained, "all", seed, ears_of_it, windows)
     references = tuple(ear.reference() for ear in ears)
     facts = ModelFacts(
         study="notebook",
@@ -176,24 +176,3 @@ def _windows(pairs: dict[str, Pair]) -> Normalisation:
     )
     ct = Window(*wanted.ct_window_hu)
     return Normalisation(ct, Window(low, high, wanted.scale), tuple(sorted(pairs)))
-
-
-def _member(
-    folder: Path, method: Method, windows: Normalisation, seed: int
-) -> tuple[MemberFacts, dict[str, Any]]:
-    """Return the last checkpoint of a training: its facts and its weights."""
-    checkpoint = max((folder / CHECKPOINTS).iterdir())
-    tensors, said = read_tensors(checkpoint)
-    used = networks_used(method)
-    facts = MemberFacts(
-        group="all",
-        seed=seed,
-        epoch=checkpoint_epoch(checkpoint),
-        precision=said["precision"],
-        training=windows.training,
-        validation=(),
-        networks=used,
-        normalisation={"ct": vars(windows.ct), "microct": vars(windows.microct)},
-        checkpoint_sha256=sha256_of(checkpoint),
-    )
-    return facts, {n: t for n, t in tensors.items() if n.split(".")[0] in used}

@@ -22,7 +22,7 @@ from otosynth.training.checkpoints import encode, read_tensors
 ENDING = ".safetensors"
 
 
-def write_model(model: TrainedModel, path: Path) -> None:
+def write_model(model: TrainedModel, path: str | Path) -> None:
     """Write a model as one file, whole or not at all; the same model gives the same bytes.
 
     Raises
@@ -31,6 +31,7 @@ def write_model(model: TrainedModel, path: Path) -> None:
         If the name does not end in ``.safetensors``, the disk is full, or the model is of another
         version of otosynth, which this one could not read again.
     """
+    path = Path(path)
     check_name(path)
     model.check_weights(model.create_method())
     tensors: dict[str, Tensor] = {}

@@ -1,20 +1,20 @@
 """The trained model of a finished study, read from its results and its records."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from otosynth.configuration.study import Study, load_study
 from otosynth.errors import InputError
 from otosynth.files import sha256_of
 from otosynth.methods import create_method
-from otosynth.methods.base import CtPatch, Method
+from otosynth.methods.base import Method
 from otosynth.normalisation import Normalisation
+from otosynth.prediction.members import member_of
 from otosynth.prediction.model import (
     MemberFacts,
     ModelFacts,
@@ -27,7 +27,7 @@ from otosynth.provenance.places import Places
 from otosynth.provenance.tree import Record, Root, read_record, read_root, record_path
 from otosynth.registration.transforms import read_transform
 from otosynth.tissues import CLASSES
-from otosynth.training.checkpoints import checkpoint_epoch, read_tensors, selected_checkpoint
+from otosynth.training.checkpoints import selected_checkpoint
 from otosynth.volumes.arrays import read_labels
 from otosynth.volumes.itk_io import read_header
 from otosynth.volumes.mapping import map_voxels
@@ -93,42 +93,6 @@ def read_study_model(
     return TrainedModel(source.facts(members, references), weights, references)
 
 
-def networks_used(method: Method) -> tuple[str, ...]:
-    """Return the names of the networks that a method's prediction runs.
-
-    Discriminators, and what only training needs, are found by not being asked for.
-    """
-    settings = method.settings
-    multiple = settings.patch_multiple
-    edge = -(-max(settings.smallest_patch, multiple) // multiple) * multiple
-    networks = _Noted(method.build_networks(seed=0))
-    for network in networks.values():
-        network.eval()
-    nothing = torch.zeros(1, 1, edge, edge, edge)
-    networks.asked.clear()
-    with torch.inference_mode():
-        method.predict(networks, CtPatch(nothing, torch.ones_like(nothing)))
-    return tuple(sorted(networks.asked))
-
-
-class _Noted(Mapping[str, nn.Module]):
-    """Networks that note which of them are asked for."""
-
-    def __init__(self, networks: Mapping[str, nn.Module]) -> None:
-        self._networks = networks
-        self.asked: set[str] = set()
-
-    def __getitem__(self, name: str) -> nn.Module:
-        self.asked.add(name)
-        return self._networks[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._networks)
-
-    def __len__(self) -> int:
-        return len(self._networks)
-
-
 @dataclass(frozen=True)
 class _Source:
     """A method of a finished study, whose parts a model is made of."""
@@ -161,8 +125,7 @@ class _Source:
 
     def members(self) -> tuple[tuple[MemberFacts, ...], tuple[dict[str, Tensor], ...]]:
         """Return each group's training: its facts and its weights."""
-        used = networks_used(self.method)
-        found = [_member(self.places, record, used) for record in self.trainings.values()]
+        found = [_member(self.places, record, self.method) for record in self.trainings.values()]
         return tuple(facts for facts, _ in found), tuple(weights for _, weights in found)
 
     def references(self) -> tuple[Reference, ...]:
@@ -228,35 +191,23 @@ def _chosen(trainings: dict[str, Record], name: ModelName) -> dict[str, Record]:
 
 
 def _member(
-    places: Places, record: Record, used: tuple[str, ...]
+    places: Places, record: Record, method: Method
 ) -> tuple[MemberFacts, dict[str, Tensor]]:
-    group, method, seed = (record["wildcards"][key] for key in ("group", "method", "seed"))
-    folder = places.results / "training" / group / method / f"seed-{seed}"
+    group, trained, seed = (record["wildcards"][key] for key in ("group", "method", "seed"))
+    folder = places.results / "training" / group / trained / f"seed-{seed}"
     selected = folder / "selected.json"
     if not selected.is_file():
         raise InputError(f"{selected}: missing; run the study to its end.")
     checkpoint = selected_checkpoint(folder / "checkpoints", selected)
-    sha256 = sha256_of(checkpoint)
-    if sha256 != record["outputs"][places.name_of(checkpoint)]["sha256"]:
+    if sha256_of(checkpoint) != record["outputs"][places.name_of(checkpoint)]["sha256"]:
         raise InputError(
             f"{checkpoint}: not the file that its training left; `otosynth audit verify` lists "
             "all that was changed."
         )
-    tensors, said = read_tensors(checkpoint)
     fold = record["parameters"]["fold"]
     windows = Normalisation.read(places.results / "groups" / group / "normalisation.json")
-    facts = MemberFacts(
-        group=group,
-        seed=int(seed),
-        epoch=checkpoint_epoch(checkpoint),
-        precision=said["precision"],
-        training=tuple(fold["training"]),
-        validation=tuple(fold["validation"]),
-        networks=used,
-        normalisation={"ct": vars(windows.ct), "microct": vars(windows.microct)},
-        checkpoint_sha256=sha256,
-    )
-    return facts, {n: t for n, t in tensors.items() if n.split(".")[0] in used}
+    folds = tuple(fold["training"]), tuple(fold["validation"])
+    return member_of(checkpoint, method, group, int(seed), folds, windows)
 
 
 def _reference(places: Places, ear: str, mirrored: bool, factor: int) -> Reference:

@@ -18,7 +18,7 @@ from otosynth.errors import InputError
 from otosynth.prediction.model import Reference, ReferenceFacts
 from otosynth.registration.alignment import align_rigid, repeatable_method
 from otosynth.registration.geometry import linear_part
-from otosynth.registration.overlap import field_of_view_mask, overlap_fraction, resample_onto
+from otosynth.registration.overlap import field_of_view_mask, resample_onto
 from otosynth.registration.preparation import clip_to_quantiles, resample_to_spacing, smooth
 from otosynth.registration.search import (
     LARGEST_ROTATION_DEGREES,
@@ -64,6 +64,8 @@ class Placement:
         Of the two CTs in the common field of view, -1 to 1.
     turned_degrees
         How far the new CT is turned against that ear's training CT.
+    covered
+        The part of that ear's common field of view that the new CT covers, 0 to 1.
     """
 
     reference: ReferenceFacts
@@ -72,6 +74,7 @@ class Placement:
     pose: sitk.Euler3DTransform
     correlation: float
     turned_degrees: float
+    covered: float
 
     @property
     def transform(self) -> sitk.AffineTransform:
@@ -94,10 +97,6 @@ class Placement:
             downsample(resample_onto(ct, transform, grid, AIR_HU), factor),
             downsample_mask(field_of_view_mask(ct, transform, grid), factor),
         )
-
-    def covered(self, ct: sitk.Image) -> float:
-        """Return the part of the training ear's field of view that a CT covers, 0 to 1."""
-        return overlap_fraction(field_of_view_mask(ct, self.transform, self.reference.coarse))
 
 
 def place(
@@ -198,14 +197,16 @@ def _place_one(
             )
         except InputError:
             continue  # this candidate left the CT; another may not
-        if _overlap(scan.ct, reference.mask, pose) >= LEAST_OVERLAP:
-            refined.append((pose, metric))
+        covered = _overlap(scan.ct, reference.mask, pose)
+        if covered >= LEAST_OVERLAP:
+            refined.append((pose, metric, covered))
     if not refined:
         return None
-    pose, metric = min(refined, key=lambda one: one[1])
+    pose, metric, covered = min(refined, key=lambda one: one[1])
     # ITK's metric is minus the square of the correlation coefficient.
     correlation = float(np.sqrt(max(-metric, 0.0)))
-    return Placement(reference.facts, side, mirrored, pose, correlation, _angle(pose, start))
+    turned = _angle(pose, start)
+    return Placement(reference.facts, side, mirrored, pose, correlation, turned, covered)
 
 
 def _overlap(ct: sitk.Image, mask: sitk.Image, pose: sitk.Transform) -> float:

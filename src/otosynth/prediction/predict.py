@@ -135,7 +135,7 @@ def look_at(
         checks.check_side(placements, side),
         checks.check_match(best),
         checks.check_pose(best),
-        checks.check_cover(best, ct),
+        checks.check_cover(best),
         checks.check_hu(array_of(on_grid), array_of(mask), facts),
     ]
     checks.refuse_if_any(found, force)

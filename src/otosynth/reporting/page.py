@@ -16,7 +16,7 @@ from otosynth.reporting.runs import in_words_of, read_runs, sealed_at
 from otosynth.reporting.study import ReportedStudy
 from otosynth.reporting.tables import Tables
 from otosynth.reporting.volumes import embed
-from otosynth.viewing.server import asset
+from otosynth.viewing.page_parts import asset
 from otosynth.viewing.study import read_viewed_study
 from otosynth.words import duration, short
 

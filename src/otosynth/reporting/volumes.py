@@ -2,9 +2,9 @@
 
 import base64
 import gzip
-import json
 from dataclasses import dataclass
 
+from otosynth.viewing.page_parts import json_in_page
 from otosynth.viewing.study import ViewedEar, ViewedStudy
 from otosynth.viewing.volumes import encoded, keys_of, manifest
 
@@ -50,7 +50,7 @@ def embed(study: ViewedStudy, first: str, room_bytes: int) -> Embedded:
     note = f"Left out for the size of this page: {'; '.join(left_out)}." if left_out else ""
     facts = manifest(study, set(volumes))
     facts["ears"].sort(key=lambda ear: (ear["name"] != first, ear["name"]))
-    return Embedded(volumes, json.dumps(facts).replace("<", "\\u003c"), note)
+    return Embedded(volumes, json_in_page(facts), note)
 
 
 def _that_fit(ear: ViewedEar, room_bytes: int) -> tuple[dict[str, str], list[str]]:

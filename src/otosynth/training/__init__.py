@@ -1,1 +1,1 @@
-"""Training of a method: schedule, step, resumable state and checkpoints (method 7)."""
+"""Training of a method: schedule, step, state, checkpoints (docs/method.md, section 7)."""

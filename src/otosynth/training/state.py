@@ -192,7 +192,9 @@ def _load_optimiser(optimiser: Adam, prefix: str, tensors: Mapping[str, Tensor])
 
 
 def check_resumable(progress: Progress, precision: str, steps: int) -> None:
-    """Refuse to go on otherwise than a training began: its precision and steps are kept (method 7).
+    """Refuse to go on otherwise than a training began.
+
+    Its precision and steps are kept (docs/method.md, section 7).
 
     Raises
     ------

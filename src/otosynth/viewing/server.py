@@ -1,14 +1,13 @@
 """The server of `otosynth view`: one study's volumes, for a browser on the same machine."""
 
-import json
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.resources import files
 from urllib.parse import unquote, urlsplit
 
 import jinja2
 
 from otosynth.errors import InputError
+from otosynth.viewing.page_parts import asset, json_in_page
 from otosynth.viewing.study import ViewedStudy
 from otosynth.viewing.volumes import encoded, keys_of, manifest
 
@@ -27,11 +26,6 @@ POLICY = (
 )
 
 
-def asset(name: str) -> str:
-    """Return the text of a script or style sheet of the viewer."""
-    return (files("otosynth.viewing") / "assets" / name).read_text(encoding="utf-8")
-
-
 def view_page(study: ViewedStudy) -> str:
     """Return the page that the server shows."""
     environment = jinja2.Environment(
@@ -40,7 +34,7 @@ def view_page(study: ViewedStudy) -> str:
     )  # fmt: skip
     keys = {key for ear in study.ears for key in keys_of(ear)}
     return environment.get_template("view.html").render(
-        study=study, manifest=json.dumps(manifest(study, keys)).replace("<", "\\u003c")
+        study=study, manifest=json_in_page(manifest(study, keys))
     )
 
 

@@ -1,4 +1,4 @@
-"""Settings that the thesis's two conditional GANs share (method 6 and 7)."""
+"""Settings that the thesis's two conditional GANs share (docs/method.md, sections 6 and 7)."""
 
 from typing import Literal
 

@@ -158,7 +158,8 @@ const otosynthViewer = (() => {
     get ear() { return this.manifest.ears.find((ear) => ear.name === this.ears.value); }
     get shown() { return this.panels.filter((panel) => !panel.figure.hidden && panel.nv?.volumes.length); }
 
-    // Another ear: its methods to choose from, the last of them first chosen, and its windows.
+    // Another ear: the methods chosen before, as far as it has them, else multi-task or its first; and
+    // its windows.
     async chooseEar() {
       const known = this.ear.methods;
       this.methods = this.methods.filter((method) => known.includes(method));

@@ -1,0 +1,92 @@
+"""One training as a member of a model: its facts, and the weights that a prediction needs."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from otosynth.files import sha256_of
+from otosynth.methods.base import CtPatch, Method
+from otosynth.normalisation import Normalisation
+from otosynth.prediction.model import MemberFacts
+from otosynth.training.checkpoints import checkpoint_epoch, read_tensors
+
+
+def member_of(
+    checkpoint: Path,
+    method: Method,
+    group: str,
+    seed: int,
+    ears: tuple[tuple[str, ...], tuple[str, ...]],
+    windows: Normalisation,
+) -> tuple[MemberFacts, dict[str, Tensor]]:
+    """Return a training's facts and weights.
+
+    Parameters
+    ----------
+    checkpoint
+        Of the epoch that predicts.
+    method, group, seed
+        What was trained, of which group, with which seed.
+    ears
+        The ears of training, and those of validation.
+    windows
+        How its intensities were scaled.
+
+    Raises
+    ------
+    InputError
+        If the checkpoint cannot be read.
+    """
+    tensors, said = read_tensors(checkpoint)
+    used = networks_used(method)
+    training, validation = ears
+    facts = MemberFacts(
+        group=group,
+        seed=seed,
+        epoch=checkpoint_epoch(checkpoint),
+        precision=said["precision"],
+        training=training,
+        validation=validation,
+        networks=used,
+        normalisation={"ct": vars(windows.ct), "microct": vars(windows.microct)},
+        checkpoint_sha256=sha256_of(checkpoint),
+    )
+    return facts, {n: t for n, t in tensors.items() if n.split(".")[0] in used}
+
+
+def networks_used(method: Method) -> tuple[str, ...]:
+    """Return the names of the networks that a method's prediction runs.
+
+    Discriminators, and what only training needs, are found by not being asked for.
+    """
+    settings = method.settings
+    multiple = settings.patch_multiple
+    edge = -(-max(settings.smallest_patch, multiple) // multiple) * multiple
+    networks = _Noted(method.build_networks(seed=0))
+    for network in networks.values():
+        network.eval()
+    nothing = torch.zeros(1, 1, edge, edge, edge)
+    networks.asked.clear()
+    with torch.inference_mode():
+        method.predict(networks, CtPatch(nothing, torch.ones_like(nothing)))
+    return tuple(sorted(networks.asked))
+
+
+class _Noted(Mapping[str, nn.Module]):
+    """Networks that note which of them are asked for."""
+
+    def __init__(self, networks: Mapping[str, nn.Module]) -> None:
+        self._networks = networks
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> nn.Module:
+        self.asked.add(name)
+        return self._networks[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._networks)
+
+    def __len__(self) -> int:
+        return len(self._networks)
