@@ -22,7 +22,7 @@ def test_the_reference_of_the_commands_is_up_to_date():
         "| `WHAT` | a table or figure, such as table3 or fig7 |",
         "| `--agent AGENT` | needed: the organisation that ran the study |",
         "| `make test` | Sets up an environment and runs the tests. |",
-        "| 130 | stopped by Ctrl-C |",
+        "| 130 | stopped by Ctrl-C; `view` and `monitor`",
         "| `--side SIDE` | of the ear (right): left, right |",
         "otosynth audit replay tables/table3.csv",
     ],

@@ -186,6 +186,13 @@ def test_a_scan_of_anything_else_is_refused(model, new_ear):
         look_at(image_like(noise.astype(np.float32), new_ear.ct), model)
 
 
+def test_a_ct_that_cuts_the_ear_is_warned_of(model, new_ear, placements):
+    assert 0.99 <= placements[0].covered <= 1
+    looked = look_at(new_ear.ct[:, :, 8:], model, side="right")
+    assert 0.6 <= looked.placement.covered < 0.9
+    assert verdicts(looked.checks)["region"] == "warning"
+
+
 def test_a_head_is_refused_before_the_search(model, new_ear, monkeypatch):
     monkeypatch.setattr("otosynth.prediction.predict.place", None)
     head = sitk.Image(new_ear.ct)

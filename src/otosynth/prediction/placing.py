@@ -27,6 +27,7 @@ from otosynth.registration.search import (
     whole_mask,
 )
 from otosynth.specimens import SIDES, Side
+from otosynth.volumes.arrays import array_of
 from otosynth.volumes.grids import Grid, downsample, downsample_mask
 
 Search = Literal["45 degrees", "full sphere"]
@@ -211,9 +212,8 @@ def _place_one(
 
 def _overlap(ct: sitk.Image, mask: sitk.Image, pose: sitk.Transform) -> float:
     """Return the part of a training ear's mask that a CT covers, 0 to 1."""
-    covered = sitk.GetArrayViewFromImage(field_of_view_mask(ct, pose, Grid.of(mask)))
-    inside = sitk.GetArrayViewFromImage(mask) > 0
-    return float(np.mean(covered[inside]))
+    covered = array_of(field_of_view_mask(ct, pose, Grid.of(mask)))
+    return float(np.mean(covered[array_of(mask) > 0]))
 
 
 def _angle(pose: sitk.Transform, start: np.ndarray) -> float:
