@@ -21,7 +21,7 @@ from bench import ROOT, machine, run_side
 from catalogue import Row
 from matplotlib.axes import Axes
 
-from otosynth.figures.style import GREY, INK, PALE, new_figure, write_figure
+from otosynth.figures.style import GREY, INK, new_figure, pale_grid, write_figure
 
 TABLE, FIGURE = ROOT / "benchmarks/growth.csv", ROOT / "docs/figures/growth.png"
 COLOURS = {"single_task": "#56B4E9", "multi_task": "#D55E00"}
@@ -81,8 +81,7 @@ def draw(table: pd.DataFrame) -> None:
     axes.plot(plans["specimens"], plans["seconds"], "o-", color=INK, markersize=4)
     axes.set(xlabel="specimens", ylabel="CPU s to plan", ylim=(0, None))
     for axes in panels.flat:
-        axes.grid(color=PALE, linewidth=0.6)
-        axes.set_axisbelow(True)
+        pale_grid(axes)
     handles, names = panels[0, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=len(names))
     FIGURE.parent.mkdir(exist_ok=True)

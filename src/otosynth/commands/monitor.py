@@ -68,6 +68,7 @@ def run_monitor(options: argparse.Namespace) -> int:
             # Ctrl-C is how it is meant to end.
             with suppress(KeyboardInterrupt):
                 while True:
+                    # Nobody tells of a training that begins, so the folders are looked at.
                     time.sleep(SECONDS_BETWEEN_LOOKS)
                     link_runs(find_runs(options.results, options.state, studies), folder)
     return 0

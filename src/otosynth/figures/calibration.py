@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from otosynth.calibration import expected_calibration_error
-from otosynth.figures.style import GREY, PALE, method_colours, new_figure
+from otosynth.figures.style import GREY, method_colours, new_figure, pale_grid
 
 CURVE_IN, BARS_IN = 2.6, 0.8
 # Told apart without colour too.
@@ -56,8 +56,7 @@ def draw_calibration(tables: Mapping[str, pd.DataFrame], label: str) -> Figure:
     bars.set_xticks(np.linspace(0, 1, 11))
     bars.set_xlim(_least_used(tables) - 0.01, first["high"].iloc[-1] + 0.01)
     for axes in (curves, bars):
-        axes.grid(color=PALE, linewidth=0.6)
-        axes.set_axisbelow(True)
+        pale_grid(axes)
     figure.align_ylabels([curves, bars])
     figure.legend(loc="outside lower center", ncols=min(len(tables) + 1, 3))
     return figure

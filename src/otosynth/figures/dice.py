@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from otosynth.figures.boxes import draw_boxes
-from otosynth.figures.style import CLASS_TITLES, GREY, INK, SMALL_PT, TEXT_PT, new_figure
+from otosynth.figures.method_rows import draw_boxes, write_head
+from otosynth.figures.style import CLASS_TITLES, INK, TEXT_PT, new_figure
 from otosynth.tissues import CLASSES
 
 ROW_IN = 0.36
@@ -57,10 +57,7 @@ def draw_dice(
 def _draw_class(axes: Axes, rows: pd.DataFrame, methods: Sequence[str]) -> None:
     ears = [rows[rows["method"] == m].sort_values("specimen")["dice"] for m in methods]
     draw_boxes(axes, methods, ears, ears, [f"{values.median():.2f}" for values in ears])
-    axes.annotate(
-        "median", (1, 1), xycoords="axes fraction", xytext=(2, 6), textcoords="offset points",
-        va="bottom", fontsize=SMALL_PT, color=GREY,
-    )  # fmt: skip
+    write_head(axes, "median")
 
 
 def _mark_published(axes: Axes, rows: pd.DataFrame, methods: Sequence[str]) -> None:

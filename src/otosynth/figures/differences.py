@@ -7,13 +7,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
+from otosynth.figures.method_rows import finish_rows, write_beside, write_head
 from otosynth.figures.style import (
     CLASS_TITLES,
     GREY,
     INK,
-    PALE,
     SMALL_PT,
     TEXT_PT,
     method_colours,
@@ -87,8 +86,6 @@ def draw_differences(
             _draw_ears(axes, ears[ears["class"] == of_class], methods)
         axes.set_title(class_titles[of_class])
     panels[0].set_yticks(range(len(methods)), [titles[m] for m in methods], fontsize=TEXT_PT)
-    # The first method stands on top.
-    panels[0].set_ylim(len(methods) - 0.5, -0.5)
     figure.supxlabel(
         f"difference in {name}, method minus {titles[reference]} (better to the {better})\n\n"
         + "\n".join(lines),
@@ -115,23 +112,9 @@ def _draw_class(
             row.mean_difference, height, "D", markersize=5, markerfacecolor=colours[row.method],
             markeredgecolor=INK, markeredgewidth=0.8, zorder=6,
         )  # fmt: skip
-        axes.annotate(
-            f"{row.ears_won}/{row.ears}",
-            (1, height),
-            xycoords=("axes fraction", "data"),
-            xytext=(2, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=SMALL_PT,
-        )
-    axes.annotate(
-        "won", (1, 1), xycoords="axes fraction", xytext=(2, 6), textcoords="offset points",
-        va="bottom", fontsize=SMALL_PT, color=GREY,
-    )  # fmt: skip
-    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-    axes.grid(axis="x", color=PALE, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.tick_params(axis="y", length=0)
+        write_beside(axes, height, f"{row.ears_won}/{row.ears}")
+    write_head(axes, "won")
+    finish_rows(axes, len(methods))
 
 
 def _draw_ears(axes: Axes, rows: pd.DataFrame, methods: Sequence[str]) -> None:

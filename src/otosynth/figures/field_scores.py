@@ -5,20 +5,20 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from scipy.stats import spearmanr
 
-from otosynth.figures.boxes import draw_boxes
+from otosynth.figures.method_rows import draw_boxes
 from otosynth.figures.style import (
     CLASS_TITLES,
     GREY,
     INK,
-    PALE,
     SMALL_PT,
     TEXT_PT,
+    few_ticks,
     method_colours,
     new_figure,
     number,
+    pale_grid,
 )
 from otosynth.tissues import CLASSES
 
@@ -66,7 +66,7 @@ def draw_field_scores(scores: pd.DataFrame, titles: Mapping[str, str], label: st
         axes.set_yticks(range(len(methods)), [""] * len(methods))
     pairs = error_with_dice(scores)
     for axes, name, title in zip(panels[1], CLASSES, CLASS_TITLES, strict=True):
-        _draw_scatter(axes, pairs[pairs["class"] == name], methods, list(titles))
+        _draw_scatter(axes, pairs[pairs["class"] == name], methods)
         axes.set_xlabel(f"Dice, {title}")
     panels[1, 0].set_ylabel("error of the potential (%)")
     return figure
@@ -93,10 +93,8 @@ def _draw_boxes(axes: Axes, rows: pd.DataFrame, methods: Sequence[str]) -> None:
     axes.set_xlim(left=0)
 
 
-def _draw_scatter(
-    axes: Axes, pairs: pd.DataFrame, methods: Sequence[str], every: Sequence[str]
-) -> None:
-    colours = method_colours(every)
+def _draw_scatter(axes: Axes, pairs: pd.DataFrame, methods: Sequence[str]) -> None:
+    colours = method_colours(methods)
     for method in methods:
         rows = pairs[pairs["method"] == method]
         axes.plot(
@@ -105,9 +103,8 @@ def _draw_scatter(
         )  # fmt: skip
     axes.set_title(f"rank correlation {_correlation(pairs)}", fontsize=SMALL_PT, color=GREY)
     axes.set_ylim(bottom=0)
-    axes.grid(color=PALE, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    pale_grid(axes)
+    axes.xaxis.set_major_locator(few_ticks())
 
 
 def _correlation(pairs: pd.DataFrame) -> str:

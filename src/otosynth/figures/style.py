@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from otosynth.files import written_whole
 from otosynth.provenance.carried import figure_metadata
@@ -134,6 +135,17 @@ def class_patches() -> list[Patch]:
 def number(value: float) -> str:
     """Return a number with three digits and a true minus sign."""
     return f"{float(f'{value:.3g}'):g}".replace("-", "\N{MINUS SIGN}")
+
+
+def few_ticks() -> MaxNLocator:
+    """Return a locator of about four round values."""
+    return MaxNLocator(4, steps=[1, 2, 5, 10])
+
+
+def pale_grid(axes: Axes, axis: Literal["both", "x", "y"] = "both") -> None:
+    """Draw pale lines behind all else, to read values by."""
+    axes.grid(axis=axis, color=PALE, linewidth=0.6)
+    axes.set_axisbelow(True)
 
 
 def bare(axes: Axes) -> None:

@@ -22,7 +22,7 @@ from otosynth.methods.base import Method
 from otosynth.normalisation import Normalisation, Window, percentiles_of_volumes
 from otosynth.pairs import Pair, from_side
 from otosynth.patches import patch_table
-from otosynth.prediction.members import member_of
+from otosynth.prediction.members import member_of, networks_used
 from otosynth.prediction.model import ModelFacts, Reference, TrainedModel, Triple
 from otosynth.prediction.references import hu_percentiles, reference_of
 from otosynth.seeds import derive_seed
@@ -132,8 +132,9 @@ def train_model(
             STATE_MINUTES,
         )  # fmt: skip
         Trainer(trained, reader, reader, arithmetic, job).train()
-        last, ears_of_it = max((Path(folder) / CHECKPOINTS).iterdir()), (windows.training, ())
-        member, weights = member_of(last, trained, "all", seed, ears_of_it, windows)
+        last = max((Path(folder) / CHECKPOINTS).iterdir())
+        used = networks_used(trained)
+        member, weights = member_of(last, "all", seed, windows.training, (), windows, used)
     references = tuple(ear.reference() for ear in ears)
     facts = ModelFacts(
         study="notebook",

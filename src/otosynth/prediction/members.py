@@ -1,6 +1,6 @@
 """One training as a member of a model: its facts, and the weights that a prediction needs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -15,11 +15,12 @@ from otosynth.training.checkpoints import checkpoint_epoch, read_tensors
 
 def member_of(
     checkpoint: Path,
-    method: Method,
     group: str,
     seed: int,
-    ears: tuple[tuple[str, ...], tuple[str, ...]],
+    training: Sequence[str],
+    validation: Sequence[str],
     windows: Normalisation,
+    used: tuple[str, ...],
 ) -> tuple[MemberFacts, dict[str, Tensor]]:
     """Return a training's facts and weights.
 
@@ -27,12 +28,14 @@ def member_of(
     ----------
     checkpoint
         Of the epoch that predicts.
-    method, group, seed
-        What was trained, of which group, with which seed.
-    ears
-        The ears of training, and those of validation.
+    group, seed
+        Of the training.
+    training, validation
+        Its ears.
     windows
         How its intensities were scaled.
+    used
+        The networks that a prediction runs (:func:`networks_used`); no others are kept.
 
     Raises
     ------
@@ -40,15 +43,13 @@ def member_of(
         If the checkpoint cannot be read.
     """
     tensors, said = read_tensors(checkpoint)
-    used = networks_used(method)
-    training, validation = ears
     facts = MemberFacts(
         group=group,
         seed=seed,
         epoch=checkpoint_epoch(checkpoint),
         precision=said["precision"],
-        training=training,
-        validation=validation,
+        training=tuple(training),
+        validation=tuple(validation),
         networks=used,
         normalisation={"ct": vars(windows.ct), "microct": vars(windows.microct)},
         checkpoint_sha256=sha256_of(checkpoint),

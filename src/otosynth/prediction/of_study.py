@@ -10,11 +10,10 @@ from torch import Tensor
 
 from otosynth.configuration.study import Study, load_study
 from otosynth.errors import InputError
-from otosynth.files import sha256_of
 from otosynth.methods import create_method
 from otosynth.methods.base import Method
 from otosynth.normalisation import Normalisation
-from otosynth.prediction.members import member_of
+from otosynth.prediction.members import member_of, networks_used
 from otosynth.prediction.model import (
     MemberFacts,
     ModelFacts,
@@ -125,7 +124,8 @@ class _Source:
 
     def members(self) -> tuple[tuple[MemberFacts, ...], tuple[dict[str, Tensor], ...]]:
         """Return each group's training: its facts and its weights."""
-        found = [_member(self.places, record, self.method) for record in self.trainings.values()]
+        used = networks_used(self.method)
+        found = [_member(self.places, record, used) for record in self.trainings.values()]
         return tuple(facts for facts, _ in found), tuple(weights for _, weights in found)
 
     def references(self) -> tuple[Reference, ...]:
@@ -191,7 +191,7 @@ def _chosen(trainings: dict[str, Record], name: ModelName) -> dict[str, Record]:
 
 
 def _member(
-    places: Places, record: Record, method: Method
+    places: Places, record: Record, used: tuple[str, ...]
 ) -> tuple[MemberFacts, dict[str, Tensor]]:
     group, trained, seed = (record["wildcards"][key] for key in ("group", "method", "seed"))
     folder = places.results / "training" / group / trained / f"seed-{seed}"
@@ -199,15 +199,17 @@ def _member(
     if not selected.is_file():
         raise InputError(f"{selected}: missing; run the study to its end.")
     checkpoint = selected_checkpoint(folder / "checkpoints", selected)
-    if sha256_of(checkpoint) != record["outputs"][places.name_of(checkpoint)]["sha256"]:
+    fold = record["parameters"]["fold"]
+    windows = Normalisation.read(places.results / "groups" / group / "normalisation.json")
+    facts, weights = member_of(
+        checkpoint, group, int(seed), fold["training"], fold["validation"], windows, used
+    )
+    if facts.checkpoint_sha256 != record["outputs"][places.name_of(checkpoint)]["sha256"]:
         raise InputError(
             f"{checkpoint}: not the file that its training left; `otosynth audit verify` lists "
             "all that was changed."
         )
-    fold = record["parameters"]["fold"]
-    windows = Normalisation.read(places.results / "groups" / group / "normalisation.json")
-    folds = tuple(fold["training"]), tuple(fold["validation"])
-    return member_of(checkpoint, method, group, int(seed), folds, windows)
+    return facts, weights
 
 
 def _reference(places: Places, ear: str, mirrored: bool, factor: int) -> Reference:

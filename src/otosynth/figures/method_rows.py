@@ -1,13 +1,12 @@
-"""Boxes of methods, a row each, with a point an ear and a number at the right border."""
+"""What Figures 7, 9 and 11 share: a row a method, with a number at the right border."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
-from otosynth.figures.style import INK, PALE, SMALL_PT, method_colours
+from otosynth.figures.style import GREY, INK, SMALL_PT, few_ticks, method_colours, pale_grid
 
 # How far the points of a box lie apart in height, of the box's own.
 SPREAD = 0.4
@@ -47,17 +46,29 @@ def draw_boxes(
         boxes["boxes"][row].set_facecolor(colours[method])
         heights = row + np.linspace(-SPREAD / 2, SPREAD / 2, len(points[row]))
         axes.plot(points[row], heights, "o", color=INK, markersize=2.2, zorder=5)
-        axes.annotate(
-            numbers[row],
-            (1, row),
-            xycoords=("axes fraction", "data"),
-            xytext=(2, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=SMALL_PT,
-        )
-    axes.set_ylim(len(methods) - 0.5, -0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-    axes.grid(axis="x", color=PALE, linewidth=0.6)
-    axes.set_axisbelow(True)
+        write_beside(axes, row, numbers[row])
+    finish_rows(axes, len(methods))
+
+
+def write_beside(axes: Axes, row: float, text: str) -> None:
+    """Write at the right border, beside a row."""
+    axes.annotate(
+        text, (1, row), xycoords=("axes fraction", "data"), xytext=(2, 0),
+        textcoords="offset points", va="center", fontsize=SMALL_PT,
+    )  # fmt: skip
+
+
+def write_head(axes: Axes, text: str) -> None:
+    """Write above what stands beside the rows."""
+    axes.annotate(
+        text, (1, 1), xycoords="axes fraction", xytext=(2, 6), textcoords="offset points",
+        va="bottom", fontsize=SMALL_PT, color=GREY,
+    )  # fmt: skip
+
+
+def finish_rows(axes: Axes, rows: int) -> None:
+    """Put the first row on top, and lines at few round values."""
+    axes.set_ylim(rows - 0.5, -0.5)
+    axes.xaxis.set_major_locator(few_ticks())
+    pale_grid(axes, "x")
     axes.tick_params(axis="y", length=0)
