@@ -121,10 +121,11 @@ def write(lines: list[dict]) -> None:
 
 def page(table: pd.DataFrame) -> str:
     """Return the page of the docs."""
+    by_name = ", ".join(row.name for row in ROWS if row.by_name)
     lines = [
         "# Benchmarks", "",
-        "Written by `make bench` (`make bench ROWS=\"...\"` for single rows; field-125 and "
-        "field-300 are measured by name alone; `python benchmarks/bench.py --list` names all). "
+        f"Written by `make bench` (`make bench ROWS=\"...\"` for single rows; {by_name} "
+        "are measured by name alone; `python benchmarks/bench.py --list` names all). "
         "Every line was measured beside its peer in one run. Seconds are medians; `ratio` is the "
         "peer's seconds over ours; memory is the peak of the whole process in MB (2^20 bytes). "
         "What was not met is said so.", "",

@@ -33,7 +33,7 @@ class Row:
     repeats, rounds
         Runs in each process, and processes of each side.
     by_name
-        Measured only where it is named: it has no peer and takes minutes.
+        Measured only where it is named: it takes minutes.
     """
 
     name: str
@@ -107,9 +107,16 @@ INFERENCE = [
         met=_fast_and_lean,
         settings={"edge": edge, "patch": 32, "width": 16, "overlap": overlap},
         repeats=1,
-        rounds=3,
+        rounds=rounds,
+        by_name=rounds == 1,
     )
-    for name, overlap, edge in (("0", 0, 128), ("half", 0.5, 80))
+    for name, overlap, edge, rounds in (
+        ("0", 0, 128, 3),
+        ("half", 0.5, 80, 3),
+        # Here the volumes, and not one patch in the network, take most of the memory.
+        ("0-256", 0, 256, 1),
+        ("half-256", 0.5, 256, 1),
+    )
 ]
 
 VOLUMES = [
