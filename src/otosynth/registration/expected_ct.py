@@ -94,8 +94,7 @@ def fit_appearance(
         The expected CT in HU, on the grid of ``tissue.fine``.
     """
     if resolution_mm is None:
-        assumed_mm = ASSUMED_RESOLUTION_IN_VOXELS * voxel_size_mm(ct)
-        resolution_mm = _resolution_mm(tissue, ct, pose, _fit_curve(tissue, ct, pose, assumed_mm))
+        resolution_mm = _resolution_mm(tissue, ct, pose)
     best = _fit_curve(tissue, ct, pose, resolution_mm)
     hu = np.interp(sitk.GetArrayViewFromImage(tissue.fine), best.grey_values, best.hu)
     sharp = sitk.GetImageFromArray(hu.astype(np.float32))
@@ -107,15 +106,16 @@ def _blurred(sharp: sitk.Image, fwhm_mm: float, microct_mm: float) -> sitk.Image
     return smooth(sharp, _kernel_mm(fwhm_mm, sharp, microct_mm))
 
 
-def _resolution_mm(
-    tissue: TissueMaps, ct: sitk.Image, pose: sitk.Transform, curve: Appearance
-) -> float:
+def _resolution_mm(tissue: TissueMaps, ct: sitk.Image, pose: sitk.Transform) -> float:
     """Point spread by which the micro-CT in HU explains the CT best, mm."""
-    sharp = sum(image * float(hu) for image, hu in zip(tissue.maps, curve.hu, strict=True))
-    tried = [voxels * voxel_size_mm(ct) for voxels in RESOLUTIONS_IN_VOXELS]
-    blurred = (_blurred(sharp, fwhm_mm, tissue.microct_mm) for fwhm_mm in tried)
+    voxel_mm = voxel_size_mm(ct)
     # Every second voxel decides as well among a few point spreads.
-    return _least(tried, [_unexplained(ct[::2, ::2, ::2], image, pose) for image in blurred])
+    fewer = ct[::2, ::2, ::2]
+    curve = _fit_curve(tissue, fewer, pose, ASSUMED_RESOLUTION_IN_VOXELS * voxel_mm)
+    sharp = sum(image * float(hu) for image, hu in zip(tissue.maps, curve.hu, strict=True))
+    tried = [voxels * voxel_mm for voxels in RESOLUTIONS_IN_VOXELS]
+    blurred = (_blurred(sharp, fwhm_mm, tissue.microct_mm) for fwhm_mm in tried)
+    return _least(tried, [_unexplained(fewer, image, pose) for image in blurred])
 
 
 def _unexplained(ct: sitk.Image, expected: sitk.Image, pose: sitk.Transform) -> float:

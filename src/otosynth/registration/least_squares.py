@@ -10,7 +10,7 @@ from otosynth.registration.geometry import as_euler, centre_of, rigid_transform
 from otosynth.registration.preparation import thinned
 
 # Fixed voxels that are compared, at most.
-MOST_VOXELS = 300_000
+MOST_VOXELS = 100_000
 # The search ends where the pose moves by less than this part of its whole correction.
 SMALLEST_PART = 0.01
 # Of a rigid pose: a rotation and a translation.

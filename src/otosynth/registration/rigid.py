@@ -32,8 +32,8 @@ COARSE_LEVEL_IN_VOXELS = 2.0
 # allow.
 SAMPLES = {"coarse": 8000}
 # First and smallest step of each level, in CT voxels: how far it may start from its optimum, and
-# how near it is to come.
-STEPS_IN_VOXELS = {"coarse": (2.0, 0.05), "expected CT": (0.02, 0.002)}
+# how near it is to come. Least squares end within some thousandths of the last level's.
+STEPS_IN_VOXELS = {"coarse": (2.0, 0.05), "expected CT": (0.003, 0.002)}
 # Two candidates that end this near to each other (CT voxels) have found the same pose.
 SAME_POSE_IN_VOXELS = 0.25
 
