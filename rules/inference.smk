@@ -3,17 +3,7 @@
 
 rule select_epoch:
     input:
-        checkpoints=f"{TRAINING}/checkpoints",
-        table=lambda wildcards: patch_table(
-            wildcards.group, "validation", factor_of(wildcards.method)
-        ),
-        pairs=lambda wildcards: pairs_of(
-            GROUPS[wildcards.group].validation, factor_of(wildcards.method)
-        ),
-        normalisation=f"{RESULTS}/groups/{{group}}/normalisation.json",
-        priors=lambda wildcards: priors_of(
-            wildcards.group, GROUPS[wildcards.group].validation, wildcards.method
-        ),
+        history=f"{TRAINING}/history.tsv",
     output:
         validation=f"{TRAINING}/validation.tsv",
         selected=f"{TRAINING}/selected.json",
@@ -23,16 +13,12 @@ rule select_epoch:
         f"{BENCHMARKS}/select_epoch/{{group}}-{{method}}-{{seed}}.tsv"
     conda:
         ENVIRONMENT
-    threads: STUDY.training.threads
     resources:
-        gpu=1,
-        mem_mb=growing(2000),
-        runtime=growing(60),
+        mem_mb=growing(500),
+        runtime=growing(10),
     params:
-        mirrored=lambda wildcards: sides_of(GROUPS[wildcards.group].validation),
-        method=trained_settings,
-        training=settings(STUDY.training, include={"threads", "device"}),
-        code=code_of_method("select_epoch.py"),
+        first_epoch=lambda wildcards: STUDY.methods[wildcards.method].first_selectable_epoch,
+        code=code("select_epoch.py"),
     message:
         "Selecting the epoch of {wildcards.method}, group {wildcards.group}, seed {wildcards.seed}"
     script:

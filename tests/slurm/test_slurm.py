@@ -23,7 +23,7 @@ def test_trainings_that_run_together_hold_different_gpus(on_slurm):
 
 
 def test_only_learned_steps_ask_for_a_gpu(on_slurm):
-    rules = {"train", "select_epoch", "predict"}
+    rules = {"train", "predict"}
     for path in on_slurm.workflow.folder.glob(".snakemake/slurm_logs/*"):
         job = next(path.rglob("*.log")).stem
         asked = subprocess.check_output(["scontrol", "show", "job", job], text=True)

@@ -41,6 +41,9 @@ def test_every_epoch_has_its_losses_rate_speed_and_five_images(make_trainer, tmp
     events = events_of(tmp_path / "state")
     tags = events.Tags()
     curves = {f"training/{name}" for name in {*LOSSES, "learning_rate"}}
+    validated = {c.removeprefix("validation_") for c in history if c.startswith("validation_")}
+    curves |= {f"validation/{name}" for name in validated}
+    assert "score" in validated
     assert set(tags["scalars"]) == curves | {"speed/steps_per_second", "speed/minutes_left"}
     assert set(tags["images"]) == {f"fig5/{name}" for name in FIG5}
     for name in {*LOSSES, "learning_rate"}:

@@ -11,8 +11,10 @@ import torch
 from otosynth.errors import InputError
 from otosynth.files import write_csv
 from otosynth.selection import validation_table
+from otosynth.training.checkpoints import checkpoint_epoch, load_trained
 from otosynth.training.state import load_state
 from otosynth.training.task import publish
+from otosynth.training.validation import validation_row
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:tensorboard")
 
@@ -127,11 +129,19 @@ def test_the_discriminator_s_loss_gives_the_generator_no_gradient(make_trainer):
 
 def test_a_budget_of_operations_decides_the_steps(make_trainer):
     small, large = (make_trainer(width=width, petaflop=1e-4) for width in (4, 8))
-    assert small.steps > 2 * large.steps >= 2
+    assert sum(small.steps) > 2 * sum(large.steps) >= 2
     twice = make_trainer(petaflop=2e-4)
-    assert abs(twice.steps - 2 * small.steps) <= 1
-    assert make_trainer(petaflop=1e-12).steps == 1
-    assert make_trainer().steps == 3
+    assert abs(sum(twice.steps) - 2 * sum(small.steps)) <= 1
+    assert make_trainer(petaflop=1e-12).steps == [1] * 4
+    assert make_trainer().steps == [3] * 4
+
+
+def test_a_budget_is_spent_to_within_a_step(make_trainer):
+    trainer = make_trainer(petaflop=1e-4)
+    operations = trainer._operations_of_a_step()
+    spent = sum(n * each for n, each in zip(trainer.steps, operations, strict=True))
+    assert 0 <= 1e11 - spent < max(operations)
+    assert max(trainer.steps) - min(trainer.steps) <= 1
 
 
 def test_a_budget_is_the_same_on_every_machine(make_trainer):
@@ -142,14 +152,16 @@ def test_a_budget_is_the_same_on_every_machine(make_trainer):
 def test_counting_operations_changes_no_result(make_trainer, tmp_path):
     counted = make_trainer(folder="counted", petaflop=1e-5)
     counted.train()
-    make_trainer(folder="plain", steps_per_epoch=counted.steps).train()
+    plain = make_trainer(folder="plain")
+    plain.steps = counted.steps
+    plain.train()
     assert digests(tmp_path / "counted/checkpoints") == digests(tmp_path / "plain/checkpoints")
 
 
 def test_a_training_ends_on_its_plateau(make_trainer, monkeypatch, tmp_path):
     trainer = make_trainer(patience=2, epochs=14, constant_epochs=4)
     scores = iter([1.0, 3.0, 2.0, 2.5, 2.0, 9.0, 9.0])
-    monkeypatch.setattr(trainer, "_validation_score", lambda: next(scores))
+    monkeypatch.setattr(trainer, "_validate", lambda: {"validation_score": next(scores)})
     history = trainer.train()
     # Checkpoints are at every second epoch, and count from the fourth, when the rate begins to
     # fall; of these the lowest is the second, and two more bring nothing.
@@ -160,14 +172,16 @@ def test_a_training_ends_on_its_plateau(make_trainer, monkeypatch, tmp_path):
 
 def test_a_training_goes_on_with_its_own_number_of_steps(make_trainer):
     make_trainer(steps_per_epoch=3).train()
-    with pytest.raises(InputError, match=r"began with 3 steps an epoch, but here .* with 5"):
+    with pytest.raises(InputError, match=r"began with 12 steps in all, but here .* with 30"):
         make_trainer(steps_per_epoch=5, epochs=6).train()
 
 
-def test_the_plateau_is_of_the_score_that_selects_the_epoch(make_trainer, tmp_path):
-    trainer = make_trainer(patience=9)
-    history = trainer.train()
-    table = validation_table(
-        trainer.method, sorted((tmp_path / "state/checkpoints").iterdir()), trainer.validation
-    )
-    assert history["validation_score"].dropna().tolist() == table["score"].tolist()
+def test_every_checkpoint_is_scored_as_its_file_would_be(make_trainer, tmp_path):
+    trainer = make_trainer()
+    table = validation_table(trainer.train())
+    checkpoints = sorted((tmp_path / "state/checkpoints").iterdir())
+    assert table["epoch"].tolist() == [checkpoint_epoch(path) for path in checkpoints] == [2, 4]
+    for path, scored in zip(checkpoints, table.to_dict("records"), strict=True):
+        networks = load_trained(trainer.method, path, trainer.arithmetic)
+        row = validation_row(trainer.method, networks, trainer.validation)
+        assert row == {f"validation_{name}": v for name, v in scored.items() if name != "epoch"}

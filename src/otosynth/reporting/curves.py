@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from otosynth.reporting.study import ReportedStudy
+from otosynth.selection import PREFIX
 
 # Inner size of a chart in its own units; the template's frame is larger.
 WIDTH, HEIGHT = 200.0, 90.0
 # Columns of a history that are no curve of a loss.
-NO_LOSS = ("epoch", "learning_rate")
+NO_LOSS = ("epoch", "steps", "learning_rate")
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,14 @@ def charts(histories: dict[str, pd.DataFrame], suffix: str = "") -> list[Chart]:
     ----------
     histories
         By group: a table with a column ``epoch`` and one of each quantity; empty cells are left
-        out of the curve.
+        out of the curve, and so is validation, which has a table of its own.
     suffix
         What is added to every title.
     """
     columns = [
         column
         for column in dict.fromkeys(c for table in histories.values() for c in table.columns)
-        if column not in NO_LOSS
+        if column not in NO_LOSS and not column.startswith(PREFIX)
     ]
     drawn = (_chart(column, histories, suffix) for column in columns)
     return [chart for chart in drawn if chart]

@@ -4,7 +4,8 @@ Counted operations are the same on every machine, so the same configuration trai
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -21,19 +22,24 @@ def count_operations(step: Callable[[], object]) -> int:
     return int(counter.get_total_flops())
 
 
-def affordable_steps(petaflop: float, operations: int) -> int:
-    """Return the steps of an epoch that a training's budget pays for, at least one.
+def affordable_steps(petaflop: float, operations: Sequence[int]) -> list[int]:
+    """Return the steps of every epoch that a training's budget pays for, at least one.
+
+    Epochs have equally many, but for one more where the budget does not divide: where steps are
+    costly, a whole step of every epoch is a large part of it.
 
     Parameters
     ----------
     petaflop
         Operations of the whole training, in 1e15.
     operations
-        What one step in every epoch costs together.
+        What one step costs in each epoch.
 
     Examples
     --------
-    >>> affordable_steps(1e-3, 10**10)
-    100
+    >>> affordable_steps(25e-6, [10**9] * 10)
+    [2, 3, 2, 3, 2, 3, 2, 3, 2, 3]
     """
-    return max(1, math.floor(petaflop * PETA / operations))
+    steps_an_epoch = petaflop * PETA / sum(operations)
+    ends = [math.floor(steps_an_epoch * epoch) for epoch in range(len(operations) + 1)]
+    return [max(1, end - start) for start, end in pairwise(ends)]

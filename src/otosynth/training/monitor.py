@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from otosynth.methods.base import Batch, Method, Networks
+from otosynth.selection import PREFIX
 from otosynth.tissues import CLASSES
 from otosynth.training.arithmetic import Arithmetic
 
@@ -64,7 +65,9 @@ class Monitor:
         """Write one epoch: the row of the history and the images."""
         epoch = int(row["epoch"])
         for name, value in row.items():
-            if name != "epoch":
+            if name.startswith(PREFIX):
+                self.writer.add_scalar(f"validation/{name.removeprefix(PREFIX)}", value, epoch)
+            elif name not in ("epoch", "steps"):
                 self.writer.add_scalar(f"training/{name}", value, epoch)
         for name, image in images.items():
             self.writer.add_image(f"fig5/{name}", _grey(name, image), epoch, dataformats="HW")

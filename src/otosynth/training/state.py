@@ -46,7 +46,7 @@ class Progress:
     precision
         Resolved at the first step, then kept.
     steps
-        Steps of an epoch, kept as well: a budget of operations may have decided them.
+        Steps of all epochs, kept as well: a budget of operations may have decided them.
     checkpoints
         SHA-256 of each checkpoint file written so far, by name.
     """
@@ -209,7 +209,7 @@ def check_resumable(progress: Progress, precision: str, steps: int) -> None:
         )
     if progress.steps != steps:
         raise InputError(
-            f"This training began with {progress.steps} steps an epoch, but here it would go on "
+            f"This training began with {progress.steps} steps in all, but here it would go on "
             f"with {steps}: operations are counted otherwise by this version of torch. Continue "
             "with the version of the lock, or delete the state folder."
         )

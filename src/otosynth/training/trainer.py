@@ -15,24 +15,23 @@ from otosynth.errors import InputError, Stopped
 from otosynth.methods.base import Batch, Method, weighted_sum
 from otosynth.patches import fullest_patch
 from otosynth.seeds import derive_seed
-from otosynth.selection import mean_losses
+from otosynth.selection import SCORE
 from otosynth.training.adam import Adam
 from otosynth.training.arithmetic import Arithmetic
 from otosynth.training.batches import PatchReader, TrainingPatches
-from otosynth.training.budget import affordable_steps, count_operations
+from otosynth.training.budget import PETA, affordable_steps, count_operations
 from otosynth.training.checkpoints import CHECKPOINTS, checkpoint_name, write_checkpoint
 from otosynth.training.monitor import Monitor, monitor_images
 from otosynth.training.schedule import learning_rate, patch_order
 from otosynth.training.state import Progress, check_resumable, load_state, save_state
 from otosynth.training.stopping import Requests, requests_by_signal
 from otosynth.training.team import Team
+from otosynth.training.validation import validation_row
 from otosynth.words import duration
 
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_MESSAGES = 30.0
-# Column of the history that holds the validation score of an epoch with a checkpoint.
-SCORE = "validation_score"
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,8 @@ class Trainer:
     method, reader, arithmetic, job
         What to train, on what, how and under which name.
     validation
-        The validation specimens' patches; the fullest is drawn after each epoch (Fig. 5).
+        The validation specimens' patches: every checkpoint is scored on them, and the fullest is
+        drawn after each epoch (Fig. 5).
     team
         The processes that train together: each takes every ``team.size``-th patch of an epoch.
     """
@@ -98,8 +98,9 @@ class Trainer:
             for name, network in method.build_networks(job.seed).items()
         }
         self.optimisers = {player: self._optimiser(player) for player in method.players}
-        # A last step that too few patches are left for is filled up from the table's next round.
-        self.steps = math.ceil(self._visits() / self.team.size)
+        # Of each epoch. A last step that too few patches are left for is filled up from the
+        # table's next round.
+        self.steps = [math.ceil(visits / self.team.size) for visits in self._visits()]
         self.saved = time.monotonic()
 
     def _optimiser(self, player: str) -> Adam:
@@ -108,30 +109,32 @@ class Trainer:
         ]
         return Adam(parameters, self.settings.learning_rate, self.settings.adam_betas)
 
-    def _visits(self) -> int:
-        """Return the patches that an epoch visits."""
+    def _visits(self) -> list[int]:
+        """Return how many patches each epoch visits."""
+        epochs = self.settings.epochs
         if self.job.petaflop is None:
-            return self.settings.steps_per_epoch or len(self.reader)
-        operations = self._operations_of_one_step_an_epoch()
+            return [self.settings.steps_per_epoch or len(self.reader)] * epochs
+        operations = self._operations_of_a_step()
         steps = affordable_steps(self.job.petaflop, operations)
+        spent = sum(n * each for n, each in zip(steps, operations, strict=True))
         logger.info(
-            "%s: %g Pflop are %d steps in each of %d epochs, %.1f Gflop a step",
-            self.job.title, self.job.petaflop, steps, self.settings.epochs,
-            operations / self.settings.epochs / 1e9,
+            "%s: %g Pflop are %d steps in %d epochs, %.1f Gflop a step (%.1f %% of the budget)",
+            self.job.title, self.job.petaflop, sum(steps), epochs, spent / sum(steps) / 1e9,
+            100 * spent / (self.job.petaflop * PETA),
         )  # fmt: skip
         return steps
 
-    def _operations_of_one_step_an_epoch(self) -> int:
-        """Count the operations of one step in each epoch: epochs may differ in their losses."""
+    def _operations_of_a_step(self) -> list[int]:
+        """Count the operations of a step in each epoch: epochs may differ in their losses."""
         batch = self.patches.read(0, self.job.seed)
         counted: dict[str, int] = {}
-        total = 0
+        operations = []
         for epoch in range(self.settings.epochs):
             wanted = str([sorted(self.method.weights(p, epoch)) for p in self.method.players])
             if wanted not in counted:
                 counted[wanted] = count_operations(partial(list, self._backward(batch, epoch)))
-            total += counted[wanted]
-        return total
+            operations.append(counted[wanted])
+        return operations
 
     def train(self) -> pd.DataFrame:
         """Train all epochs, from the last saved state where there is one.
@@ -141,7 +144,8 @@ class Trainer:
         Returns
         -------
         DataFrame
-            One row an epoch: epoch, learning rate and the mean of every loss.
+            One row an epoch: epoch, steps, learning rate and the mean of every loss; with a
+            checkpoint also the losses and the score of validation (``validation_...``).
 
         Raises
         ------
@@ -153,7 +157,7 @@ class Trainer:
         with requests_by_signal() as requests:
             progress = self._resume()
             monitor = self._monitor(progress)
-            speed = Speed(self.job.title, self.settings.epochs * self.steps)
+            speed = Speed(self.job.title, sum(self.steps))
             while progress.epoch < self.settings.epochs and not self._is_on_plateau(progress):
                 self._train_epoch(progress, speed, requests, monitor)
                 self._finish_epoch(progress)
@@ -173,8 +177,8 @@ class Trainer:
         if self.team.leads:
             self.team.wait_for_all()
         if progress is None:
-            return Progress(self.arithmetic.precision, self.steps)
-        check_resumable(progress, self.arithmetic.precision, self.steps)
+            return Progress(self.arithmetic.precision, sum(self.steps))
+        check_resumable(progress, self.arithmetic.precision, sum(self.steps))
         logger.info(
             "%s: continuing after epoch %d, step %d",
             self.job.title, progress.epoch, progress.step,
@@ -203,17 +207,17 @@ class Trainer:
             optimiser.rate = self._rate(epoch)
         for network in self.networks.values():
             network.train()
-        visits = self.steps * self.team.size
-        order = patch_order(len(self.reader), visits, self.job.seed, epoch)
-        for step in range(progress.step, self.steps):
+        steps, before = self.steps[epoch], sum(self.steps[:epoch])
+        order = patch_order(len(self.reader), steps * self.team.size, self.job.seed, epoch)
+        for step in range(progress.step, steps):
             visit = step * self.team.size + self.team.rank
             seed = derive_seed(self.job.seed, "step", epoch, visit)
             torch.manual_seed(seed)
             losses = self._step(self.patches.read(int(order[visit]), seed), epoch)
             self._add(progress, self.team.average(losses))
             progress.step = step + 1
-            is_time = speed.count(epoch * self.steps + step + 1)
-            if monitor and is_time and progress.step < self.steps:
+            is_time = speed.count(before + step + 1)
+            if monitor and is_time and progress.step < steps:
                 _show_speed(monitor, epoch, speed)
             self._obey(requests, progress)
 
@@ -281,11 +285,12 @@ class Trainer:
             progress.sums[name] = progress.sums.get(name, 0.0) + value
 
     def _finish_epoch(self, progress: Progress) -> None:
-        means = {name: total / self.steps for name, total in progress.sums.items()}
-        rate = self._rate(progress.epoch)
+        steps, rate = self.steps[progress.epoch], self._rate(progress.epoch)
+        means = {name: total / steps for name, total in progress.sums.items()}
         progress.epoch += 1
         progress.step, progress.sums = 0, {}
-        progress.history.append({"epoch": progress.epoch, "learning_rate": rate, **means})
+        row = {"epoch": progress.epoch, "steps": steps, "learning_rate": rate, **means}
+        progress.history.append(row)
         every = self.settings.checkpoint_every
         last = progress.epoch == self.settings.epochs
         saves = progress.epoch % every == 0 or last
@@ -299,15 +304,13 @@ class Trainer:
             progress.checkpoints[name] = write_checkpoint(
                 self.job.folder / CHECKPOINTS / name, self.networks, facts
             )
-        if saves and self.job.patience is not None:
-            progress.history[-1][SCORE] = self._validation_score()
+        if saves:
+            row |= self._validate()
 
-    def _validation_score(self) -> float:
+    def _validate(self) -> dict[str, float]:
         for network in self.networks.values():
             network.eval()
-        return self.method.validation_score(
-            mean_losses(self.method, self.networks, self.validation)
-        )
+        return validation_row(self.method, self.networks, self.validation)
 
 
 def _show_speed(monitor: Monitor, epochs: int, speed: "Speed") -> None:
