@@ -22,9 +22,11 @@ rule summarise_methods:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
+        reference=REFERENCE,
         titles=TITLES,
         label=STUDY.label,
         seed=STUDY.seed,
+        petaflop=STUDY.training.petaflop,
         statistics=settings(STUDY.statistics, include={"compare", "resamples"}),
         code=code("summarise_methods.py"),
     message:

@@ -5,7 +5,7 @@ import pandas as pd
 from otosynth.figures.differences import draw_differences
 from otosynth.figures.style import write_figure
 from otosynth.jobs import job
-from otosynth.statistics import paired_comparison, paired_differences
+from otosynth.statistics import caveat, paired_comparison, paired_differences
 from otosynth.tables import write_with_digest
 
 with job(snakemake) as recorder:
@@ -20,6 +20,7 @@ with job(snakemake) as recorder:
         recorder.digest,
     )
     ears = paired_differences(scores, params.reference)
-    figure = draw_differences(comparison, params.titles, params.label, ears)
+    note = caveat(scores, params.titles[params.reference])
+    figure = draw_differences(comparison, params.titles, params.label, ears, note)
     files = [snakemake.output.png, snakemake.output.pdf]
     write_figure(figure, files, params.figures["dpi"], recorder.digest)

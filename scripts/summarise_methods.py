@@ -11,18 +11,24 @@ RANKS_NOTHING = (
     "This study ranks nothing: its trainings are far too short to compare methods. "
     "It shows that every method runs."
 )
+BUDGET = (
+    "Every training had {:g} Pflop of operations, or ended earlier on its validation plateau. "
+    "Methods with costly steps did few of them: this is what each method learns for that much "
+    "compute, not how good it can be."
+)
 
 with job(snakemake) as recorder:
     params = snakemake.params
     scores = pd.read_csv(snakemake.input.scores)
     summary = method_summary(scores, resamples=params.statistics["resamples"], seed=params.seed)
     summary["method"] = summary["method"].map(params.titles)
-    ears = scores.groupby("specimen")["group"].first()
-    comparisons = (summary["method"].nunique() - 1) * summary["class"].nunique()
     notes = [
-        "Dice on the micro-CT grid. low and high: 95 % bootstrap interval of the mean over ears.",
-        caveat(len(ears), ears.nunique(), comparisons),
+        "Dice on the micro-CT grid. low and high: 95 % bootstrap interval of the mean over ears. "
+        "seed_spread: standard deviation over the seeds of the mean over ears.",
+        caveat(scores, params.titles[params.reference]),
     ]
+    if params.petaflop is not None:
+        notes.append(BUDGET.format(params.petaflop))
     if not params.statistics["compare"]:
         notes.append(RANKS_NOTHING)
     write_table(summary.round(DIGITS), params.label, snakemake.output, recorder.digest, notes)

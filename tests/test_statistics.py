@@ -196,13 +196,27 @@ def test_what_cannot_be_compared_is_said():
         ear_values(pd.concat([scores, scores.assign(study="t")]))
 
 
+def study_of(ears, groups, methods, classes=("air", "soft", "bone"), seeds=(1,)):
+    """Return Dice of an atlas and of trained methods."""
+    trained = [(f"m{k}", seed) for k in range(methods) for seed in seeds]
+    return pd.DataFrame([
+        {"metric": "dice", "grid": "microct", "specimen": f"E{ear}", "group": ear % groups,
+         "method": method, "seed": seed, "class": name, "value": 0.9}
+        for ear in range(ears) for method, seed in [("atlas", 0), *trained] for name in classes
+    ])  # fmt: skip
+
+
 def test_the_caveat_says_what_six_ears_cannot_show():
-    text = caveat(6, 3, 9)
+    text = caveat(study_of(6, 3, 3), "Atlas vote")
     assert "6 ears give an exact two-sided p of at least 0.031" in text
     assert "With 9 comparisons no difference can be significant at 0.05" in text
     assert "not independent" in text
     assert "3 groups give a p of at least 0.25" in text
-    assert "repeats" in text
-    assert "no difference" not in caveat(6, 3, 1)
-    assert "no difference" not in caveat(12, 6, 9)
-    assert "So no difference can be significant" in caveat(4, 2, 1)
+    assert "All comparisons are with Atlas vote" in text
+    assert "trained once" in text
+    assert "repeats" not in text
+    assert "Seeds are repeats" in caveat(study_of(6, 3, 3, seeds=(1, 2)), "Atlas vote")
+    one = {"methods": 1, "classes": ("air",)}
+    assert "no difference" not in caveat(study_of(6, 3, **one), "Atlas vote")
+    assert "no difference" not in caveat(study_of(12, 6, 3), "Atlas vote")
+    assert "So no difference can be significant" in caveat(study_of(4, 2, **one), "Atlas vote")

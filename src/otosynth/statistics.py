@@ -18,6 +18,8 @@ EXACT_EARS_AT_MOST = 16
 LOWER_IS_BETTER = frozenset(
     {
         "assd_mm",
+        "field_contacts_lost",
+        "field_error",
         "hd95_mm",
         "mean_absolute_error",
         "perceptibility_assd_mm",
@@ -266,20 +268,23 @@ def smallest_p(n: int) -> float:
     return min(2 / 2**n, 1.0)
 
 
-def caveat(n_ears: int, n_groups: int, comparisons: int) -> str:
-    """Say in plain words what so few ears cannot show.
+def caveat(scores: pd.DataFrame, reference: str) -> str:
+    """Say in plain words what the paired comparison of Dice cannot show with so few ears.
 
     Parameters
     ----------
-    n_ears
-        Tested ears.
-    n_groups
-        Groups of ears that were tested by one trained model each.
-    comparisons
-        p values that are shown together.
+    scores
+        Long table with the columns of :data:`otosynth.scores.SCORE_COLUMNS`.
+    reference
+        The reference method's title.
     """
-    least = smallest_p(n_ears)
-    sentences = [f"{n_ears} ears give an exact two-sided p of at least {least:.2g}."]
+    dice = scores[(scores["metric"] == "dice") & (scores["grid"] == "microct")]
+    ears, groups = dice["specimen"].nunique(), dice["group"].nunique()
+    comparisons = (dice["method"].nunique() - 1) * dice["class"].nunique()
+    # An atlas, which nothing trains, has seed 0.
+    seeds = dice[dice["seed"] > 0].groupby("method")["seed"].nunique().min()
+    least = smallest_p(ears)
+    sentences = [f"{ears} ears give an exact two-sided p of at least {least:.2g}."]
     if least * comparisons > SIGNIFICANCE:
         sentences.append(
             f"With {comparisons} comparisons no difference can be significant at "
@@ -287,13 +292,16 @@ def caveat(n_ears: int, n_groups: int, comparisons: int) -> str:
             if comparisons > 1
             else f"So no difference can be significant at {SIGNIFICANCE:g}."
         )
-    sentences.append(
+    sentences += [
+        f"All comparisons are with {reference}; other methods are not tested against one another.",
         "Ears of one group share a trained model, so they are not independent, though p and "
-        f"interval treat them so; with whole groups as the unit, {n_groups} groups give a p of at "
-        f"least {smallest_p(n_groups):.2g}."
-    )
-    sentences.append("Seeds are repeats of a training, not further ears.")
-    sentences.append("The bootstrap interval of few ears is rather too narrow.")
+        f"interval treat them so; with whole groups as the unit, {groups} groups give a p of at "
+        f"least {smallest_p(groups):.2g}, and groups share training ears.",
+        "Every method was trained once; how much another seed would change is not known."
+        if seeds == 1
+        else "Seeds are repeats of a training, not further ears.",
+        "The bootstrap interval of few ears is rather too narrow.",
+    ]
     return " ".join(sentences)
 
 

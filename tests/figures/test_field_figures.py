@@ -40,6 +40,24 @@ def test_errors_stand_beside_the_dice_of_the_same_prediction():
     np.testing.assert_allclose(bone["field_error"], 1 - bone["dice"])
 
 
+def test_seeds_are_repeats_and_no_further_ears(label):
+    one = score_table()
+    again = one.assign(seed=2, value=one["value"] / 2)
+    pairs = error_with_dice(pd.concat([one, again]))
+    assert len(pairs) == 6 * 3 * 3
+    np.testing.assert_allclose(pairs["dice"], 0.75 * error_with_dice(one)["dice"])
+    figure = draw_field_scores(pd.concat([one, again]), TITLES, label)
+    assert any(axes.get_title().endswith("n = 18") for axes in figure.axes)
+
+
+def test_lost_contacts_are_counted(label):
+    scores = score_table(methods=["atlas", "multi_task"])
+    lost = scores[scores["class"] == ""].assign(metric="field_contacts_lost", value=0.5)
+    figure = draw_field_scores(pd.concat([scores, lost]), TITLES, label)
+    words = " ".join(text.get_text() for text in figure.texts)
+    assert "all contacts but 6 lost ones" in words
+
+
 def test_figure_11_says_how_the_error_goes_with_each_dice(label, assert_readable):
     figure = draw_field_scores(score_table(), TITLES, label)
     assert_readable(figure)

@@ -7,7 +7,7 @@ import pytest
 from otosynth.calibration import calibration_table
 from otosynth.figures.calibration import draw_calibration
 from otosynth.figures.differences import draw_differences
-from otosynth.statistics import paired_comparison, paired_differences
+from otosynth.statistics import caveat, paired_comparison, paired_differences
 
 TITLES = {"atlas": "Atlas"} | {f"m{k}": f"Method number {k}" for k in range(8)}
 
@@ -60,7 +60,8 @@ def test_differences_are_readable(count, ears, label, assert_readable):
     methods = list(TITLES)[: count + 1]
     scores = make_scores(methods, ears)
     table, points = paired_comparison(scores, "atlas"), paired_differences(scores, "atlas")
-    assert_readable(draw_differences(table, TITLES, label, points))
+    note = caveat(scores, TITLES["atlas"])
+    assert_readable(draw_differences(table, TITLES, label, points, note))
     assert_readable(draw_differences(table, TITLES, label))
 
 
@@ -76,7 +77,8 @@ def test_scores_of_all_classes_have_one_panel(metric, better, label, assert_read
 def test_differences_say_what_they_are_compared_with_and_what_they_cannot_show(label):
     scores = make_scores(["atlas", "m0", "m1"])
     table, points = paired_comparison(scores, "m0"), paired_differences(scores, "m0")
-    figure = draw_differences(table, TITLES, label, points)
+    note = caveat(scores, TITLES["m0"])
+    figure = draw_differences(table, TITLES, label, points, note)
     texts = " ".join(text.get_text() for text in figure.texts)
     assert "difference to Method number 0" in texts
     footer = figure.get_supxlabel().replace("\n", " ")

@@ -7,7 +7,14 @@ import sys
 import pytest
 from matplotlib.colors import to_rgb
 
-from otosynth.figures.style import CLASS_COLOURS, method_colours, new_figure, number, write_figure
+from otosynth.figures.style import (
+    CLASS_COLOURS,
+    method_colours,
+    method_markers,
+    new_figure,
+    number,
+    write_figure,
+)
 
 DRAWING = r"""
 import sys
@@ -75,3 +82,10 @@ def test_text_beyond_the_page_is_noticed(assert_readable, label):
 )
 def test_numbers_are_written_plainly(value, written):
     assert number(value) == written
+
+
+def test_methods_of_one_colour_have_other_markers():
+    methods = ["atlas", "atlas_staple", *(f"m{k}" for k in range(10))]
+    colours, markers = method_colours(methods), method_markers(methods)
+    looks = [(colours[method], markers[method]) for method in methods]
+    assert len(set(looks)) == len(methods)

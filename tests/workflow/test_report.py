@@ -71,11 +71,13 @@ def test_every_part_of_the_story_is_there(text, finished):
     for number in numbers:
         assert f"<strong>Figure {number[11:-4]}.</strong>" in text
     assert 'class="published">0.95<' in text
+    assert "Every training: a step is one patch" in text
 
 
 def test_numbers_lead_to_the_jobs_that_made_them(text):
     for job in ("score_prediction/E1-multi_task-1", "measure_registration/E2",
-                "select_epoch/A-single_task-1", "score_class_map/E3"):  # fmt: skip
+                "train/A-multi_task-1", "select_epoch/A-single_task-1",
+                "score_class_map/E3"):  # fmt: skip
         assert f'<a class="n" href="#job:{job}">' in text
 
 

@@ -18,11 +18,12 @@ from otosynth.figures.style import (
     method_colours,
     new_figure,
 )
-from otosynth.statistics import LOWER_IS_BETTER, caveat
+from otosynth.statistics import LOWER_IS_BETTER
 from otosynth.tissues import CLASSES
 
 METRIC_TITLES = {
     "dice": "Dice",
+    "field_error": "error of the potential",
     "assd_mm": "ASSD (mm)",
     "hd95_mm": "HD95 (mm)",
     "perceptual_error": "perceptual error",
@@ -48,6 +49,7 @@ def draw_differences(
     titles: Mapping[str, str],
     label: str,
     ears: pd.DataFrame | None = None,
+    note: str = "",
 ) -> Figure:
     """Draw mean differences to the reference with their bootstrap intervals.
 
@@ -61,10 +63,12 @@ def draw_differences(
         What the data are.
     ears
         As :func:`otosynth.statistics.paired_differences` gives; drawn as points.
+    note
+        Written below: what so few ears cannot show (:func:`otosynth.statistics.caveat`).
     """
     metric, reference = comparison["metric"].iloc[0], comparison["reference"].iloc[0]
     methods = [method for method in titles if method in set(comparison["method"])]
-    lines = _footer(comparison)
+    lines = textwrap.wrap(note, FOOTER_CHARACTERS)
     name = METRIC_TITLES.get(metric, metric)
     figure = new_figure(
         f"{name}: difference to {titles[reference]} on the same ears",
@@ -92,11 +96,6 @@ def draw_differences(
         fontsize=SMALL_PT,
     )
     return figure
-
-
-def _footer(comparison: pd.DataFrame) -> Sequence[str]:
-    ears, groups = int(comparison["ears"].max()), int(comparison["groups"].max())
-    return textwrap.wrap(caveat(ears, groups, len(comparison)), FOOTER_CHARACTERS)
 
 
 def _draw_class(

@@ -16,6 +16,7 @@ from otosynth.figures.style import (
     TEXT_PT,
     few_ticks,
     method_colours,
+    method_markers,
     new_figure,
     number,
     pale_grid,
@@ -46,20 +47,24 @@ def draw_field_scores(scores: pd.DataFrame, titles: Mapping[str, str], label: st
         What the data are.
     """
     scores = scores.fillna({"class": ""})
-    field = scores[scores["grid"] == "field"]
+    of_field = scores[scores["grid"] == "field"]
+    # Shifts and widths have a sign, which would cancel over seeds.
+    field = _mean_over_seeds(of_field.assign(value=of_field["value"].abs()))
     methods = [method for method in titles if method in set(field["method"])]
     ears = field["specimen"].nunique()
+    lost = int(field.loc[field["metric"] == "field_contacts_lost", "value"].sum())
+    contacts = f"all contacts but {lost} lost ones" if lost else "all contacts"
     figure = new_figure(
         "Potential along the auditory nerve, against the micro-CT's class map",
         label,
-        f"{ears} ears; boxes: quartiles over all contacts; numbers: medians; dots: single ears",
+        f"{ears} ears; boxes: quartiles over {contacts}; numbers: medians; marks: single ears",
         len(methods) * ROW_IN + SCATTER_IN + 0.95,
     )
     heights = [len(methods) * ROW_IN + 0.4, SCATTER_IN]
     panels = figure.subplots(2, len(SHOWN), height_ratios=heights)
     for axes, (metric, title, factor) in zip(panels[0], SHOWN, strict=True):
         rows = field[(field["metric"] == metric) & (field["class"] != "")]
-        _draw_boxes(axes, rows.assign(value=rows["value"].abs() * factor), methods)
+        _draw_boxes(axes, rows.assign(value=rows["value"] * factor), methods)
         axes.set_xlabel(title)
     panels[0, 0].set_yticks(range(len(methods)), [titles[m] for m in methods], fontsize=TEXT_PT)
     for axes in panels[0, 1:]:
@@ -73,16 +78,22 @@ def draw_field_scores(scores: pd.DataFrame, titles: Mapping[str, str], label: st
 
 
 def error_with_dice(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return every prediction's field error (of the array) beside its Dice, class by class.
+    """Return each method's field error (of the array) beside its Dice, ear by ear and by class.
 
-    Columns specimen, method, seed, class, dice, field_error.
+    Both are means over the seeds. Columns specimen, method, class, dice, field_error.
     """
-    keys = ["specimen", "method", "seed"]
+    keys = ["specimen", "method"]
+    scores = _mean_over_seeds(scores[scores["metric"].isin(["dice", "field_error"])])
     dice = scores[(scores["metric"] == "dice") & (scores["grid"] == "microct")]
     whole = scores[(scores["metric"] == "field_error") & (scores["class"] == "")]
     pairs = dice.merge(whole[[*keys, "value"]], on=keys, suffixes=("", "_field"))
     pairs = pairs.rename(columns={"value": "dice", "value_field": "field_error"})
     return pairs[[*keys, "class", "dice", "field_error"]].dropna()
+
+
+def _mean_over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
+    keys = ["specimen", "method", "grid", "class", "metric"]
+    return scores.groupby(keys, sort=False)["value"].mean().reset_index()
 
 
 def _draw_boxes(axes: Axes, rows: pd.DataFrame, methods: Sequence[str]) -> None:
@@ -94,12 +105,12 @@ def _draw_boxes(axes: Axes, rows: pd.DataFrame, methods: Sequence[str]) -> None:
 
 
 def _draw_scatter(axes: Axes, pairs: pd.DataFrame, methods: Sequence[str]) -> None:
-    colours = method_colours(methods)
+    colours, markers = method_colours(methods), method_markers(methods)
     for method in methods:
         rows = pairs[pairs["method"] == method]
         axes.plot(
-            rows["dice"], 100 * rows["field_error"], "o", markersize=4, markeredgecolor=INK,
-            markeredgewidth=0.5, color=colours[method],
+            rows["dice"], 100 * rows["field_error"], markers[method], color=colours[method],
+            markersize=4, markeredgecolor=INK, markeredgewidth=0.5,
         )  # fmt: skip
     axes.set_title(f"rank correlation {_correlation(pairs)}", fontsize=SMALL_PT, color=GREY)
     axes.set_ylim(bottom=0)

@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from otosynth.figures.style import GREY, INK, SMALL_PT, few_ticks, method_colours, pale_grid
+from otosynth.figures.style import (
+    GREY,
+    INK,
+    SMALL_PT,
+    few_ticks,
+    method_colours,
+    method_markers,
+    pale_grid,
+)
 
 # How far the points of a box lie apart in height, of the box's own.
 SPREAD = 0.4
@@ -24,7 +32,7 @@ def draw_boxes(
     Parameters
     ----------
     methods
-        They decide the colours.
+        They decide colours and markers.
     values, points, numbers
         Of each method: what its box is of, one value of every ear (in the ears' order, so that one
         ear keeps its height in all boxes), and what stands beside it.
@@ -41,11 +49,11 @@ def draw_boxes(
         whiskerprops={"linewidth": 0.8},
         capprops={"linewidth": 0.8},
     )
-    colours = method_colours(methods)
+    colours, markers = method_colours(methods), method_markers(methods)
     for row, method in enumerate(methods):
         boxes["boxes"][row].set_facecolor(colours[method])
         heights = row + np.linspace(-SPREAD / 2, SPREAD / 2, len(points[row]))
-        axes.plot(points[row], heights, "o", color=INK, markersize=2.2, zorder=5)
+        axes.plot(points[row], heights, markers[method], color=INK, markersize=2.2, zorder=5)
         write_beside(axes, row, numbers[row])
     finish_rows(axes, len(methods))
 

@@ -34,6 +34,7 @@ ATLAS_COLOUR = "#999999"
 METHOD_COLOURS = (
     "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#0072B2", "#E69F00", "#F0E442", "#B2DF8A",
 )  # fmt: skip
+MARKERS = ("o", "s", "^", "D")
 
 RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -114,6 +115,18 @@ def write_figure(figure: Figure, files: Iterable[str], dpi: int, digest: str) ->
             )
         # Every format gets the layout of the first, which takes longer than the drawing.
         figure.set_layout_engine("none")
+
+
+def method_markers(methods: Iterable[str]) -> dict[str, str]:
+    """Return a marker for each method: another where colours come round again.
+
+    Atlases, which share a colour, have one each in turn.
+    """
+    atlases = [method for method in methods if method.startswith("atlas")]
+    trained = [method for method in methods if method not in atlases]
+    rounds = {method: k // len(METHOD_COLOURS) for k, method in enumerate(trained)}
+    rounds |= {method: k for k, method in enumerate(atlases)}
+    return {method: MARKERS[k % len(MARKERS)] for method, k in rounds.items()}
 
 
 def method_colours(methods: Sequence[str]) -> dict[str, str]:

@@ -51,6 +51,7 @@ def write_report(places: Places, path: Path, published: Path, captions: Path) ->
         "root": root,
         "label": root["label"],
         "titles": study.titles,
+        "tested": study.tested,
         "traces": study.traces,
         "tables": Tables(study, published),
         "pictures": Pictures(study, captions),

@@ -38,6 +38,11 @@ class ReportedStudy:
         return method_titles(self.root)
 
     @cached_property
+    def tested(self) -> set[str]:
+        """Return the methods that have scores; others are trained for these."""
+        return {name.split("/")[2] for name in self.tree.maker if name.startswith("scores/")}
+
+    @cached_property
     def group_of(self) -> dict[str, str]:
         """Return the group of each tested ear."""
         return groups_by_ear(self.places)

@@ -181,6 +181,24 @@ class Tables:
         caption = "Table 2: the selected epochs, with those published on other data"
         return self.as_it_is("table2", caption, trace)
 
+    def trainings(self) -> Table:
+        """Return how long every training was."""
+        rows = []
+        for name in sorted(self.study.tree.maker):
+            parts = name.split("/")
+            if parts[0] != "training" or parts[-1] != "history.tsv":
+                continue
+            _, group, method, seed, _ = parts
+            history = pd.read_csv(self.study.places.path_of(name), sep="\t")
+            job = self.study.traces.of(name)
+            counts = (len(history), int(history["steps"].sum()))
+            titles = (self.study.titles[method], group, seed.removeprefix("seed-"))
+            cells = [*map(Cell, titles), *(Cell(f"{n}", job) for n in counts)]
+            rows.append((list(self.study.titles).index(method), group, seed, cells))
+        columns = ("method", "group", "seed", "epochs", "steps")
+        caption = "Every training: a step is one patch for each player"
+        return Table(caption, columns, [cells for *_, cells in sorted(rows, key=lambda r: r[:3])])
+
     def perceptual_error(self) -> Table:
         """Return Table 3."""
         names = {title: name for name, title in self.study.titles.items()}
@@ -204,7 +222,10 @@ class Tables:
         job = self.study.traces.of("tables/summary.csv")
         columns = ["method", *(f"{c} {what}" for c in CLASSES for what in ("mean [95 % interval]",
                    "median", "median, published"))]  # fmt: skip
-        caption = "Dice over the tested ears. Published medians: Sun 2021, other data"
+        caption = (
+            "Dice over the tested ears (±: standard deviation over seeds of that mean, where there "
+            "are several). Published medians: Sun 2021, other data"
+        )
         if table is None:
             return Table(caption, (), ())
         known = self.published[self.published["quantity"] == "median_dice"]
@@ -220,9 +241,10 @@ class Tables:
                 mean, median, low, high = (
                     f"{float(found[key]):.3f}" for key in ("mean", "median", "low", "high")
                 )
-                value = medians.get((name, tissue))
+                value, spread = medians.get((name, tissue)), found["seed_spread"]
+                between = f" ±{float(spread):.3f}" if _is_number(spread) else ""
                 row += [
-                    Cell(f"{mean} [{low}–{high}]", job),
+                    Cell(f"{mean} [{low}–{high}]{between}", job),
                     Cell(median, job),
                     Cell("" if value is None else f"{value:.2f}", published=True),
                 ]
@@ -273,7 +295,9 @@ class Tables:
                 continue
             cells = []
             for metric in FIELD_METRICS:
-                values = pd.to_numeric(of_method[of_method["metric"] == metric]["value"])
+                of_metric = of_method[of_method["metric"] == metric]
+                # Seeds are repeats, not further ears.
+                values = pd.to_numeric(of_metric["value"]).groupby(of_metric["specimen"]).mean()
                 cells.append(Cell(_number(values.median()) if len(values) else "", job))
             rows.append([Cell(title), *cells])
         return Table(caption, ("method", *FIELD_METRICS.values()), rows, job)

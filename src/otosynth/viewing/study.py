@@ -79,7 +79,7 @@ def read_viewed_study(places: Places) -> ViewedStudy:
 
 
 def method_titles(root: Root) -> dict[str, str]:
-    """Return the titles of all tested methods by their names: atlases, then the configured ones."""
+    """Return the titles of all methods by their names: atlases, then the configured ones."""
     configuration = root["configuration"]
     atlas = AtlasSettings(**configuration["atlas"])
     titles = {name: atlas.title_of(fusion) for name, fusion in atlas.methods().items()}
