@@ -8,7 +8,7 @@ spread; curve and point spread are those that explain the CT best (least squares
 information is then maximised between the expected and the real CT.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,10 +26,8 @@ KNOT_QUANTILES = (0.001, 0.25, 0.5, 0.75, 0.9, 0.97, 0.995, 0.9995)
 AVERAGED_IN_VOXELS = 0.8
 FINE_IN_VOXELS = 0.4
 
-# Point spreads tried, and the one assumed before, in CT voxels. Clinical CTs are sampled at 0.5 to
-# 1 times their resolution.
+# Point spreads tried, in CT voxels. Clinical CTs are sampled at 0.5 to 1 times their resolution.
 RESOLUTIONS_IN_VOXELS = (1.0, 1.5, 2.0)
-ASSUMED_RESOLUTION_IN_VOXELS = 1.5
 
 
 @dataclass(frozen=True)
@@ -95,11 +93,13 @@ def fit_appearance(
     """
     if resolution_mm is None:
         resolution_mm = _resolution_mm(tissue, ct, pose)
-    best = _fit_curve(tissue, ct, pose, resolution_mm)
-    hu = np.interp(sitk.GetArrayViewFromImage(tissue.fine), best.grey_values, best.hu)
-    sharp = sitk.GetImageFromArray(hu.astype(np.float32))
+    blurred = (_blurred(image, resolution_mm, tissue.microct_mm) for image in tissue.maps)
+    hu, residual_hu = _fit_curve(blurred, ct, pose)
+    values = np.interp(sitk.GetArrayViewFromImage(tissue.fine), tissue.knots, hu)
+    sharp = sitk.GetImageFromArray(values.astype(np.float32))
     sharp.CopyInformation(tissue.fine)
-    return best, _blurred(sharp, best.resolution_mm, tissue.microct_mm)
+    expected = _blurred(sharp, resolution_mm, tissue.microct_mm)
+    return Appearance(tissue.knots, hu, resolution_mm, residual_hu), expected
 
 
 def _blurred(sharp: sitk.Image, fwhm_mm: float, microct_mm: float) -> sitk.Image:
@@ -111,8 +111,9 @@ def _resolution_mm(tissue: TissueMaps, ct: sitk.Image, pose: sitk.Transform) -> 
     voxel_mm = voxel_size_mm(ct)
     # Every second voxel decides as well among a few point spreads.
     fewer = ct[::2, ::2, ::2]
-    curve = _fit_curve(tissue, fewer, pose, ASSUMED_RESOLUTION_IN_VOXELS * voxel_mm)
-    sharp = sum(image * float(hu) for image, hu in zip(tissue.maps, curve.hu, strict=True))
+    # A straight line of the curve's HU is allowed for, so a curve without any blur is near enough.
+    curve_hu, _ = _fit_curve(tissue.maps, fewer, pose)
+    sharp = sum(image * float(hu) for image, hu in zip(tissue.maps, curve_hu, strict=True))
     tried = [voxels * voxel_mm for voxels in RESOLUTIONS_IN_VOXELS]
     blurred = (_blurred(sharp, fwhm_mm, tissue.microct_mm) for fwhm_mm in tried)
     return _least(tried, [_unexplained(fewer, image, pose) for image in blurred])
@@ -130,14 +131,12 @@ def _unexplained(ct: sitk.Image, expected: sitk.Image, pose: sitk.Transform) -> 
 
 
 def _fit_curve(
-    tissue: TissueMaps, ct: sitk.Image, pose: sitk.Transform, fwhm_mm: float
-) -> Appearance:
-    kernel_mm = _kernel_mm(fwhm_mm, tissue.maps[0], tissue.microct_mm)
+    maps: Iterable[sitk.Image], ct: sitk.Image, pose: sitk.Transform
+) -> tuple[np.ndarray, float]:
+    """HU at the knots (k,) by which maps of their weights explain a CT best, and what is left."""
     seen = [
-        sitk.GetArrayFromImage(
-            sitk.Resample(smooth(weight, kernel_mm), ct, pose, sitk.sitkLinear, 0.0)
-        )
-        for weight in tissue.maps
+        sitk.GetArrayFromImage(sitk.Resample(weight, ct, pose, sitk.sitkLinear, 0.0))
+        for weight in maps
     ]
     # The weights of a voxel add up to one; less means that it lies outside the micro-CT.
     inside = sum(seen) > 0.99
@@ -147,7 +146,7 @@ def _fit_curve(
     gram = np.einsum("ni,nj->ij", design, design)
     hu = np.linalg.lstsq(gram, np.einsum("ni,n->i", design, measured), rcond=1e-10)[0]
     residual = measured - np.einsum("ni,i->n", design, hu)
-    return Appearance(tissue.knots, hu, fwhm_mm, float(np.std(residual)))
+    return hu, float(np.std(residual))
 
 
 def _least(places: list[float], values: list[float]) -> float:

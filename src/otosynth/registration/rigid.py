@@ -26,6 +26,8 @@ from otosynth.registration.target_error import target_registration_error
 from otosynth.volumes.grids import Grid
 from otosynth.volumes.volume import Volume
 
+# How much coarser than the settings' the grid of the first search is, and its step of rotations.
+COARSER_SPACING, COARSER_STEP = 2.0, 4 / 3
 # Voxel size of the coarse level, in CT voxels.
 COARSE_LEVEL_IN_VOXELS = 2.0
 # CT voxels that suffice to tell candidates apart; the last level uses as many as the settings
@@ -123,14 +125,14 @@ _Refined = tuple[float, sitk.Euler3DTransform, list[dict[str, object]]]
 
 
 def _best_start(pair: _Pair) -> tuple[sitk.Euler3DTransform, list[dict[str, object]]]:
-    """Search on a grid twice as coarse as the settings', and on theirs if that confirms no pose.
+    """Search on a coarser grid than the settings', and on theirs if that confirms no pose.
 
-    The coarser takes an eighth of the time, and suffices unless the fields of view are small.
+    The coarser takes a fraction of the time, and suffices unless the fields of view are small.
     """
-    spacing_mm = pair.settings.search_spacing_mm
-    refined, confirmed = _search(pair, 2 * spacing_mm)
+    spacing_mm, step_degrees = pair.settings.search_spacing_mm, pair.settings.search_step_degrees
+    refined, confirmed = _search(pair, COARSER_SPACING * spacing_mm, COARSER_STEP * step_degrees)
     if not confirmed:
-        found, _ = _search(pair, spacing_mm)
+        found, _ = _search(pair, spacing_mm, step_degrees)
         refined += found
     if not refined:
         raise InputError(
@@ -142,15 +144,13 @@ def _best_start(pair: _Pair) -> tuple[sitk.Euler3DTransform, list[dict[str, obje
     return pose, rows
 
 
-def _search(pair: _Pair, spacing_mm: float) -> tuple[list[_Refined], bool]:
+def _search(pair: _Pair, spacing_mm: float, step_degrees: float) -> tuple[list[_Refined], bool]:
     """Refine the best poses of a search at the coarse level.
 
     The first that ends at the best pose so far confirms it, and the others are not refined.
     """
     settings = pair.settings
-    rotations = rotations_to_try(
-        LARGEST_ROTATION_DEGREES[settings.search], settings.search_step_degrees
-    )
+    rotations = rotations_to_try(LARGEST_ROTATION_DEGREES[settings.search], step_degrees)
     candidates = find_poses(pair.small, pair.ct, rotations, spacing_mm, settings.min_overlap)
     refined: list[_Refined] = []
     for candidate in candidates[: settings.candidates]:
