@@ -17,7 +17,9 @@ rule select_epoch:
         mem_mb=growing(500),
         runtime=growing(10),
     params:
-        first_epoch=lambda wildcards: STUDY.methods[wildcards.method].first_selectable_epoch,
+        first_epoch=lambda wildcards: STUDY.methods[
+            wildcards.method
+        ].first_selectable_epoch,
         code=code("select_epoch.py"),
     message:
         "Selecting the epoch of {wildcards.method}, group {wildcards.group}, seed {wildcards.seed}"
