@@ -19,9 +19,9 @@ from otosynth.volumes.mapping import let_go
 
 Corner = tuple[int, int, int]
 Place = tuple[slice, slice, slice]
-# Patches that the networks see at once have at most so many voxels in all: oneDNN is fast from two
-# samples on, and more cost memory without being faster.
-VOXELS_AT_ONCE = 2 * 32**3
+# Patches that the networks see at once have at most so many voxels in all: more cost memory
+# without being faster.
+VOXELS_AT_ONCE = 32**3
 # Makes the arrays for whole volumes, float32, of some shape.
 NewVolume = Callable[[tuple[int, ...]], np.ndarray]
 # Width of the Gaussian that blends overlapping patches, as a share of their edge (nnU-Net's).

@@ -10,7 +10,7 @@ from otosynth.training.arithmetic import resolve_arithmetic
 
 @pytest.mark.parametrize(
     ("capabilities", "precision"),
-    [({"avx512_bf16": True}, "bfloat16"), ({"amx_bf16": True}, "bfloat16"), ({}, "float32")],
+    [({"avx512_bf16": True}, "float32"), ({"amx_bf16": True}, "bfloat16"), ({}, "float32")],
 )
 def test_auto_precision_follows_the_processor(monkeypatch, capabilities, precision):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)

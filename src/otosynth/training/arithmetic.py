@@ -102,8 +102,11 @@ def resolve_arithmetic(device: str, precision: str, threads: int) -> Arithmetic:
 
 
 def has_fast_bfloat16(device: str) -> bool:
-    """Return whether the device multiplies bfloat16 in hardware (AVX-512 BF16, AMX, or CUDA)."""
+    """Return whether networks run faster in bfloat16: on CUDA GPUs that have it, and with AMX.
+
+    A CPU that multiplies bfloat16 by AVX-512 alone is slower at it than at float32, in the shapes
+    that ``for_networks`` gives the convolutions (docs/results.md, "Convolutions of one patch").
+    """
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
