@@ -53,13 +53,13 @@ def make_trainer(pairs, normalisation, tiny_settings, tmp_path):
 
     def make(
         method="multi_task", folder="state", precision="float32", minutes=10.0,
-        petaflop=None, patience=None, **changes,
+        petaflop=None, patience=None, recompute=False, **changes,
     ):  # fmt: skip
         arithmetic = resolve_arithmetic("cpu", precision, threads=1)
         table = patch_table(pairs, 16, 4)
         reader = PatchReader(table, pairs, normalisation, arithmetic)
         title = f"{method}, group A, seed 1"
-        job = Job(title, 7, tmp_path / folder, minutes, {}, petaflop, patience)
+        job = Job(title, 7, tmp_path / folder, minutes, {}, petaflop, patience, recompute)
         settings = tiny_settings(method, **changes)
         return Trainer(create_method(settings), reader, reader, arithmetic, job)
 

@@ -136,7 +136,7 @@ def train_task(task: TrainingTask, folder: Path, team: Team) -> None:
     seed = derive_seed(task.study_seed, "training", task.group, task.method, task.seed)
     job = Job(
         task.title, seed, folder, settings.state_minutes, task.fold,
-        settings.petaflop, settings.patience,
+        settings.petaflop, settings.patience, settings.recompute,
     )  # fmt: skip
     history = Trainer(method, training, validation, arithmetic, job, team).train()
     if team.leads:

@@ -22,6 +22,7 @@ from otosynth.training.batches import PatchReader, TrainingPatches
 from otosynth.training.budget import PETA, affordable_steps, count_operations
 from otosynth.training.checkpoints import CHECKPOINTS, checkpoint_name, write_checkpoint
 from otosynth.training.monitor import Monitor, monitor_images
+from otosynth.training.recomputation import recompute_activations
 from otosynth.training.schedule import learning_rate, patch_order
 from otosynth.training.state import Progress, check_resumable, load_state, save_state
 from otosynth.training.stopping import Requests, requests_by_signal
@@ -54,6 +55,8 @@ class Job:
         Budget of operations, in 1e15, that decides the steps of an epoch; none: the schedule.
     patience
         Checkpoints without a lower validation score after which it ends; none: all epochs.
+    recompute
+        Whether the backward pass computes activations again, to save memory.
     """
 
     title: str
@@ -63,6 +66,7 @@ class Job:
     fold: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     petaflop: float | None = None
     patience: int | None = None
+    recompute: bool = False
 
 
 class Trainer:
@@ -101,6 +105,10 @@ class Trainer:
         # Of each epoch. A last step that too few patches are left for is filled up from the
         # table's next round.
         self.steps = [math.ceil(visits / self.team.size) for visits in self._visits()]
+        # Not before: a budget pays for a training's steps, and not for how it saves memory.
+        if job.recompute:
+            for network in self.networks.values():
+                recompute_activations(network, arithmetic)
         self.saved = time.monotonic()
 
     def _optimiser(self, player: str) -> Adam:
