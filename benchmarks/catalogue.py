@@ -69,14 +69,51 @@ STEPS = [
         settings={"method": method, "width": width, "size": size, "steps": steps},
         repeats=2,
         rounds=rounds,
+        by_name=by_name,
     )
-    for method, width, size, steps, rounds in (
-        ("single_task", 16, 32, 3, 2),
-        ("multi_task", 16, 32, 3, 2),
-        ("multi_task", 16, 64, 1, 1),
-        ("multi_task", 64, 32, 1, 1),
+    for method, width, size, steps, rounds, by_name in (
+        ("single_task", 16, 32, 3, 2, False),
+        ("single_task", 16, 64, 1, 1, True),
+        ("single_task", 16, 96, 1, 1, True),
+        ("single_task", 64, 32, 1, 1, True),
+        ("single_task", 64, 64, 1, 1, True),
+        ("single_task", 64, 96, 1, 1, True),
+        ("multi_task", 16, 32, 3, 2, False),
+        ("multi_task", 16, 64, 1, 1, False),
+        ("multi_task", 16, 96, 1, 1, True),
+        ("multi_task", 64, 32, 1, 1, False),
+        ("multi_task", 64, 64, 1, 1, True),
+        ("multi_task", 64, 96, 1, 1, True),
     )
 ]
+RECOMPUTE = [
+    Row(
+        name=f"recompute-{edge}",
+        work=f"training step with activations computed again, multi_task, width 64, {edge}^3",
+        ours="step_ours.py",
+        peers=peers,
+        goal=goal,
+        met=met,
+        settings={
+            "method": "multi_task", "width": 64, "size": edge, "steps": 1, "threads": 2,
+            "recompute": True,
+        },
+        repeats=1,
+        rounds=1,
+        by_name=True,
+    )
+    for edge, peers, goal, met in (
+        (
+            96,
+            {"the same step, activations kept": "step_kept.py"},
+            "less memory, at most 1.5 times the time",
+            lambda ours, kept: (
+                ours.peak_mb < kept.peak_mb and ours.seconds <= 1.5 * kept.seconds
+            ),
+        ),
+        (192, {}, "memory within 16 GiB", lambda ours, _: ours.peak_mb <= 16 * 1024),
+    )
+]  # fmt: skip
 FEEDING = Row(
     name="feeding",
     work="feeding it: single_task, width 16, 32^3, patches from .nii files",
@@ -277,4 +314,14 @@ START = [
     ),
 ]
 
-ROWS: list[Row] = [*STEPS, FEEDING, *INFERENCE, *VOLUMES, *REGISTRATION, ATLAS, *FIELD, *START]
+ROWS: list[Row] = [
+    *STEPS,
+    *RECOMPUTE,
+    FEEDING,
+    *INFERENCE,
+    *VOLUMES,
+    *REGISTRATION,
+    ATLAS,
+    *FIELD,
+    *START,
+]

@@ -20,7 +20,8 @@ def prepare(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     size = settings["size"]
     pairs = {"ear": step_work.random_pair(size)}
     reader = PatchReader(patch_table(pairs, size, 0), pairs, step_work.WINDOWS, arithmetic)
-    job = Job("benchmark", 1, folder, state_minutes=1e6)
+    recompute = settings.get("recompute", False)
+    job = Job("benchmark", 1, folder, state_minutes=1e6, recompute=recompute)
     trainer = Trainer(step_work.create(settings), reader, reader, arithmetic, job)
     batch = reader.read(0)
     gflop = step_work.operations(lambda: trainer._step(batch, 0))
