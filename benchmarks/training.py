@@ -1,7 +1,8 @@
 """Speed, memory and loss curves of one training in float32 and in bfloat16, and its resume.
 
-Trains a method on a group of a finished study, with any width and patch size, the same steps in
-each precision; then again, stopped in the middle and continued, and compares the bytes. Runs where
+Trains each of the thesis's methods on the ears of a finished study, with any width and patch size,
+the same steps in each precision; then again, stopped in the middle and continued, and compares the
+bytes. From the steps' seconds follows how long the thesis's six trainings would take. Runs where
 there is torch alone (with nibabel, pandas, pydantic, safetensors and TensorBoard).
 
     python benchmarks/training.py results/phantom --width 64 --size 96 --steps 50
@@ -19,8 +20,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from otosynth.configuration.methods.gan import LossWeights
-from otosynth.configuration.methods.multi_task import Settings
+from otosynth.configuration.methods import method_settings
 from otosynth.errors import Stopped
 from otosynth.methods import create_method
 from otosynth.normalisation import Normalisation
@@ -34,31 +34,38 @@ VOLUMES = ("ct", "microct", "mask", "classmap")
 # A point of the loss curve is the mean of this many steps.
 STEPS_PER_POINT = 5
 MIB = 1024**2
+# Thesis, Eq. 5 and 6.
+WEIGHTS = {
+    "single_task": {"adversarial": 1, "weighted_l1": 5, "perception": 10},
+    "multi_task": {"adversarial": 1, "weighted_l1": 5, "perception": 5, "dice": 10},
+}
+# Steps of the thesis's trainings: a model for each of three groups, patches, epochs (III.1, IV).
+THESIS_STEPS = {"single_task": 3 * 5000 * 200, "multi_task": 3 * 625 * 200}
 
 
-def make_trainer(arguments: argparse.Namespace, arithmetic: Arithmetic, folder: Path) -> Trainer:
+def make_trainer(
+    arguments: argparse.Namespace, method: str, arithmetic: Arithmetic, folder: Path
+) -> Trainer:
     """Return a trainer on all ears of a study, an epoch of which is a point of the loss curve."""
-    settings = Settings(
-        title="benchmark",
-        module="multi_task",
-        width=arguments.width,
-        loss_weights=LossWeights(adversarial=1, weighted_l1=5, perception=5, dice=10),
-        epochs=arguments.steps // STEPS_PER_POINT,
-        constant_epochs=arguments.steps // STEPS_PER_POINT,
-        steps_per_epoch=STEPS_PER_POINT,
-        checkpoint_every=arguments.steps // STEPS_PER_POINT,
-        norm="layer",
-    )
+    points = arguments.steps // STEPS_PER_POINT
+    keys = {
+        "title": "benchmark", "width": arguments.width, "norm": "layer",
+        "loss_weights": WEIGHTS[method], "epochs": points, "constant_epochs": points,
+        "steps_per_epoch": STEPS_PER_POINT, "checkpoint_every": points,
+    }  # fmt: skip
     ears = sorted(path.name for path in (arguments.results / "specimens").iterdir())
     files = [str(arguments.results / f"specimens/{ear}/{name}.nii") for ear in ears
              for name in VOLUMES]  # fmt: skip
     pairs = open_pairs(files, dict.fromkeys(ears, False))
     windows = Normalisation.read(next(arguments.results.glob("groups/*/normalisation.json")))
     table = patch_table(pairs, arguments.size, arguments.size // 4)
-    reader = PatchReader(table, pairs, windows, arithmetic)
-    job = Job("benchmark", 1, folder, state_minutes=1e6)
-    method = create_method(settings)
-    return Trainer(method, reader, reader, arithmetic, job)
+    # One patch validates, so that the training's steps are what is timed.
+    training, validation = (
+        PatchReader(rows, pairs, windows, arithmetic) for rows in (table, table.head(1))
+    )
+    job = Job("benchmark", 1, folder, state_minutes=1e6, recompute=arguments.recompute)
+    settings = method_settings(method, keys)
+    return Trainer(create_method(settings), training, validation, arithmetic, job)
 
 
 def peak_mib(arithmetic: Arithmetic) -> float:
@@ -68,46 +75,62 @@ def peak_mib(arithmetic: Arithmetic) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def measure(arguments: argparse.Namespace, precision: str, root: Path) -> tuple[dict, pd.Series]:
+def measure(
+    arguments: argparse.Namespace, method: str, precision: str, root: Path
+) -> tuple[dict, pd.Series]:
     """Train in a precision; return the speed and memory, and the weighted L1 by step."""
     arithmetic = resolve_arithmetic(arguments.device, precision, arguments.threads)
     if arithmetic.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    trainer = make_trainer(arguments, arithmetic, root / precision)
+    folder = root / method / precision
+    trainer = make_trainer(arguments, method, arithmetic, folder)
     trainer._step(trainer.reader.read(0), epoch=0)  # the first step also chooses kernels
-    trainer = make_trainer(arguments, arithmetic, root / precision)
+    trainer = make_trainer(arguments, method, arithmetic, folder)
     started = time.perf_counter()
     history = trainer.train()
     seconds = time.perf_counter() - started
     row = {
+        "method": method,
         "device": arithmetic.describe().split(", CUDA")[0],
         "width": arguments.width,
         "patch": arguments.size,
         "steps": arguments.steps,
         "s_per_step": seconds / arguments.steps,
         "peak_mib": peak_mib(arithmetic),
-        "same_bytes_after_stop": continues_to_same_bytes(arguments, arithmetic, root, seconds),
+        "same_bytes_after_stop": continues_to_same_bytes(
+            arguments, method, arithmetic, folder, seconds
+        ),
     }
-    return row, history.set_index("epoch")["weighted_l1"].rename(precision)
+    curve = history.set_index("epoch")["weighted_l1"].rename(f"{method}, {precision}")
+    return row, curve
 
 
 def continues_to_same_bytes(
-    arguments: argparse.Namespace, arithmetic: Arithmetic, root: Path, seconds: float
+    arguments: argparse.Namespace,
+    method: str,
+    arithmetic: Arithmetic,
+    undisturbed: Path,
+    seconds: float,
 ) -> bool:
     """Train again, stopped by SIGTERM at half time and continued; compare the last checkpoint."""
-    folder = root / f"{arithmetic.precision}-stopped"
+    folder = undisturbed.with_name(f"{undisturbed.name}-stopped")
     alarm = threading.Timer(seconds / 2, os.kill, (os.getpid(), signal.SIGTERM))
     alarm.start()
     try:
-        make_trainer(arguments, arithmetic, folder).train()
+        make_trainer(arguments, method, arithmetic, folder).train()
         raise SystemExit("The training ended before it was stopped: give it more steps.")
     except Stopped:
-        make_trainer(arguments, arithmetic, folder).train()
+        make_trainer(arguments, method, arithmetic, folder).train()
     first, second = (
-        next((root / name / "checkpoints").iterdir()).read_bytes()
-        for name in (arithmetic.precision, folder.name)
+        next((trained / "checkpoints").iterdir()).read_bytes() for trained in (undisturbed, folder)
     )
     return first == second
+
+
+def hours_of_thesis(rows: pd.DataFrame) -> pd.Series:
+    """Return, by precision, the hours of all steps of the thesis at the measured speeds."""
+    steps = rows["method"].map(THESIS_STEPS)
+    return (steps * rows["s_per_step"] / 3600).groupby(rows["device"]).sum()
 
 
 def main() -> None:
@@ -120,10 +143,20 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--precision", nargs="+", default=["float32", "bfloat16"])
+    parser.add_argument("--method", nargs="+", choices=list(WEIGHTS), default=list(WEIGHTS))
+    parser.add_argument("--recompute", action="store_true", help="as training.recompute")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        measured = [measure(arguments, name, Path(folder)) for name in arguments.precision]
-    print(pd.DataFrame([row for row, _ in measured]).to_string(index=False))
+        measured = [
+            measure(arguments, method, precision, Path(folder))
+            for method in arguments.method
+            for precision in arguments.precision
+        ]
+    rows = pd.DataFrame([row for row, _ in measured])
+    print(rows.to_string(index=False))
+    print("\nThe steps of the thesis,", sum(THESIS_STEPS[name] for name in arguments.method))
+    print(f"({', '.join(arguments.method)}), would take, in hours:")
+    print(hours_of_thesis(rows).to_string())
     print("\nWeighted L1, mean of each", STEPS_PER_POINT, "steps:")
     print(pd.concat([curve for _, curve in measured], axis=1).to_string())
 
