@@ -6,8 +6,8 @@ FILE defines ``prepare(folder, settings)``, whose time is not counted, and ``run
 time is; `run` may return a dict of qualities (a Dice, a target registration error, or the seconds
 of the part that counts, as ``seconds``). FOLDER is shared by all sides of a row, so that one may
 leave data or results there for the others. SETTINGS is JSON. The last line printed is JSON: the
-seconds of each repeat, the peak memory of this process or of the largest that it started, and the
-qualities.
+seconds of each repeat, the peak memory of this process or, where FILE says STARTS_PROCESSES, of the
+largest that it started, and the qualities.
 """
 
 import json
@@ -16,6 +16,9 @@ import runpy
 import sys
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "rows/peers"))
+from memory import status_mb
 
 
 def measure(file: Path, folder: Path, settings: dict, repeats: int) -> dict:
@@ -29,11 +32,12 @@ def measure(file: Path, folder: Path, settings: dict, repeats: int) -> dict:
         quality = side["run"](prepared) or {}
         elapsed = time.perf_counter() - started
         seconds.append(quality.pop("seconds", elapsed))
-    peaks = [
-        resource.getrusage(who).ru_maxrss / 1024
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    ]
-    return {"seconds": seconds, "peak_mb": max(peaks), "quality": quality}
+    if side.get("STARTS_PROCESSES"):
+        peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    else:
+        # Not this process's own `ru_maxrss`, which begins with that of the one that started it.
+        peak_mb = status_mb("VmHWM")
+    return {"seconds": seconds, "peak_mb": peak_mb, "quality": quality}
 
 
 def main() -> None:

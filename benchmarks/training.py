@@ -1,20 +1,24 @@
 """Speed, memory and loss curves of one training in float32 and in bfloat16, and its resume.
 
-Trains each of the thesis's methods on the ears of a finished study, with any width and patch size,
-the same steps in each precision; then again, stopped in the middle and continued, and compares the
-bytes. From the steps' seconds follows how long the thesis's six trainings would take. Runs where
-there is torch alone (with nibabel, pandas, pydantic, safetensors and TensorBoard).
+Times steps of each of the thesis's methods, with any width and patch size, on the ears of a
+finished study or, without one, on a random pair; then trains as many in each precision, and once
+more, stopped in the middle and continued, and compares the bytes. From the steps' seconds follows
+how long the thesis's six trainings would take. Runs where there is torch alone (with nibabel,
+pandas, pydantic, safetensors and TensorBoard). On CUDA GPUs "float32" convolves in TF32, torch's
+default.
 
     python benchmarks/training.py results/phantom --width 64 --size 96 --steps 50
+    python benchmarks/training.py --width 64 --size 192 --recompute --precision bfloat16
 """
 
 import argparse
 import os
-import resource
 import signal
+import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -24,21 +28,20 @@ from otosynth.configuration.methods import method_settings
 from otosynth.errors import Stopped
 from otosynth.methods import create_method
 from otosynth.normalisation import Normalisation
-from otosynth.pairs import open_pairs
+from otosynth.pairs import Pair, open_pairs
 from otosynth.patches import patch_table
+from otosynth.provenance.circumstances import peak_memory_mib
 from otosynth.training.arithmetic import Arithmetic, resolve_arithmetic
 from otosynth.training.batches import PatchReader
 from otosynth.training.trainer import Job, Trainer
+
+sys.path.insert(0, str(Path(__file__).parent / "rows"))
+from step_work import WEIGHTS, WINDOWS, operations, random_pair
 
 VOLUMES = ("ct", "microct", "mask", "classmap")
 # A point of the loss curve is the mean of this many steps.
 STEPS_PER_POINT = 5
 MIB = 1024**2
-# Thesis, Eq. 5 and 6.
-WEIGHTS = {
-    "single_task": {"adversarial": 1, "weighted_l1": 5, "perception": 10},
-    "multi_task": {"adversarial": 1, "weighted_l1": 5, "perception": 5, "dice": 10},
-}
 # Steps of the thesis's trainings: a model for each of three groups, patches, epochs (III.1, IV).
 THESIS_STEPS = {"single_task": 3 * 5000 * 200, "multi_task": 3 * 625 * 200}
 
@@ -53,11 +56,7 @@ def make_trainer(
         "loss_weights": WEIGHTS[method], "epochs": points, "constant_epochs": points,
         "steps_per_epoch": STEPS_PER_POINT, "checkpoint_every": points,
     }  # fmt: skip
-    ears = sorted(path.name for path in (arguments.results / "specimens").iterdir())
-    files = [str(arguments.results / f"specimens/{ear}/{name}.nii") for ear in ears
-             for name in VOLUMES]  # fmt: skip
-    pairs = open_pairs(files, dict.fromkeys(ears, False))
-    windows = Normalisation.read(next(arguments.results.glob("groups/*/normalisation.json")))
+    pairs, windows = pairs_of(arguments)
     table = patch_table(pairs, arguments.size, arguments.size // 4)
     # One patch validates, so that the training's steps are what is timed.
     training, validation = (
@@ -68,11 +67,33 @@ def make_trainer(
     return Trainer(create_method(settings), training, validation, arithmetic, job)
 
 
+def pairs_of(arguments: argparse.Namespace) -> tuple[Mapping[str, Pair], Normalisation]:
+    """Return the ears of a finished study, or a random pair of the size of a patch."""
+    if arguments.results is None:
+        return {"random": random_pair(arguments.size)}, WINDOWS
+    ears = sorted(path.name for path in (arguments.results / "specimens").iterdir())
+    files = [str(arguments.results / f"specimens/{ear}/{name}.nii") for ear in ears
+             for name in VOLUMES]  # fmt: skip
+    windows = next(arguments.results.glob("groups/*/normalisation.json"))
+    return open_pairs(files, dict.fromkeys(ears, False)), Normalisation.read(windows)
+
+
+def seconds_of_step(trainer: Trainer, steps: int) -> float:
+    """Return the seconds of one of ``steps`` steps, each with its patch read; nothing is saved."""
+    wait = torch.cuda.synchronize if trainer.arithmetic.device.type == "cuda" else lambda: None
+    wait()
+    started = time.perf_counter()
+    for step in range(steps):
+        trainer._step(trainer.patches.read(step % len(trainer.reader), step), epoch=0)
+    wait()
+    return (time.perf_counter() - started) / steps
+
+
 def peak_mib(arithmetic: Arithmetic) -> float:
     """Return the most memory taken so far: of the GPU, or of this process (MiB)."""
     if arithmetic.device.type == "cuda":
         return torch.cuda.max_memory_allocated() / MIB
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return peak_memory_mib()
 
 
 def measure(
@@ -84,7 +105,9 @@ def measure(
         torch.cuda.reset_peak_memory_stats()
     folder = root / method / precision
     trainer = make_trainer(arguments, method, arithmetic, folder)
-    trainer._step(trainer.reader.read(0), epoch=0)  # the first step also chooses kernels
+    # The first step also chooses kernels.
+    gflop = operations(lambda: trainer._step(trainer.reader.read(0), epoch=0))
+    s_per_step = seconds_of_step(trainer, arguments.steps)
     trainer = make_trainer(arguments, method, arithmetic, folder)
     started = time.perf_counter()
     history = trainer.train()
@@ -95,7 +118,8 @@ def measure(
         "width": arguments.width,
         "patch": arguments.size,
         "steps": arguments.steps,
-        "s_per_step": seconds / arguments.steps,
+        "s_per_step": s_per_step,
+        "Tflop/s": gflop / s_per_step / 1000,
         "peak_mib": peak_mib(arithmetic),
         "same_bytes_after_stop": continues_to_same_bytes(
             arguments, method, arithmetic, folder, seconds
@@ -136,7 +160,9 @@ def hours_of_thesis(rows: pd.DataFrame) -> pd.Series:
 def main() -> None:
     """Measure every precision and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("results", type=Path, help="a finished study, e.g. results/phantom")
+    parser.add_argument(
+        "results", type=Path, nargs="?", help="a finished study; none: a random pair"
+    )
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--size", type=int, default=96, help="edge of a patch (voxels)")
     parser.add_argument("--steps", type=int, default=50)

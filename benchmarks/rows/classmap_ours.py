@@ -6,11 +6,11 @@ registered pair does. Volumes are counted over what the interpreter held before 
 read: the input itself counts.
 """
 
-import resource
 import time
 from pathlib import Path
 
 import numpy as np
+from peers.memory import PeakMemory
 from scipy import ndimage
 
 from otosynth.classmap import class_map_from_microct
@@ -37,11 +37,6 @@ def make_mask(edge: int) -> np.ndarray:
     return mask
 
 
-def peak_bytes() -> int:
-    """Return the most memory that this process has held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def prepare(folder: Path, settings: dict) -> tuple:
     """Leave the volume and the mask for all sides, in another process: its memory is not ours."""
     import multiprocessing
@@ -50,8 +45,8 @@ def prepare(folder: Path, settings: dict) -> tuple:
         process = multiprocessing.Process(target=_write, args=(folder, settings["edge"]))
         process.start()
         process.join()
-    base = peak_bytes()
-    return base, np.load(folder / "microct.npy"), np.load(folder / "mask.npy"), folder, settings
+    memory = PeakMemory()
+    return memory, np.load(folder / "microct.npy"), np.load(folder / "mask.npy"), folder, settings
 
 
 def _write(folder: Path, edge: int) -> None:
@@ -61,12 +56,13 @@ def _write(folder: Path, edge: int) -> None:
 
 def run(prepared: tuple) -> dict[str, float]:
     """Threshold and close; leave the class map for the peer to compare with."""
-    base, microct, mask, folder, settings = prepared
+    memory, microct, mask, folder, settings = prepared
     started = time.perf_counter()
-    made = class_map_from_microct(
-        microct, mask, (settings["voxel_mm"],) * 3, ClassMapSettings(bins=settings["bins"])
-    )
+    with memory:
+        made = class_map_from_microct(
+            microct, mask, (settings["voxel_mm"],) * 3, ClassMapSettings(bins=settings["bins"])
+        )
     seconds = time.perf_counter() - started
-    volumes = (peak_bytes() - base) / microct.nbytes
+    volumes = memory.mb * 2**20 / microct.nbytes
     np.save(folder / "classmap.npy", made.labels)
     return {"seconds": seconds, "volumes": volumes}

@@ -9,11 +9,11 @@ noise a threshold of ours lay one bin from scikit-image's, where the criterion o
 same to 2e-7.
 """
 
-import resource
 import time
 from pathlib import Path
 
 import numpy as np
+from peers.memory import PeakMemory
 from scipy import ndimage
 from skimage.filters import threshold_multiotsu
 
@@ -43,25 +43,21 @@ def class_map(microct: np.ndarray, mask: np.ndarray, bins: int, ball: np.ndarray
     return result
 
 
-def peak_bytes() -> int:
-    """Return the most memory that this process has held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def prepare(folder: Path, settings: dict) -> tuple:
     """Read what ours left."""
-    base = peak_bytes()
-    return base, np.load(folder / "microct.npy"), np.load(folder / "mask.npy"), folder, settings
+    memory = PeakMemory()
+    return memory, np.load(folder / "microct.npy"), np.load(folder / "mask.npy"), folder, settings
 
 
 def run(prepared: tuple) -> dict[str, float]:
     """Make the class map, and count the voxels where it is not ours."""
-    base, microct, mask, folder, settings = prepared
+    memory, microct, mask, folder, settings = prepared
     started = time.perf_counter()
     ball = ball_of(settings["voxel_mm"], settings["radius_mm"])
-    labels = class_map(microct, mask, settings["bins"], ball)
+    with memory:
+        labels = class_map(microct, mask, settings["bins"], ball)
     seconds = time.perf_counter() - started
-    volumes = (peak_bytes() - base) / microct.nbytes
+    volumes = memory.mb * 2**20 / microct.nbytes
     ours = np.load(folder / "classmap.npy", mmap_mode="r")
     return {
         "seconds": seconds,

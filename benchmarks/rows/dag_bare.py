@@ -12,6 +12,8 @@ from pathlib import Path
 from dag_ours import DRY_RUN
 from workflow_runs import timed
 
+STARTS_PROCESSES = True
+
 HEAD = """
 import json
 

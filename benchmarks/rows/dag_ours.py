@@ -11,6 +11,8 @@ from pathlib import Path
 
 from workflow_runs import copy_workflow, timed
 
+STARTS_PROCESSES = True
+
 DRY_RUN = [sys.executable, "-m", "snakemake", "-n", "-q", "--nolock"]
 
 

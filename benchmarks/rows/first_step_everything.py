@@ -9,6 +9,8 @@ from pathlib import Path
 
 from workflow_runs import timed
 
+STARTS_PROCESSES = True
+
 EVERYTHING = (
     "torch, monai, SimpleITK, matplotlib.pyplot, pandas, torch.utils.tensorboard, skimage.filters, "
     "skimage.metrics, nibabel, pydantic, scipy.ndimage, scipy.stats"

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from workflow_runs import MINIATURE, copy_workflow, user_environment
 
+STARTS_PROCESSES = True
+
 TRAINED = "results/miniature/training/A/single_task/seed-1/history.tsv"
 SCRIPTS = ".snakemake/scripts"
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from workflow_runs import copy_workflow, run_miniature
 
+STARTS_PROCESSES = True
+
 
 def prepare(folder: Path, settings: dict) -> tuple[Path, int]:
     """Lay out a copy of the workflow."""

@@ -257,7 +257,9 @@ def _closed_slabs(
         Of the class map.
     """
     margin = [2 * (n // 2) for n in ball.shape]
-    for rows in slabs_of(shape, SLAB_VOXELS):
+    # Where rows are large, a slab is still some times its margins, which are computed twice.
+    voxels = max(SLAB_VOXELS, 4 * margin[0] * shape[1] * shape[2])
+    for rows in slabs_of(shape, voxels):
         first, last = rows.start - margin[0], rows.stop + margin[0]
         labels = labels_of(slice(max(first, 0), last)).astype(np.uint8, copy=False)
         beyond = (max(-first, 0), max(last - shape[0], 0))

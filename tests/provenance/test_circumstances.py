@@ -1,8 +1,15 @@
 """How a job ran is noted, with a hash of the note's own."""
 
 import json
+import subprocess
+import sys
 
-from otosynth.provenance.circumstances import Circumstances, circumstances_hashes, encode_with_hash
+from otosynth.provenance.circumstances import (
+    Circumstances,
+    circumstances_hashes,
+    encode_with_hash,
+    peak_memory_mib,
+)
 
 
 def test_circumstances_tell_host_time_and_memory_and_hash_themselves(tmp_path):
@@ -18,6 +25,14 @@ def test_circumstances_tell_host_time_and_memory_and_hash_themselves(tmp_path):
     assert encode_with_hash(facts) == data
     facts["host"] = "another"
     assert json.loads(encode_with_hash(facts))["sha256"] != facts["sha256"]
+
+
+def test_the_peak_of_memory_is_a_process_s_own():
+    tell = "from otosynth.provenance.circumstances import peak_memory_mib; print(peak_memory_mib())"
+    held = bytes(range(256)) * 2**20
+    found = subprocess.run([sys.executable, "-c", tell], capture_output=True, text=True, check=True)
+    assert len(held) / 2**20 <= peak_memory_mib()
+    assert 5 < float(found.stdout) < 200, "not that of the process that started it"
 
 
 def test_the_sealing_holds_the_hashes_of_all_but_itself(tmp_path):

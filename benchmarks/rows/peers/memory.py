@@ -14,7 +14,7 @@ class PeakMemory:
         self.mb = 0.0
         # Lets the peak start again from what is held now.
         Path("/proc/self/clear_refs").write_text("5")
-        self._base = _status_mb("VmRSS")
+        self._base = status_mb("VmRSS")
 
     def __enter__(self) -> "PeakMemory":
         """Begin."""
@@ -22,10 +22,11 @@ class PeakMemory:
 
     def __exit__(self, *_: object) -> None:
         """Read the peak."""
-        self.mb = _status_mb("VmHWM") - self._base
+        self.mb = status_mb("VmHWM") - self._base
 
 
-def _status_mb(key: str) -> float:
+def status_mb(key: str) -> float:
+    """Return what /proc/self/status says of this process's memory, in MB (2^20 bytes)."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith(key + ":"):
             return float(line.split()[1]) / 1024

@@ -59,10 +59,20 @@ class Circumstances:
             "start": self.start.isoformat(),
             "end": datetime.now(UTC).isoformat(),
             "cpu_s": round(usage.ru_utime + usage.ru_stime, 2),
-            "peak_memory_mib": round(usage.ru_maxrss / 1024, 1),
+            "peak_memory_mib": round(peak_memory_mib(), 1),
             "recording_s": round(self.recording_s, 4),
         }
         write_bytes(path, encode_with_hash(facts))
+
+
+def peak_memory_mib() -> float:
+    """Return the most resident memory that this process has held (MiB), as Linux counts it.
+
+    Not the resource usage's ``ru_maxrss``, which a process inherits from the one that started it.
+    """
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    [peak] = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(peak.split()[1]) / 1024
 
 
 def encode_with_hash(facts: Mapping[str, Any]) -> bytes:
