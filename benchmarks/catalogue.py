@@ -67,7 +67,7 @@ STEPS = [
         goal="2.5x (aim 3x) with bf16, 1.3x without",
         met=_fast_step,
         settings={"method": method, "width": width, "size": size, "steps": steps},
-        repeats=2,
+        repeats=rounds,
         rounds=rounds,
         by_name=by_name,
     )
@@ -245,6 +245,7 @@ FIELD = [
         settings={"edge": 62, "contacts": 8},
         repeats=1,
         rounds=1,
+        by_name=True,
     ),
     # Plain conjugate gradients would take most of an hour here; the rows above compare with it.
     Row(
