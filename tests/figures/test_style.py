@@ -52,6 +52,12 @@ def test_a_figure_that_cannot_be_written_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_long_line_above_a_figure_goes_on_below(assert_readable, label):
+    short, long = (new_figure("A title", label, note, 1.0) for note in ("short", "a note " * 40))
+    assert_readable(long)
+    assert long.get_figheight() > short.get_figheight()
+
+
 def test_classes_are_told_apart_without_colour():
     grey = [0.299 * r + 0.587 * g + 0.114 * b for r, g, b in map(to_rgb, CLASS_COLOURS)]
     assert grey[1] - grey[0] > 0.2
@@ -72,7 +78,7 @@ def test_overlapping_text_is_noticed(assert_readable, label):
 
 
 def test_text_beyond_the_page_is_noticed(assert_readable, label):
-    figure = new_figure("A title", label, "a note that is far too long " * 6, 1.0)
+    figure = new_figure("A title that is far too long " * 6, label, "", 1.0)
     with pytest.raises(AssertionError, match="far too long"):
         assert_readable(figure)
 

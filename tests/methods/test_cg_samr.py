@@ -223,3 +223,39 @@ def test_an_epoch_is_selected_as_for_multi_task(method, ball):
     assert losses.keys() == {"weighted_l1", "dice", "l1"}
     values = {"weighted_l1": 0.1, "dice": 0.02, "l1": 100.0}
     assert method.validation_score(values) == pytest.approx(5 * 0.1 + 10 * 0.02)
+
+
+def test_each_loss_is_what_its_equation_says_of_the_networks(method, batch):
+    """Eq. 2, 3 and 5, from what the networks make of (x, y) and of (x, G(x))."""
+    networks = method.build_networks(1)
+    generated = method.generate(networks, batch)
+    fake, real = generated["microct"].detach(), batch.microct
+
+    def judged(microct):
+        return networks["discriminators"](
+            torch.cat([batch.ct, batch.prior, microct], dim=1), batch.classes
+        )
+
+    def dice_of_u(microct):
+        inside = torch.where(batch.mask > 0, microct, -1.0)
+        probabilities = torch.softmax(networks["segmentor"](inside)[0], dim=1)
+        return terms.generalised_dice_loss(batch.classes, probabilities)
+
+    on_real, on_fake = judged(real), judged(fake)
+    says_real = [sum((d[-1] - 1).square().mean() for d in layers) for layers in (on_real, on_fake)]
+    fakes = sum(d[-1].square().mean() for d in on_fake)
+    matched = sum(
+        (r - f).square().mean()
+        for reals, others in zip(on_real, on_fake, strict=True)
+        for r, f in zip(reals, others, strict=True)
+    )
+    found = {
+        name: loss.item()
+        for _, losses, _ in all_losses(method, networks, batch, generated)
+        for name, loss in losses.items()
+    }
+    assert found["adversarial"] == pytest.approx(says_real[1].item(), rel=1e-5)
+    assert found["discriminators"] == pytest.approx(((says_real[0] + fakes) / 2).item(), rel=1e-5)
+    assert found["feature_matching"] == pytest.approx(matched.item(), rel=1e-5)
+    expected = dice_of_u(real) + dice_of_u(fake)
+    assert found["shape"] == pytest.approx(expected.item(), rel=1e-5)

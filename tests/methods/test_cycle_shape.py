@@ -189,3 +189,37 @@ def test_it_memorises_two_patches(train_steps):
     first, last = history[0], history[-1]
     for name in ("cycle", "shape", *OWN_LOSSES["segmentors"]):
         assert last[name] < 0.6 * first[name], name
+
+
+def test_the_adversarial_losses_are_what_the_discriminators_say(batch):
+    """L_GAN of Eq. 3: each domain's discriminator, on real and on synthetic images."""
+    method = make_method(adversarial="least_squares")
+    networks = method.build_networks(1)
+    images = method.generate(networks, batch)
+    real = {
+        "a": torch.where(batch.mask > 0, batch.ct, -1.0),
+        "b": torch.where(batch.microct_mask > 0, batch.microct, -1.0),
+    }
+    for_g = for_d = 0.0
+    for domain, image in real.items():
+        discriminator = networks[f"discriminator_{domain}"]
+        on_real, on_fake = discriminator(image), discriminator(images[f"synthetic_{domain}"])
+        for_g += (on_fake - 1).square().mean().item()
+        for_d += ((on_real - 1).square().mean() + on_fake.square().mean()).item() / 2
+    found = all_losses(method, networks, batch, images)
+    assert found["adversarial"] == pytest.approx(for_g, rel=1e-5)
+    assert found["discriminator"] == pytest.approx(for_d, rel=1e-5)
+
+
+def test_a_ct_is_predicted_by_g_b_and_its_classes_by_s_b_or_s_a(batch):
+    networks = make_method().build_networks(1)
+    microct = torch.tanh(networks["generator_b"](batch.ct)[0])
+    inside = torch.where(batch.mask > 0, microct, -1.0)
+    classes = {
+        "synthetic": torch.softmax(networks["segmentor_b"](inside)[0], dim=1),
+        "ct": torch.softmax(networks["segmentor_a"](batch.ct)[0], dim=1),
+    }
+    for source, expected in classes.items():
+        predicted = make_method(classes_from=source).predict(networks, batch.known)
+        assert torch.equal(predicted.microct, microct)
+        assert torch.equal(predicted.probabilities, expected), source

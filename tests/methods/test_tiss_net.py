@@ -7,6 +7,7 @@ import torch
 from pydantic import ValidationError
 
 from otosynth.configuration.methods import method_settings
+from otosynth.losses.thesis import dice_loss
 from otosynth.methods import create_method
 from otosynth.methods.base import Batch, weighted_sum
 
@@ -160,3 +161,41 @@ def test_it_memorises_a_patch(train_steps):
         assert last[name] < 0.5 * first[name], name
     assert last["fine"] < 0.75 * first["fine"]
     assert last["coarse"] < 0.9 * first["coarse"]
+
+
+def test_m_is_what_lies_within_half_a_millimetre_of_soft_tissue(make_batch):
+    """Eq. 4's L1 and what D_t sees, with one voxel of soft tissue on a grid of 0.12 mm."""
+    method = make_method(tissue_margin_mm=0.5)
+    method.voxel_mm = 0.12
+    classes = torch.zeros(1, 3, 16, 16, 16)
+    classes[:, 2] = 1
+    classes[:, :, 8, 8, 8] = torch.tensor([0.0, 1.0, 0.0])
+    batch = make_batch()
+    batch = replace(batch, mask=torch.ones_like(batch.mask), classes=classes)
+    networks = method.build_networks(1)
+    generated = method.generate(networks, batch)
+    tissue = torch.zeros_like(batch.mask)
+    tissue[..., 4:13, 4:13, 4:13] = 1
+    found = all_losses(method, networks, batch, generated)
+    difference = (batch.microct - generated["microct"]).abs()
+    assert found["l1"] == pytest.approx(difference.mean().item(), rel=1e-5)
+    assert found["tissue_l1"] == pytest.approx((difference * tissue).mean().item(), rel=1e-5)
+    real, fake = (
+        networks["tissue_discriminator"](torch.cat([batch.ct, image], dim=1) * tissue)
+        for image in (batch.microct, generated["microct"])
+    )
+    says_real = (fake - 1).square().mean().item()
+    assert found["tissue_adversarial"] == pytest.approx(says_real, rel=1e-5)
+    told_apart = ((real - 1).square().mean() + fake.square().mean()).item()
+    assert found["tissue_discriminator"] == pytest.approx(told_apart, rel=1e-5)
+
+
+def test_the_fine_classes_are_the_class_map_and_select_the_epoch(make_batch):
+    method, batch = make_method(), make_batch()
+    networks = method.build_networks(1)
+    generated = method.generate(networks, batch)
+    assert not torch.equal(generated["fine"], generated["coarse"])
+    assert torch.equal(method.predict(networks, batch.known).probabilities, generated["fine"])
+    losses = method.validation_losses(networks, batch)
+    assert losses["dice"].item() == dice_loss(generated["fine"], batch.classes).item()
+    assert method.validation_score({"dice": 0.25, "dice_coarse": 0.5}) == 0.25

@@ -232,3 +232,24 @@ def test_it_memorises_two_patches(balls, train_steps):
     for loss in ("reconstruction", "cycle"):
         assert history[-1][loss] < 0.5 * history[0][loss], loss
     assert history[-1]["confidence"] < history[0]["confidence"]
+
+
+def test_each_discriminator_judges_its_own_domain(method, batch):
+    """Eq. 8: D1 knows x from the translated y, D2 knows y from the translated x."""
+    networks = method.build_networks(1)
+    streams = method.generate(networks, batch)
+    weights = method.weights("discriminators", 0)
+    found = method.losses("discriminators", weights, networks, batch, streams)["discriminators"]
+
+    def error(name, image, mask, target):
+        verdict = networks[name](torch.where(mask > 0, image, -1.0))
+        return (verdict - target).square().mean()
+
+    x = torch.cat([batch.ct, 2 * batch.prior - 1], dim=1)
+    expected = (
+        error("discriminator_1", x, batch.mask, 1)
+        + error("discriminator_1", streams["y21"], batch.microct_mask, 0)
+        + error("discriminator_2", batch.microct, batch.microct_mask, 1)
+        + error("discriminator_2", streams["x12"], batch.mask, 0)
+    ) / 2
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)

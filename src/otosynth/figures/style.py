@@ -1,6 +1,7 @@
 """One look for all figures, and files that are the same bytes whenever they are drawn."""
 
 import logging
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,9 @@ WIDTH_IN = 6.3
 
 HEADER_IN = 0.4
 """Height of the two lines above every figure (inches)."""
+
+HEADER_CHARACTERS, HEADER_LINE_IN = 112, 0.13
+"""How many fit into the second line; what follows takes further lines of this height (inches)."""
 
 SMALL_PT, TEXT_PT, TITLE_PT = 7, 8, 9
 """Font sizes at print size; nothing is smaller than the first."""
@@ -81,15 +85,17 @@ def new_figure(title: str, label: str, note: str, height_in: float) -> Figure:
     matplotlib.rcdefaults()
     matplotlib.use("Agg")
     matplotlib.rcParams.update(RC)
-    height = height_in + HEADER_IN
+    line = f"Data: {label}" + (f" · {note}" if note else "")
+    lines = textwrap.wrap(line, HEADER_CHARACTERS)
+    header_in = HEADER_IN + HEADER_LINE_IN * (len(lines) - 1)
+    height = height_in + header_in
     figure = Figure(figsize=(WIDTH_IN, height))
     figure.set_layout_engine(
-        "constrained", rect=(0, 0, 1, 1 - HEADER_IN / height), w_pad=0.03, h_pad=0.03
+        "constrained", rect=(0, 0, 1, 1 - header_in / height), w_pad=0.03, h_pad=0.03
     )
     margin = 0.04 / WIDTH_IN
     figure.text(margin, 1 - 0.04 / height, title, va="top", fontsize=TITLE_PT, fontweight="bold")
-    line = f"Data: {label}" + (f" · {note}" if note else "")
-    figure.text(margin, 1 - 0.2 / height, line, va="top", fontsize=SMALL_PT, color=GREY)
+    figure.text(margin, 1 - 0.2 / height, "\n".join(lines), va="top", fontsize=SMALL_PT, color=GREY)
     return figure
 
 

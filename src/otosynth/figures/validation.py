@@ -18,6 +18,7 @@ LOSS_TITLES = {
     "weighted_l1": "weighted L1",
     "perception": "perception",
     "dice": "Dice loss",
+    "cross_entropy": "cross-entropy",
 }
 PART_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
