@@ -12,6 +12,13 @@ rule summarise_methods:
             caption="../docs/captions/summary.rst",
         ),
         f"{RESULTS}/tables/summary.md",
+        report(
+            f"{RESULTS}/tables/measures.csv",
+            category="Tables",
+            labels={"table": "Every measure of the methods"},
+            caption="../docs/captions/measures.rst",
+        ),
+        f"{RESULTS}/tables/measures.md",
     log:
         f"{LOGS}/summarise_methods.log",
     benchmark:

@@ -11,6 +11,7 @@ from otosynth.statistics import (
     bootstrap_interval,
     caveat,
     ear_values,
+    measures_table,
     method_summary,
     paired_comparison,
     paired_differences,
@@ -148,6 +149,24 @@ def test_seeds_are_averaged_within_an_ear():
     assert summary.loc["new", "median"] == pytest.approx(np.median(BASE) + 0.02)
     assert summary.loc["new", "seed_spread"] == pytest.approx(np.std([0.01, 0.03], ddof=1))
     assert summary.loc["old", "seeds"] == 1
+
+
+def test_every_measure_has_its_median_over_the_ears():
+    scores = pd.concat(
+        [
+            rows("old", BASE),
+            rows("new", BASE + 0.01, seed=1),
+            rows("new", BASE + 0.03, seed=2),
+            rows("new", BASE * 30, seed=1, name="", metric="psnr_db"),
+            rows("new", BASE, seed=1, grid="coarse", metric="ssim"),
+        ]
+    )
+    table = measures_table(scores)
+    assert list(table.columns) == ["method", "dice soft", "psnr_db"]
+    assert list(table["method"]) == ["old", "new"]
+    assert list(table["dice soft"]) == pytest.approx([np.median(BASE), np.median(BASE) + 0.02])
+    assert np.isnan(table["psnr_db"][0])
+    assert table["psnr_db"][1] == pytest.approx(np.median(BASE) * 30)
 
 
 def test_where_less_is_better_less_wins():

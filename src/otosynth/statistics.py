@@ -200,6 +200,30 @@ def method_summary(
     return pd.DataFrame(summaries).merge(seeds.reset_index(), on=keys)
 
 
+def measures_table(scores: pd.DataFrame, grid: str = "microct") -> pd.DataFrame:
+    """Return the median over the ears of every measure (docs/method.md, section 8).
+
+    Parameters
+    ----------
+    scores
+        Long table with the columns of :data:`otosynth.scores.SCORE_COLUMNS`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a method, one column a measure and class, e.g. ``dice air`` or ``ssim``; seeds are
+        averaged first. NaN where a method has no such measure.
+    """
+    of_grid = scores[scores["grid"] == grid]
+    medians = {
+        f"{metric} {name}".strip(): values.groupby("method")["value"].median()
+        for metric in of_grid["metric"].unique()
+        for name, values in ear_values(scores, metric, grid).groupby("class", sort=False)
+    }
+    order = list(of_grid["method"].unique())
+    return pd.DataFrame(medians).reindex(order).rename_axis("method").reset_index()
+
+
 def bootstrap_interval(
     values: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
 ) -> tuple[float, float]:
@@ -297,7 +321,8 @@ def caveat(scores: pd.DataFrame, reference: str) -> str:
         "Ears of one group share a trained model, so they are not independent, though p and "
         f"interval treat them so; with whole groups as the unit, {groups} groups give a p of at "
         f"least {smallest_p(groups):.2g}, and groups share training ears.",
-        "Every method was trained once; how much another seed would change is not known."
+        "Every method was trained once; how much another seed would change is not known, so "
+        "nothing is ranked."
         if seeds == 1
         else "Seeds are repeats of a training, not further ears.",
         "The bootstrap interval of few ears is rather too narrow.",
