@@ -2,7 +2,8 @@
 
 The thesis's group published such a network (PMC10979466, mean Dice 0.871), but not its layers:
 this one is designed here, and stands for the idea, not for theirs. The patch comes with the CT
-resampled to the micro-CT's grid; the network takes it back to the CT's own grid first.
+resampled to the micro-CT's grid; the network first takes it to a grid about as coarse as the CT's,
+along the micro-CT's axes.
 """
 
 from collections.abc import Collection, Mapping
