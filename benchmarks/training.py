@@ -103,6 +103,8 @@ def measure(
     arithmetic = resolve_arithmetic(arguments.device, precision, arguments.threads)
     if arithmetic.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
+    # Lets the peak of this process start again from what is held now.
+    Path("/proc/self/clear_refs").write_text("5")
     folder = root / method / precision
     trainer = make_trainer(arguments, method, arithmetic, folder)
     # The first step also chooses kernels.

@@ -5,6 +5,7 @@ import hashlib
 import pandas as pd
 import pytest
 import torch
+from monai.networks.nets import DynUNet
 from torch import nn
 
 from otosynth.networks import samr
@@ -76,6 +77,12 @@ def test_a_block_begins_with_what_has_weights():
     assert [type(layer) for layer in first] == [nn.Conv3d, nn.GroupNorm, nn.ReLU]
     assert [len(block) for block in others] == [3, 3, 1, 1, 3, 3, 1]
     assert isinstance(others[2][0], ResidualBlock)
+
+
+def test_the_convolutions_of_monai_are_left_as_they_are():
+    network = DynUNet(3, 1, 3, (3, 3), (1, 2), (2,))
+    recompute_activations(network, resolve_arithmetic("cpu", "float32", 1))
+    assert not any("forward" in vars(module) for module in network.modules())
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

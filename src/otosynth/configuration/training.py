@@ -46,7 +46,7 @@ class TrainingSettings(Section):
     recompute: bool = Field(
         False,
         description="Compute activations again in the backward pass instead of keeping them: "
-        "larger patches fit into the memory, a step takes about a third longer.",
+        "larger patches fit into the memory, for about a third more operations.",
     )
     state_minutes: float = Field(
         10.0, gt=0, description="Longest time between two saves of the resumable state (minutes)."

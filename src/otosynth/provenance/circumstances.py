@@ -68,11 +68,15 @@ class Circumstances:
 def peak_memory_mib() -> float:
     """Return the most resident memory that this process has held (MiB), as Linux counts it.
 
-    Not the resource usage's ``ru_maxrss``, which a process inherits from the one that started it.
+    Not the resource usage's ``ru_maxrss``, which a process inherits from the one that started it,
+    unless the system does not say it otherwise.
     """
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    [peak] = [line for line in status.splitlines() if line.startswith("VmHWM:")]
-    return int(peak.split()[1]) / 1024
+    status = Path("/proc/self/status")
+    lines = status.read_text(encoding="utf-8").splitlines() if status.exists() else []
+    for line in lines:
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def encode_with_hash(facts: Mapping[str, Any]) -> bytes:

@@ -24,7 +24,8 @@ def recompute_activations(network: nn.Module, arithmetic: Arithmetic) -> None:
     Parameters
     ----------
     network
-        Changed in place: its outermost ``nn.Sequential`` run block by block.
+        Changed in place: its outermost ``nn.Sequential`` run block by block. What is derived from
+        that class, such as MONAI's convolutions in DynUNet, is left as it is.
     arithmetic
         Of the training: a block is computed again as it was the first time.
     """
@@ -43,7 +44,8 @@ def blocks_of(sequence: nn.Sequential) -> list[nn.Sequential]:
 
 
 def _outermost_sequences(network: nn.Module) -> Iterator[nn.Sequential]:
-    if isinstance(network, nn.Sequential):
+    # MONAI's convolutions derive from it: one to a block would save nothing.
+    if type(network) is nn.Sequential:
         yield network
         return
     for child in network.children():
