@@ -80,7 +80,7 @@ def test_a_block_begins_with_what_has_weights():
 
 
 def test_the_convolutions_of_monai_are_left_as_they_are():
-    network = DynUNet(3, 1, 3, (3, 3), (1, 2), (2,))
+    network = DynUNet(3, 1, 3, (3, 3, 3), (1, 2, 2), (2, 2))
     recompute_activations(network, resolve_arithmetic("cpu", "float32", 1))
     assert not any("forward" in vars(module) for module in network.modules())
 
