@@ -55,7 +55,7 @@ def test_it_memorises_a_patch(method, make_batch, train_steps):
     batch = shown_classes(make_batch(edge=8))
     torch.set_deterministic_debug_mode("error")
     try:
-        networks, history = train_steps(method, batch, 150, rate=5e-3)
+        networks, history = train_steps(method, batch, 250, rate=2e-3)
     finally:
         torch.set_deterministic_debug_mode("default")
     assert history[-1]["dice"] < 0.5 * history[0]["dice"]
