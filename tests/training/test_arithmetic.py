@@ -24,6 +24,11 @@ def test_threads_are_the_configured_ones():
     assert torch.get_num_threads() == 1
 
 
+def test_numbers_too_small_for_a_processor_s_fast_way_are_zero():
+    resolve_arithmetic("cpu", "float32", 1)
+    assert (torch.tensor([1e-30]) * 1e-10).item() == 0
+
+
 def test_networks_compute_in_the_resolved_precision():
     layer = torch.nn.Conv3d(1, 1, 3)
     for precision, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
