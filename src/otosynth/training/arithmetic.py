@@ -63,6 +63,20 @@ def _visible_gpus() -> str:
     return f"CUDA_VISIBLE_DEVICES {os.environ.get('CUDA_VISIBLE_DEVICES', 'not set')}"
 
 
+@contextmanager
+def tiny_numbers_as_zero() -> Iterator[None]:
+    """Take numbers below 1e-38 for zero, on the CPU.
+
+    A trained discriminator's gradients end in them, and they make a step four times as slow on
+    Intel processors (docs/profile.md). Only for a while, since scipy's own code needs them.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
 def resolve_arithmetic(device: str, precision: str, threads: int) -> Arithmetic:
     """Turn the configuration's `auto` into what this machine does well, deterministically.
 
@@ -95,9 +109,6 @@ def resolve_arithmetic(device: str, precision: str, threads: int) -> Arithmetic:
     # result of a program that reads only what it has written.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.set_num_threads(threads)
-    # Numbers below 1e-38, in which a trained discriminator's gradients end, cost Intel processors
-    # four times the time of a step.
-    torch.set_flush_denormal(True)
     if precision == "auto":
         precision = "bfloat16" if has_fast_bfloat16(device) else "float32"
     # pydantic has checked the text; its type is lost on the way through Snakemake.

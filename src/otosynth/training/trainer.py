@@ -17,7 +17,7 @@ from otosynth.patches import fullest_patch
 from otosynth.seeds import derive_seed
 from otosynth.selection import SCORE
 from otosynth.training.adam import Adam
-from otosynth.training.arithmetic import Arithmetic
+from otosynth.training.arithmetic import Arithmetic, tiny_numbers_as_zero
 from otosynth.training.batches import PatchReader, TrainingPatches
 from otosynth.training.budget import PETA, affordable_steps, count_operations
 from otosynth.training.checkpoints import CHECKPOINTS, checkpoint_name, write_checkpoint
@@ -162,7 +162,7 @@ class Trainer:
         Stopped
             If SIGTERM or SIGINT asked for it; the state is saved.
         """
-        with requests_by_signal() as requests:
+        with requests_by_signal() as requests, tiny_numbers_as_zero():
             progress = self._resume()
             monitor = self._monitor(progress)
             speed = Speed(self.job.title, sum(self.steps))
