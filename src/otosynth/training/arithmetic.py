@@ -67,8 +67,8 @@ def _visible_gpus() -> str:
 def tiny_numbers_as_zero() -> Iterator[None]:
     """Take numbers below 1e-38 for zero, on the CPU.
 
-    A trained discriminator's gradients end in them, and they make a step four times as slow on
-    Intel processors (docs/profile.md). Only for a while, since scipy's own code needs them.
+    After some epochs they arise in a training and made its step four times as slow on an Intel
+    processor (docs/profile.md). Only for a while: left on, it made a test of the field warn.
     """
     torch.set_flush_denormal(True)
     try:
