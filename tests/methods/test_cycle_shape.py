@@ -183,7 +183,7 @@ def test_it_memorises_two_patches(train_steps):
     method = make_method(width=8, discriminator_blocks=1)
     torch.set_deterministic_debug_mode("error")
     try:
-        _, history = train_steps(method, batch, 50, rate=3e-3)
+        _, history = train_steps(method, batch, 80, rate=5e-4)
     finally:
         torch.set_deterministic_debug_mode("default")
     first, last = history[0], history[-1]

@@ -53,7 +53,7 @@ def test_it_memorises_a_patch(make_batch, train_steps):
     # Something smooth to see: noise cannot be learned in so few steps.
     ramp = torch.linspace(-0.8, 0.8, 16).expand_as(batch.ct)
     batch = replace(batch, ct=ramp + 0.1 * batch.ct, microct=-ramp)
-    _, history = train_steps(make(dropout=0), batch, steps=60, rate=5e-3)
+    _, history = train_steps(make(dropout=0), batch, steps=100, rate=2e-3)
     assert history[-1]["weighted_l1"] < history[0]["weighted_l1"] / 2
 
 

@@ -154,7 +154,7 @@ def test_it_memorises_a_patch(train_steps):
     method = make_method(width=8, discriminator_blocks=1)
     torch.set_deterministic_debug_mode("error")
     try:
-        _, history = train_steps(method, batch, 100, rate=2e-3)
+        _, history = train_steps(method, batch, 150, rate=1e-3)
     finally:
         torch.set_deterministic_debug_mode("default")
     first, last = history[0], history[-1]
