@@ -38,7 +38,7 @@ test-docs: .venv/ready .venv-docs/ready
 test-slurm: .venv/ready
 	$(BIN)/pytest -m slurm tests/slurm
 
-# The default study, stopped at 100 random moments and continued; about an hour on two cores.
+# The default study, stopped at 100 random moments and continued; hours on two cores.
 test-kill: .venv/ready
 	$(BIN)/pytest -s --kills 100 --study phantom tests/workflow/test_killed.py
 

@@ -28,7 +28,7 @@ from otosynth.configuration.methods import method_settings
 from otosynth.errors import Stopped
 from otosynth.methods import create_method
 from otosynth.normalisation import Normalisation
-from otosynth.pairs import Pair, open_pairs
+from otosynth.pairs import VOLUMES, Pair, open_pairs
 from otosynth.patches import patch_table
 from otosynth.provenance.circumstances import peak_memory_mib
 from otosynth.training.arithmetic import Arithmetic, resolve_arithmetic
@@ -38,7 +38,6 @@ from otosynth.training.trainer import Job, Trainer
 sys.path.insert(0, str(Path(__file__).parent / "rows"))
 from step_work import WEIGHTS, WINDOWS, operations, random_pair
 
-VOLUMES = ("ct", "microct", "mask", "classmap")
 # A point of the loss curve is the mean of this many steps.
 STEPS_PER_POINT = 5
 MIB = 1024**2
@@ -167,7 +166,7 @@ def main() -> None:
     )
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--size", type=int, default=96, help="edge of a patch (voxels)")
-    parser.add_argument("--steps", type=int, default=50)
+    parser.add_argument("--steps", type=int, default=50, help="a multiple of 5")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--precision", nargs="+", default=["float32", "bfloat16"])

@@ -66,9 +66,17 @@ def _kind(operation: str) -> str:
 
 def of_study(arguments: argparse.Namespace) -> pd.DataFrame:
     """Return the seconds of a study's jobs by rule, with their number and share of all."""
-    files = sorted((arguments.results / "benchmarks").glob("*/*.tsv"))
-    rows = [(file.parent.name, pd.read_csv(file, sep="\t")["s"].iloc[0], 1) for file in files]
+    folder = arguments.results / "benchmarks"
+    # A rule that runs once has a file, the others a folder.
+    rows = [
+        (file.relative_to(folder).parts[0].removesuffix(".tsv"), _seconds(file), 1)
+        for file in sorted(folder.rglob("*.tsv"))
+    ]
     return _shares(pd.DataFrame(rows, columns=["rule", "s", "jobs"]), "rule")
+
+
+def _seconds(file: Path) -> float:
+    return float(pd.read_csv(file, sep="\t")["s"].iloc[0])
 
 
 def _shares(table: pd.DataFrame, by: str) -> pd.DataFrame:

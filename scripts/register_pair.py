@@ -9,6 +9,7 @@ from otosynth.errors import InputError
 from otosynth.files import write_csv, write_json
 from otosynth.jobs import job
 from otosynth.registration import (
+    AIR_HU,
     field_of_view_mask,
     read_initial_transform,
     register_rigid,
@@ -24,8 +25,6 @@ from otosynth.volumes.slabs import slabs_of
 from otosynth.volumes.volume import Volume
 from otosynth.volumes.writing import write_slabs
 
-# HU of air: what the CT shows where its field of view ends.
-AIR_HU = -1000.0
 # Landmarks come in two files, CT and micro-CT; a transform is one.
 LANDMARK_FILES = 2
 

@@ -1,4 +1,4 @@
-"""Dice of every method over the ears, with what so few ears cannot show, and all other measures."""
+"""Dice of every method over the ears, what so few ears cannot show, and measures by method."""
 
 import pandas as pd
 

@@ -14,12 +14,12 @@ from otosynth.configuration.atlas import AtlasSettings
 from otosynth.configuration.phantom import PhantomSettings
 from otosynth.fusion import majority_vote
 from otosynth.phantom import make_ear
-from otosynth.registration import field_of_view_mask, resample_onto
+from otosynth.registration import AIR_HU, field_of_view_mask, resample_onto
 from otosynth.tissues import CLASSES
 from otosynth.volumes.grids import Grid
 
 TARGET, ATLASES = "V1", ("V2", "V3", "V4", "V5")
-SEED, AIR_HU = 1, -1000.0
+SEED = 1
 
 
 def prepare(folder: Path, settings: dict) -> dict[str, dict[str, sitk.Image]]:

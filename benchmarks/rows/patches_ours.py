@@ -9,10 +9,8 @@ from pathlib import Path
 
 from patches_files import forget, write_specimen
 
-from otosynth.pairs import open_pairs
+from otosynth.pairs import VOLUMES, open_pairs
 from otosynth.patches import patch_table
-
-VOLUMES = ("ct", "microct", "mask", "classmap")
 
 
 def prepare(folder: Path, settings: dict) -> tuple[Path, dict]:

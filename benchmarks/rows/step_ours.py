@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import step_work
+import torch
 
 from otosynth.patches import patch_table
 from otosynth.training.arithmetic import resolve_arithmetic
@@ -27,8 +28,17 @@ def prepare(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     gflop = step_work.operations(lambda: trainer._step(batch, 0))
     return {
         "trainer": trainer, "batch": batch, "steps": settings["steps"],
-        "bf16": float(arithmetic.precision == "bfloat16"), "gflop": gflop,
+        "bf16": float(has_bfloat16(arithmetic.device)),
+        "bf16 used": float(arithmetic.precision == "bfloat16"), "gflop": gflop,
     }  # fmt: skip
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Return whether the processor has instructions for bfloat16: the goal is higher there."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    found = torch.cpu.get_capabilities()
+    return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
 
 
 def run(prepared: dict[str, Any]) -> dict[str, float]:
@@ -40,6 +50,7 @@ def run(prepared: dict[str, Any]) -> dict[str, float]:
     return {
         "seconds": (time.perf_counter() - started) / steps,
         "bf16": prepared["bf16"],
+        "bf16 used": prepared["bf16 used"],
         "Gflop": prepared["gflop"],
         "million weights": step_work.parameters(*trainer.networks.values()),
     }

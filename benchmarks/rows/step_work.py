@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
 
 from otosynth.configuration.methods import method_settings
 from otosynth.methods import create_method
 from otosynth.methods.base import Method
 from otosynth.normalisation import Normalisation, Window
 from otosynth.pairs import Pair
+from otosynth.training.budget import count_operations
 
 # Thesis, Eq. 5 and 6.
 WEIGHTS = {
@@ -41,9 +41,7 @@ def random_pair(edge: int, seed: int = 1) -> Pair:
 
 def operations(step: Callable[[], object]) -> float:
     """Return the Gflop of a step's convolutions and products, forward and backward."""
-    with FlopCounterMode(display=False) as counter:
-        step()
-    return float(counter.get_total_flops() / 1e9)
+    return count_operations(step) / 1e9
 
 
 def traffic(step: Callable[[], object]) -> float:

@@ -22,9 +22,8 @@ from otosynth.prediction.in_memory import TrainingEar, train_model
 from otosynth.prediction.model import TrainedModel
 from otosynth.prediction.model_file import ENDING, read_model, write_model
 from otosynth.prediction.of_study import ModelName, read_study_model
-from otosynth.prediction.placing import AIR_HU
 from otosynth.prediction.predict import CtPrediction, predict_ct
-from otosynth.registration.overlap import field_of_view_mask, resample_onto
+from otosynth.registration.overlap import AIR_HU, field_of_view_mask, resample_onto
 from otosynth.registration.rigid import register_rigid
 from otosynth.volumes.arrays import array_of, spacing_zyx
 from otosynth.volumes.checks import check_intensities

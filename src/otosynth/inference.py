@@ -1,5 +1,6 @@
 """Whole-volume prediction, patch by patch (thesis III.1; method 5 and 8)."""
 
+import ctypes
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ Place = tuple[slice, slice, slice]
 # Patches that the networks see at once have at most so many voxels in all: more cost memory
 # without being faster.
 VOXELS_AT_ONCE = 32**3
+# glibc's `mallopt`: the key of the size (bytes) from which a block of memory is mapped by itself.
+M_MMAP_THRESHOLD, MAPPED_FROM = -3, 2**18
 # Makes the arrays for whole volumes, float32, of some shape.
 NewVolume = Callable[[tuple[int, ...]], np.ndarray]
 # Width of the Gaussian that blends overlapping patches, as a share of their edge (nnU-Net's).
@@ -94,6 +97,8 @@ class Predictor:
     ) -> Prediction:
         """Predict a whole ear.
 
+        From here on the process gives the memory of large tensors back as soon as they are freed.
+
         Parameters
         ----------
         corners
@@ -102,6 +107,7 @@ class Predictor:
         map_classes
             Makes the class map from (micro-CT, mask) for a method that gives none.
         """
+        _give_back_what_is_freed()
         overlap = self.method.settings.prediction.overlap
         collected: _Blended | _Placed
         if overlap:
@@ -117,8 +123,8 @@ class Predictor:
                 places = [_cube(corners[number], self.size) for number in numbers]
                 if places[0][0] != layer:
                     layer = places[0][0]
-                    for volume in (ear.ct, ear.mask, *ear.prior, *collected.parts.values()):
-                        let_go(volume)
+                    for predicted in collected.parts.values():
+                        let_go(predicted)
                 patches = self._predict_patches(ear, places, numbers[0])
                 for k, at in enumerate(places):
                     collected.add(at, {name: values[k] for name, values in patches.items()})
@@ -156,6 +162,8 @@ class Predictor:
             prior_channels([volume[at] for volume in ear.prior], self.normalisation)
             for at in places
         ]
+        for volume in (ear.ct, ear.mask, *ear.prior):
+            let_go(volume)
         known = [prior for prior in priors if prior is not None]
         return CtPatch(self._place(ct), self._place(inside), self._place(known) if known else None)
 
@@ -164,7 +172,7 @@ class Predictor:
 
     @contextmanager
     def _dropout(self) -> Iterator[None]:
-        """Switch dropout on for Monte-Carlo samples, and off again (docs/method.md, section 6)."""
+        """Switch dropout on for Monte-Carlo samples, and off again (docs/method.md, section 8)."""
         wanted = self.method.settings.prediction.samples > 0
         layers = [
             module for network in self.networks.values() for module in network.modules()
@@ -202,6 +210,17 @@ class Predictor:
             assert microct is not None, "a method gives a micro-CT or classes"
             classmap = map_classes(microct, ear.mask)
         return Prediction(microct, classmap, probabilities)
+
+
+def _give_back_what_is_freed() -> None:
+    """Have glibc map every large tensor by itself; elsewhere nothing changes.
+
+    By itself it keeps freed tensors of some MB for others, in holes that they seldom fit: half of
+    the memory of small patches (docs/profile.md).
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, MAPPED_FROM)
 
 
 def _cube(corner: Corner, size: int) -> Place:

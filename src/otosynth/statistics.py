@@ -201,18 +201,25 @@ def method_summary(
 
 
 def measures_table(scores: pd.DataFrame, grid: str = "microct") -> pd.DataFrame:
-    """Return the median over the ears of every measure (docs/method.md, section 8).
+    """Return the median over the ears of every measure of a grid (docs/method.md, section 8).
 
     Parameters
     ----------
     scores
         Long table with the columns of :data:`otosynth.scores.SCORE_COLUMNS`.
+    grid
+        On which the measures were taken; the electric field's have another.
 
     Returns
     -------
     pandas.DataFrame
         One row a method, one column a measure and class, e.g. ``dice air`` or ``ssim``; seeds are
         averaged first. NaN where a method has no such measure.
+
+    Raises
+    ------
+    InputError
+        As :func:`ear_values`.
     """
     of_grid = scores[scores["grid"] == grid]
     medians = {

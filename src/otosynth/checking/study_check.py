@@ -20,7 +20,7 @@ from otosynth.registration.initialisation import read_initial_transform
 from otosynth.registration.overlap import field_of_view_mask, overlap_fraction
 from otosynth.registration.preparation import resample_to_spacing
 from otosynth.specimens import Group, Specimen
-from otosynth.volumes.checks import AIR_FRACTION, AIR_HU, check_intensities, check_pair
+from otosynth.volumes.checks import AIR_FRACTION, AIR_RANGE_HU, check_intensities, check_pair
 from otosynth.volumes.grids import Grid
 from otosynth.volumes.reading import read_volume
 from otosynth.volumes.volume import Volume
@@ -221,10 +221,10 @@ def _warnings_of_pair(ct: sitk.Image, microct: sitk.Image) -> list[str]:
     """Return what a person should look at."""
     warnings = []
     values = _some(ct)
-    if np.mean((values >= AIR_HU[0]) & (values <= AIR_HU[1])) < AIR_FRACTION:
+    if np.mean((values >= AIR_RANGE_HU[0]) & (values <= AIR_RANGE_HU[1])) < AIR_FRACTION:
         warnings.append(
-            f"the CT has next to no voxel between {AIR_HU[0]:.0f} and {AIR_HU[1]:.0f}, where air "
-            "lies in HU; check its rescale slope and intercept."
+            f"the CT has next to no voxel between {AIR_RANGE_HU[0]:.0f} and "
+            f"{AIR_RANGE_HU[1]:.0f}, where air lies in HU; check its rescale slope and intercept."
         )
     if np.prod(_extent(ct)) < np.prod(_extent(microct)):
         warnings.append(

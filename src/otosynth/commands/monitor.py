@@ -12,11 +12,12 @@ from otosynth.commands.arguments import Commands, add_command, positive
 
 TEXT = "watch all trainings, running and finished, in a browser (TensorBoard)"
 EPILOG = """
-Shows the losses and the learning rate of every training, its speed (steps a second) and the time
-left to its last epoch, and Fig. 5's images of every epoch: real_A (CT), fake_B (synthetic
-micro-CT), real_B (micro-CT), fake_class_map and target_class_map, the middle slice of a patch of
-the validation ear. Runs are named STUDY/GROUP/METHOD/seed-N. Trainings that begin later show by
-themselves. Prints the address and runs until Ctrl-C.
+Shows the losses and the learning rate of every training, the validation losses and score of every
+checkpoint, its speed (steps a second) and the time left to its last epoch, and Fig. 5's images of
+every epoch: real_A (CT), fake_B (synthetic micro-CT), real_B (micro-CT), fake_class_map and
+target_class_map, the middle slice of a patch of the validation ear. Runs are named
+STUDY/GROUP/METHOD/seed-N. Trainings that begin later show by themselves. Prints the address and
+runs until Ctrl-C.
 
 Written: nothing but links in a folder of its own, which goes with it.
 

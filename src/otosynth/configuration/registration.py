@@ -15,7 +15,11 @@ class RegistrationSettings(Section):
         description="Largest rotation, about any axis, that the automatic search covers.",
     )
     search_step_degrees: float = Field(
-        15.0, gt=0, le=30, description="Step of the rotations tried by the search, in degrees."
+        15.0,
+        gt=0,
+        le=30,
+        description="Step of the rotations tried by the search, in degrees; "
+        "the coarser search before it takes steps a third larger.",
     )
     search_spacing_mm: float = Field(
         1.0,

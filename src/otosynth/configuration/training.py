@@ -34,14 +34,15 @@ class TrainingSettings(Section):
     petaflop: float | None = Field(
         None,
         gt=0,
-        description="Operations of each training, in 1e15, counted on its first step: every method "
-        "gets the same compute, and `steps_per_epoch` follows from it. null: the schedule's own.",
+        description="Operations of each training, in 1e15, counted on one step of each kind of "
+        "epoch before the first: every method gets the same compute, and the steps of every epoch "
+        "follow from it. null: the schedule's own.",
     )
     patience: int | None = Field(
         None,
         ge=1,
-        description="Checkpoints without a lower validation score after which a training ends: its "
-        "plateau. null: all epochs are trained.",
+        description="Checkpoints without a lower validation score, once the rate has begun to "
+        "fall, after which a training ends: its plateau. null: all epochs are trained.",
     )
     recompute: bool = Field(
         False,

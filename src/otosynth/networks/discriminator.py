@@ -9,7 +9,7 @@ class Discriminator(nn.Module):
     Parameters
     ----------
     inputs
-        Channels of the pair (CT, micro-CT): 2.
+        Channels: 2 for a pair (CT, micro-CT), 1 for single images.
     width
         Channels of the first block; each further block doubles them, up to eight times.
     blocks
@@ -25,7 +25,7 @@ class Discriminator(nn.Module):
         self.last = nn.Conv3d(widths[-1], 1, 4, padding=1)
 
     def forward(self, pair: Tensor) -> Tensor:
-        """Map a pair (batch, 2, z, y, x) to logits of being real (batch, 1, z', y', x')."""
+        """Map images (batch, inputs, z, y, x) to logits of being real (batch, 1, z', y', x')."""
         verdict: Tensor = self.last(self.features(pair)[-1])
         return verdict
 

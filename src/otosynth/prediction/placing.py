@@ -18,7 +18,7 @@ from otosynth.errors import InputError
 from otosynth.prediction.model import Reference, ReferenceFacts
 from otosynth.registration.alignment import align_rigid, repeatable_method
 from otosynth.registration.geometry import linear_part
-from otosynth.registration.overlap import field_of_view_mask, resample_onto
+from otosynth.registration.overlap import AIR_HU, field_of_view_mask, resample_onto
 from otosynth.registration.preparation import clip_to_quantiles, resample_to_spacing, smooth
 from otosynth.registration.search import (
     LARGEST_ROTATION_DEGREES,
@@ -43,7 +43,6 @@ MOST_SAMPLES = 300_000
 # A new CT must cover this part of a training ear for the two to be compared. Of a smaller part even
 # an ear and its mirror image correlate highly.
 LEAST_OVERLAP = 0.6
-AIR_HU = -1000.0
 FLIP = np.diag([-1.0, 1.0, 1.0])
 
 

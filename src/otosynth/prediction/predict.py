@@ -19,7 +19,8 @@ from otosynth.prediction.ensemble import (
     watched,
 )
 from otosynth.prediction.model import TrainedModel
-from otosynth.prediction.placing import AIR_HU, Placement, Search, place
+from otosynth.prediction.placing import Placement, Search, place
+from otosynth.registration.overlap import AIR_HU
 from otosynth.seeds import derive_seed
 from otosynth.specimens import SIDES, Side
 from otosynth.training.arithmetic import resolve_arithmetic

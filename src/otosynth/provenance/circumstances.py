@@ -68,8 +68,8 @@ class Circumstances:
 def peak_memory_mib() -> float:
     """Return the most resident memory that this process has held (MiB), as Linux counts it.
 
-    Not the resource usage's ``ru_maxrss``, which a process inherits from the one that started it,
-    unless the system does not say it otherwise.
+    A process inherits the resource usage's ``ru_maxrss`` from the one that started it, so that is
+    read only where ``/proc/self/status`` is missing.
     """
     status = Path("/proc/self/status")
     lines = status.read_text(encoding="utf-8").splitlines() if status.exists() else []

@@ -7,6 +7,9 @@ from otosynth.configuration.registration import RegistrationSettings
 from otosynth.errors import InputError
 from otosynth.volumes.grids import Grid
 
+# What a CT shows (HU) where its field of view ends: air.
+AIR_HU = -1000.0
+
 
 def resample_onto(
     moving: sitk.Image, transform: sitk.Transform, reference: Grid, outside: float

@@ -68,7 +68,7 @@ def tiny_numbers_as_zero() -> Iterator[None]:
     """Take numbers below 1e-38 for zero, on the CPU.
 
     After some epochs they arise in a training and made its step four times as slow on an Intel
-    processor (docs/profile.md). Only for a while: left on, it made a test of the field warn.
+    processor (docs/profile.md). Only while a training trains: scipy's code needs such numbers.
     """
     torch.set_flush_denormal(True)
     try:

@@ -3,7 +3,7 @@
 In float32 torch takes oneDNN for a small convolution only from two samples on (`use_mkldnn` in
 aten/src/ATen/native/Convolution.cpp), and its own, slow one for the single patches that the
 papers train with. Two overlapping halves of a patch are two samples with the same result, up
-to rounding. Also where torch takes oneDNN, halves are often faster (`benchmarks/training.py`).
+to rounding. Also where torch takes oneDNN, halves are often faster (docs/profile.md).
 What oneDNN itself does slowly, a large kernel to a few channels, goes plane by plane (`planes`).
 """
 

@@ -43,7 +43,9 @@ def monitor_images(
 
 
 class Monitor:
-    """Writes losses, rate, speed, time left and Fig. 5's images of a training for TensorBoard.
+    """Writes a training's curves and Fig. 5's images for TensorBoard.
+
+    Curves of losses, of the validation, and of rate, speed and time left.
 
     All curves run over epochs. A continued training writes into the same folder, a file more; what
     an earlier process showed of epochs that are trained again no longer counts.

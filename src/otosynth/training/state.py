@@ -1,4 +1,7 @@
-"""The resumable state of a training: saved whole, verified when read (design.md, Contracts)."""
+"""The resumable state of a training: saved whole, verified when read.
+
+docs/architecture.md has the contract.
+"""
 
 import hashlib
 import json
@@ -194,7 +197,7 @@ def _load_optimiser(optimiser: Adam, prefix: str, tensors: Mapping[str, Tensor])
 def check_resumable(progress: Progress, precision: str, steps: int) -> None:
     """Refuse to go on otherwise than a training began.
 
-    Its precision and steps are kept (docs/method.md, section 7).
+    Its precision (docs/method.md, section 7) and its steps are kept.
 
     Raises
     ------

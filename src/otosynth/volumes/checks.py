@@ -11,7 +11,7 @@ from otosynth.errors import InputError
 from otosynth.volumes.volume import Volume
 
 # Air in HU, with room for noise and partial volume; the part of the voxels that must be air.
-AIR_HU = (-1200.0, -300.0)
+AIR_RANGE_HU = (-1200.0, -300.0)
 AIR_FRACTION = 0.001
 # Values of a CT in HU (padding included) stay in this range, 98 % of them at least.
 HU_RANGE = (-3100.0, 6000.0)
@@ -80,7 +80,7 @@ def _in_hounsfield(volume: Volume) -> bool:
     step = max(1, round((volume.voxels.size / 1_000_000) ** (1 / 3)))
     voxels = volume.voxels[::step, ::step, ::step]
     low, high = np.percentile(voxels, (1, 99))
-    air = np.mean((voxels >= AIR_HU[0]) & (voxels <= AIR_HU[1]))
+    air = np.mean((voxels >= AIR_RANGE_HU[0]) & (voxels <= AIR_RANGE_HU[1]))
     return bool(low >= HU_RANGE[0] and high <= HU_RANGE[1] and air >= AIR_FRACTION)
 
 
