@@ -1,6 +1,5 @@
 """Whole-volume prediction, patch by patch (thesis III.1; method 5 and 8)."""
 
-import ctypes
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from otosynth.heap import give_back_free_pages, map_large_blocks
 from otosynth.methods.base import CtPatch, Method, Networks
 from otosynth.normalisation import Normalisation
 from otosynth.patches import patch_corners
@@ -23,8 +23,6 @@ Place = tuple[slice, slice, slice]
 # Patches that the networks see at once have at most so many voxels in all: more cost memory
 # without being faster.
 VOXELS_AT_ONCE = 32**3
-# glibc's `mallopt`: the key of the size (bytes) from which a block of memory is mapped by itself.
-M_MMAP_THRESHOLD, MAPPED_FROM = -3, 2**18
 # Makes the arrays for whole volumes, float32, of some shape.
 NewVolume = Callable[[tuple[int, ...]], np.ndarray]
 # Width of the Gaussian that blends overlapping patches, as a share of their edge (nnU-Net's).
@@ -97,7 +95,7 @@ class Predictor:
     ) -> Prediction:
         """Predict a whole ear.
 
-        From here on the process gives the memory of large tensors back as soon as they are freed.
+        From here on the process's large blocks of memory are mapped (:mod:`otosynth.heap`).
 
         Parameters
         ----------
@@ -107,7 +105,7 @@ class Predictor:
         map_classes
             Makes the class map from (micro-CT, mask) for a method that gives none.
         """
-        _give_back_what_is_freed()
+        map_large_blocks()
         overlap = self.method.settings.prediction.overlap
         collected: _Blended | _Placed
         if overlap:
@@ -116,7 +114,7 @@ class Predictor:
         else:
             collected = _Placed(ear.ct.shape, self.new_volume)
         order = collected.order(len(corners))
-        layer = None
+        layer = row = None
         with torch.inference_mode(), self._dropout():
             for first in range(0, len(order), self._at_once()):
                 numbers = order[first : first + self._at_once()]
@@ -125,6 +123,9 @@ class Predictor:
                     layer = places[0][0]
                     for predicted in collected.parts.values():
                         let_go(predicted)
+                if places[0][1] != row:
+                    row = places[0][1]
+                    give_back_free_pages()
                 patches = self._predict_patches(ear, places, numbers[0])
                 for k, at in enumerate(places):
                     collected.add(at, {name: values[k] for name, values in patches.items()})
@@ -210,17 +211,6 @@ class Predictor:
             assert microct is not None, "a method gives a micro-CT or classes"
             classmap = map_classes(microct, ear.mask)
         return Prediction(microct, classmap, probabilities)
-
-
-def _give_back_what_is_freed() -> None:
-    """Have glibc map every large tensor by itself; elsewhere nothing changes.
-
-    By itself it keeps freed tensors of some MB for others, in holes that they seldom fit: half of
-    the memory of small patches (docs/profile.md).
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, MAPPED_FROM)
 
 
 def _cube(corner: Corner, size: int) -> Place:

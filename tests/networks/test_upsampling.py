@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional
 
 from otosynth.networks.upsampling import UpsamplingConvolution
+from otosynth.training import halves
 
 
 def plain(layer, x):
@@ -39,3 +40,27 @@ def test_its_kernels_are_summed_in_full_precision_under_autocast():
     exact = plain(layer.double(), x.double())
     error, usual = ((y.double() - exact).abs().max() for y in (found, expected))
     assert error < 2 * usual
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5), (1, 1, 1), (4, 4, 4)])
+def test_without_gradients_it_gives_the_same_voxels(shape):
+    layer, x = layer_and_patch(2, shape, torch.float32)
+    with torch.no_grad():
+        found = layer(x)
+    assert torch.equal(found, layer(x).detach())
+
+
+def test_training_computes_it_in_halves(monkeypatch):
+    layer, x = layer_and_patch(shape=(4, 5, 6), dtype=torch.float32)
+    shapes = []
+    convolve = halves.convolve_halves
+
+    def watched(image, *arguments):
+        shapes.append(tuple(image.shape))
+        return convolve(image, *arguments)
+
+    monkeypatch.setattr(halves, "convolve_halves", watched)
+    with halves.HalvedConvolutions():
+        found = layer(x)
+    assert shapes == [(1, 3, 5, 7, 8)] * 2
+    torch.testing.assert_close(found, plain(layer, x))

@@ -1,10 +1,14 @@
 """Nearest-neighbour up-sampling and the convolution after it, computed on the coarse grid."""
 
+from collections.abc import Iterable
 from itertools import product
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+# Indices in y and x, of the four kinds of fine voxels of a plane.
+EVEN_OR_ODD = tuple(product((0, 1), repeat=2))
 
 
 class UpsamplingConvolution(nn.Conv3d):
@@ -21,18 +25,27 @@ class UpsamplingConvolution(nn.Conv3d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, inputs, z, y, x) to (batch, outputs, 2 z, 2 y, 2 x)."""
-        assert self.bias is not None
         padded = functional.pad(x, (1, 1, 1, 1, 1, 1))
-        kinds = functional.conv3d(padded, _kernels_of_kinds(self.weight), self.bias.repeat(8))
-        depth, height, width = x.shape[2:]
+        # Even planes before odd ones: half of the memory, and an even number of planes, which
+        # `training/halves.py` computes faster.
+        parts = (
+            (z, self._kinds(padded[:, :, z : z + x.shape[2] + 1], kernels))
+            for z, kernels in enumerate(_kernels_of_kinds(self.weight).chunk(2))
+        )
+        if torch.is_grad_enabled():
+            return _interleaved([kind for _, kinds in parts for kind in kinds])
+        return _written(parts)
+
+    def _kinds(self, padded: Tensor, kernels: Tensor) -> list[Tensor]:
+        """Return the 4 kinds of fine voxels (even or odd in y, x) of every second plane."""
+        assert self.bias is not None
+        kinds = functional.conv3d(padded, kernels, self.bias.repeat(4)).chunk(4, dim=1)
+        height, width = (edge - 2 for edge in padded.shape[3:])
         # A fine voxel at an odd index starts with the coarse voxel that an even one ends with.
-        fine = [
-            kind[:, :, z : z + depth, y : y + height, x : x + width]
-            for kind, (z, y, x) in zip(
-                kinds.chunk(8, dim=1), product((0, 1), repeat=3), strict=True
-            )
+        return [
+            kind[..., y : y + height, x : x + width]
+            for kind, (y, x) in zip(kinds, EVEN_OR_ODD, strict=True)
         ]
-        return _interleaved(fine)
 
 
 def _kernels_of_kinds(kernels: Tensor) -> Tensor:
@@ -52,3 +65,21 @@ def _interleaved(kinds: list[Tensor]) -> Tensor:
         pairs = zip(kinds[::2], kinds[1::2], strict=True)
         kinds = [torch.stack(pair, axis).flatten(axis - 1, axis) for pair in pairs]
     return kinds[0]
+
+
+def _written(parts: Iterable[tuple[int, list[Tensor]]]) -> Tensor:
+    """Put together as `_interleaved`, without its copies: not for a backward pass.
+
+    There each of the eight writes would copy the whole gradient.
+    """
+    fine = None
+    for z, kinds in parts:
+        if fine is None:
+            batch, channels, *edges = kinds[0].shape
+            fine = kinds[0].new_empty(batch, channels, *(2 * edge for edge in edges))
+        for (y, x), kind in zip(EVEN_OR_ODD, kinds, strict=True):
+            fine[:, :, z::2, y::2, x::2] = kind
+        # Not held while the next part is computed.
+        del kinds, kind
+    assert fine is not None
+    return fine

@@ -17,6 +17,9 @@ from torch.overrides import TorchFunctionMode
 
 from otosynth.training.planes import convolve_planes, gains_by_planes
 
+# Of a convolution's arguments after image and weight: bias, stride, padding, dilation, groups.
+DEFAULTS = (None, (1, 1, 1), (0, 0, 0), (1, 1, 1), 1)
+
 
 class HalvedConvolutions(TorchFunctionMode):
     """While it is entered, convolutions are computed in two halves or in planes, if they gain."""
@@ -30,8 +33,10 @@ class HalvedConvolutions(TorchFunctionMode):
     ) -> Any:
         """Call the function, or `convolve_halves` or `convolve_planes` in its place."""
         kwargs = kwargs or {}
-        if func is functional.conv3d and not kwargs and len(args) == 7:
-            image, weight, bias, stride, padding, dilation, groups = args
+        if func is functional.conv3d and not kwargs:
+            image, weight, bias, stride, padding, dilation, groups = (
+                args + DEFAULTS[len(args) - 2 :]
+            )
             if gains_by_planes(image, weight, stride, padding, dilation, groups):
                 return convolve_planes(image, weight, bias, padding)
             if _gains(image, weight, stride, padding, dilation, groups):
@@ -64,13 +69,18 @@ def convolve_halves(
     Tensor
         The convolution (1, output channel, z, y, x), whose length in z must be even.
     """
-    image = functional.pad(image, (0, 0, 0, 0, padding[0], padding[0]))
-    half = _outputs(image.shape[2], weight.shape[2], stride[0]) // 2
-    start = half * stride[0]
-    length = start - stride[0] + weight.shape[2]
-    halves = torch.cat([image[:, :, :length], image[:, :, start : start + length]])
+    # The padded patch is let go of before the convolution, which has copies of its own.
+    halves = _halves(image, weight.shape[2], stride[0], padding[0])
     convolved = functional.conv3d(halves, weight, bias, stride, (0, *padding[1:]))
     return torch.cat(convolved.split(1), dim=2)
+
+
+def _halves(image: Tensor, kernel: int, stride: int, padding: int) -> Tensor:
+    """Return the halves of a padded patch as two samples, overlapping as the kernel needs it."""
+    image = functional.pad(image, (0, 0, 0, 0, padding, padding))
+    start = _outputs(image.shape[2], kernel, stride) // 2 * stride
+    length = start - stride + kernel
+    return torch.cat([image[:, :, :length], image[:, :, start : start + length]])
 
 
 def _gains(

@@ -1,0 +1,53 @@
+"""Memory that is freed goes back to the system, in a process of its own."""
+
+import subprocess
+import sys
+
+# Blocks of 100 KB stay in the heap; the last keeps it from shrinking by itself.
+HOLES = """
+from pathlib import Path
+from otosynth.heap import give_back_free_pages
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
+
+blocks = [bytearray(b"1") * 100_000 for _ in range(500)]
+last = blocks.pop()
+del blocks
+before = resident()
+give_back_free_pages()
+print(before - resident())
+"""
+# A tensor of 1 MiB is freed while another, made after it, is held.
+LARGE = """
+from pathlib import Path
+import numpy as np
+from otosynth.heap import map_large_blocks
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
+
+# Freed once, blocks of this size are no longer mapped by themselves.
+first = np.ones(2**22, np.uint8)
+del first
+map_large_blocks()
+pairs = [(np.ones(2**20, np.uint8), bytearray(b"1") * 1000) for _ in range(50)]
+full = resident()
+small = [block for _, block in pairs]
+del pairs
+print(full - resident())
+"""
+
+
+def mib_given_back(program: str) -> float:
+    return float(subprocess.check_output([sys.executable, "-c", program], text=True))
+
+
+def test_free_pages_of_the_heap_are_given_back():
+    assert mib_given_back(HOLES) > 40
+
+
+def test_large_blocks_are_given_back_when_they_are_freed():
+    assert mib_given_back(LARGE) > 45
+    without = LARGE.replace("map_large_blocks()", "")
+    assert mib_given_back(without) < 45
