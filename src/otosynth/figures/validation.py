@@ -133,7 +133,7 @@ def _draw_parts(axes: Axes, curve: Curve) -> None:
     axes.axvline(curve.selected, color=GREY, linewidth=0.6, linestyle=":", zorder=0)
     # Room above the curves, which fall, for the names of the parts.
     axes.set_ylim(0, 1.6 * axes.get_ylim()[1])
-    axes.legend(loc="upper right", handlelength=1.6)
+    axes.legend(loc="upper center", handlelength=1.6)
 
 
 def _draw_curve(axes: Axes, curve: Curve, column: str, colour: str) -> None:
