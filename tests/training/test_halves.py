@@ -74,12 +74,32 @@ def test_what_gains_nothing_is_left_alone(halved, layer, shape):
 def test_a_layer_is_halved_inside_the_mode_only(halved):
     layer = torch.nn.Conv3d(2, 3, 3, padding=1)
     image = torch.rand(1, 2, 8, 8, 8)
-    with torch.inference_mode():
-        plain = layer(image)
-        assert halved == []
-        with HalvedConvolutions():
-            torch.testing.assert_close(layer(image), plain)
+    plain = layer(image)
+    assert halved == []
+    with HalvedConvolutions():
+        torch.testing.assert_close(layer(image), plain)
     assert halved == [(1, 2, 8, 8, 8)]
+
+
+@pytest.mark.parametrize(("inputs", "outputs", "stride"), [(16, 32, 1), (16, 32, 2), (64, 64, 1)])
+def test_without_gradients_onednn_gives_what_the_halves_give(halved, inputs, outputs, stride):
+    torch.manual_seed(0)
+    layer = torch.nn.Conv3d(inputs, outputs, 3, stride=stride, padding=1)
+    image = torch.rand(1, inputs, 16, 16, 16)
+    with HalvedConvolutions():
+        expected = layer(image)
+        assert len(halved) == 1
+        with torch.inference_mode():
+            found = layer(image)
+    assert len(halved) == 1
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_without_gradients_other_numbers_are_halved(halved):
+    layer = torch.nn.Conv3d(2, 3, 3, padding=1, dtype=torch.float64)
+    with HalvedConvolutions(), torch.no_grad():
+        layer(torch.rand(1, 2, 8, 8, 8, dtype=torch.float64))
+    assert len(halved) == 1
 
 
 def test_a_patch_thinner_than_the_kernel_fails_as_it_does_in_torch():

@@ -4,6 +4,8 @@ In float32 torch takes oneDNN for a small convolution only from two samples on (
 aten/src/ATen/native/Convolution.cpp), and its own, slow one for the single patches that the
 papers train with. Two overlapping halves of a patch are two samples with the same result, up
 to rounding. Also where torch takes oneDNN, halves are often faster (docs/profile.md).
+Without gradients oneDNN is called itself, which is faster still and gave the same bits on the
+processors tried; torch has no backward pass by it for a single patch.
 What oneDNN itself does slowly, a large kernel to a few channels, goes plane by plane (`planes`).
 """
 
@@ -22,7 +24,7 @@ DEFAULTS = (None, (1, 1, 1), (0, 0, 0), (1, 1, 1), 1)
 
 
 class HalvedConvolutions(TorchFunctionMode):
-    """While it is entered, convolutions are computed in two halves or in planes, if they gain."""
+    """While it is entered, convolutions of one patch are computed as this module says."""
 
     def __torch_function__(
         self,
@@ -31,7 +33,7 @@ class HalvedConvolutions(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Call the function, or `convolve_halves` or `convolve_planes` in its place."""
+        """Call the function, or what gains in its place: planes, halves or oneDNN itself."""
         kwargs = kwargs or {}
         if func is functional.conv3d and not kwargs:
             image, weight, bias, stride, padding, dilation, groups = (
@@ -40,7 +42,11 @@ class HalvedConvolutions(TorchFunctionMode):
             if gains_by_planes(image, weight, stride, padding, dilation, groups):
                 return convolve_planes(image, weight, bias, padding)
             if _gains(image, weight, stride, padding, dilation, groups):
-                return convolve_halves(image, weight, bias, stride, padding)
+                if torch.is_grad_enabled() or not _onednn_takes(image):
+                    return convolve_halves(image, weight, bias, stride, padding)
+                return torch.mkldnn_convolution(
+                    image, weight, bias, padding, stride, dilation, groups
+                )
         return func(*args, **kwargs)
 
 
@@ -100,6 +106,10 @@ def _gains(
         return False
     outputs = _outputs(image.shape[2] + 2 * int(padding[0]), kernel, stride[0])
     return outputs > 0 and outputs % 2 == 0
+
+
+def _onednn_takes(image: Tensor) -> bool:
+    return image.dtype == torch.float32 and torch.backends.mkldnn.is_available()
 
 
 def _outputs(length: int, kernel: int, stride: int) -> int:
