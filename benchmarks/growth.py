@@ -5,7 +5,7 @@
 Time and peak memory of a training step against patch edge, width and threads, of planning the study
 against the number of specimens, and the step's roofline: what it computes and moves, counted
 (`rows/step_work.py`), against what matrix products and array sums reach on this machine in the
-same run. Each point is a process of its own; about a quarter of an hour on two cores.
+same run. Each point is a process of its own; 3.5 minutes on two cores.
 """
 
 import os
@@ -20,6 +20,7 @@ import pandas as pd
 from bench import ROOT, machine, run_side
 from catalogue import Row
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogFormatter
 
 from otosynth.figures.style import GREY, INK, new_figure, pale_grid, write_figure
 
@@ -98,6 +99,9 @@ def _growth(axes: Axes, steps: pd.DataFrame, x: str, y: str, x_title: str, y_tit
         sorted(steps[x].unique()), [f"{value:g}" for value in sorted(steps[x].unique())]
     )
     axes.set(xlabel=x_title, ylabel=y_title)
+    # 400 and not 4 x 10^2.
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.5)))
 
 
 def _threads(axes: Axes, steps: pd.DataFrame) -> None:

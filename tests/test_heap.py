@@ -22,7 +22,7 @@ print(before - resident())
 LARGE = """
 from pathlib import Path
 import numpy as np
-from otosynth.heap import map_large_blocks
+from otosynth.heap import keep_freed_memory, map_large_blocks
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
@@ -51,3 +51,11 @@ def test_large_blocks_are_given_back_when_they_are_freed():
     assert mib_given_back(LARGE) > 45
     without = LARGE.replace("map_large_blocks()", "")
     assert mib_given_back(without) < 45
+
+
+def test_a_training_keeps_what_it_frees_until_a_prediction_begins():
+    kept = LARGE.replace("map_large_blocks()", "keep_freed_memory()").replace("2**20", "2**26")
+    kept = kept.replace("range(50)", "range(2)")
+    assert mib_given_back(kept) < 2
+    then = LARGE.replace("map_large_blocks()", "keep_freed_memory(); map_large_blocks()")
+    assert mib_given_back(then) > 45

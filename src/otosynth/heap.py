@@ -1,22 +1,32 @@
-"""glibc's heap, made to give back what is freed; elsewhere nothing happens.
+"""What glibc does with freed memory: a prediction gives it back, a training keeps it.
 
-glibc keeps freed tensors of some MB for later ones, in holes that those seldom fit: half of what a
-prediction by small patches took (docs/profile.md).
+By itself glibc keeps freed tensors of some MB for later ones, in holes that those seldom fit: half
+of what a prediction by small patches took. Those above 32 MB it gives back, and gets anew: a fifth
+of a training's time at 96^3 (docs/profile.md). With another C library nothing happens.
 """
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-# A key of glibc's `mallopt`, and blocks (bytes) that are large: less, and mapping them takes longer
-# than what is computed in them.
-M_MMAP_THRESHOLD, LARGE_BLOCK = -3, 2**18
+# Keys of glibc's `mallopt`.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
+# glibc's own number of mapped blocks, and free bytes at the heap's end that it gives back itself:
+# its own 128 KiB would be given back, and needed again, many times a patch.
+MAPPED_BLOCKS, TRIM_FROM = 2**16, 2**22
+# Bytes of a block that is mapped by itself in a prediction: of less, mapping takes longer than what
+# is computed in it.
+LARGE_BLOCK = 2**18
+NEVER = -1
 
 
 def map_large_blocks() -> None:
     """Have every large block mapped by itself, and given back when it is freed, from now on."""
-    set_option = _function("mallopt")
-    if set_option is not None:
-        set_option(M_MMAP_THRESHOLD, LARGE_BLOCK)
+    _set({M_MMAP_MAX: MAPPED_BLOCKS, M_MMAP_THRESHOLD: LARGE_BLOCK, M_TRIM_THRESHOLD: TRIM_FROM})
+
+
+def keep_freed_memory() -> None:
+    """Have what is freed kept for later tensors, from now on: every step makes the same ones."""
+    _set({M_MMAP_MAX: 0, M_TRIM_THRESHOLD: NEVER})
 
 
 def give_back_free_pages() -> None:
@@ -24,6 +34,13 @@ def give_back_free_pages() -> None:
     trim = _function("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+def _set(options: Mapping[int, int]) -> None:
+    set_option = _function("mallopt")
+    if set_option is not None:
+        for key, value in options.items():
+            set_option(key, value)
 
 
 def _function(name: str) -> Callable[..., int] | None:

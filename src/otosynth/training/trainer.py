@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from otosynth.errors import InputError, Stopped
+from otosynth.heap import keep_freed_memory
 from otosynth.methods.base import Batch, Method, weighted_sum
 from otosynth.patches import fullest_patch
 from otosynth.seeds import derive_seed
@@ -72,6 +73,8 @@ class Job:
 class Trainer:
     """Trains a method's networks on the patches of a reader.
 
+    From its making on the process keeps the memory that it frees (:mod:`otosynth.heap`).
+
     Parameters
     ----------
     method, reader, arithmetic, job
@@ -92,6 +95,7 @@ class Trainer:
         job: Job,
         team: Team | None = None,
     ) -> None:
+        keep_freed_memory()
         self.method, self.reader, self.validation = method, reader, validation
         self.example = validation.read(fullest_patch(validation.table))
         self.arithmetic, self.job, self.team = arithmetic, job, team or Team()
