@@ -5,7 +5,6 @@ import torch
 from torch.nn import functional
 
 from otosynth.networks.upsampling import UpsamplingConvolution
-from otosynth.training import halves
 
 
 def plain(layer, x):
@@ -48,19 +47,3 @@ def test_without_gradients_it_gives_the_same_voxels(shape):
     with torch.no_grad():
         found = layer(x)
     assert torch.equal(found, layer(x).detach())
-
-
-def test_training_computes_it_in_halves(monkeypatch):
-    layer, x = layer_and_patch(shape=(4, 5, 6), dtype=torch.float32)
-    shapes = []
-    convolve = halves.convolve_halves
-
-    def watched(image, *arguments):
-        shapes.append(tuple(image.shape))
-        return convolve(image, *arguments)
-
-    monkeypatch.setattr(halves, "convolve_halves", watched)
-    with halves.HalvedConvolutions():
-        found = layer(x)
-    assert shapes == [(1, 3, 5, 7, 8)] * 2
-    torch.testing.assert_close(found, plain(layer, x))

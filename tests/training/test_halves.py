@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from otosynth.networks.upsampling import UpsamplingConvolution
 from otosynth.training import halves
 from otosynth.training.halves import HalvedConvolutions
 
@@ -93,6 +94,18 @@ def test_without_gradients_onednn_gives_what_the_halves_give(halved, inputs, out
             found = layer(image)
     assert len(halved) == 1
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_an_up_sampling_layer_is_halved(halved):
+    """Its call of `conv3d` leaves out the usual arguments; 4 planes in give twice 4 of the fine."""
+    torch.manual_seed(0)
+    layer = UpsamplingConvolution(3, 2)
+    image = torch.rand(1, 3, 4, 5, 6)
+    plain = layer(image)
+    with HalvedConvolutions():
+        found = layer(image)
+    assert halved == [(1, 3, 5, 7, 8)] * 2
+    torch.testing.assert_close(found, plain)
 
 
 def test_without_gradients_other_numbers_are_halved(halved):
