@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from otosynth.networks.discriminator import Discriminator
-from otosynth.networks.generator import Generator, initialise, norm_layer
+from otosynth.networks.generator import Generator, initialise
+from otosynth.networks.norms import norm_layer
 
 
 @pytest.mark.parametrize("upsampling", ["nearest", "transposed"])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from otosynth.errors import InputError
-from otosynth.training import halves
+from otosynth.training import convolutions
 from otosynth.training.arithmetic import resolve_arithmetic, tiny_numbers_as_zero
 
 
@@ -38,13 +38,13 @@ def test_networks_compute_in_the_resolved_precision():
             assert layer(torch.zeros(1, 1, 4, 4, 4)).dtype == dtype
 
 
-def test_float32_on_a_cpu_convolves_in_halves(monkeypatch):
-    monkeypatch.setattr(halves, "convolve_halves", lambda *_: torch.tensor(42.0))
-    layer, patch = torch.nn.Conv3d(2, 1, 3), torch.zeros(1, 2, 4, 4, 4)
+def test_float32_on_a_cpu_takes_fast_convolutions(monkeypatch):
+    monkeypatch.setattr(convolutions.OneDnnConvolution, "apply", lambda *_: torch.tensor(42.0))
+    layer, patch = torch.nn.Conv3d(2, 1, 3), torch.zeros(1, 2, 8, 8, 8)
     with resolve_arithmetic("cpu", "float32", 1).for_networks():
         assert layer(patch) == 42
     with resolve_arithmetic("cpu", "bfloat16", 1).for_networks():
-        assert layer(patch).shape == (1, 1, 2, 2, 2)
+        assert layer(patch).shape == (1, 1, 6, 6, 6)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a CUDA GPU")

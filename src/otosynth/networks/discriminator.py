@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from otosynth.networks.norms import InstanceNorm
+
 
 class Discriminator(nn.Module):
     """Strided 4^3 blocks C64, C128, C256, then one channel that says real or fake per patch.
@@ -41,5 +43,5 @@ class Discriminator(nn.Module):
 def _strided_block(inputs: int, outputs: int, normalise: bool) -> nn.Sequential:
     layers: list[nn.Module] = [nn.Conv3d(inputs, outputs, 4, stride=2, padding=1)]
     if normalise:
-        layers.append(nn.InstanceNorm3d(outputs))
+        layers.append(InstanceNorm(outputs))
     return nn.Sequential(*layers, nn.LeakyReLU(0.2, inplace=True))

@@ -5,21 +5,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from otosynth.networks.dropout import Dropout
+from otosynth.networks.norms import Norm, norm_layer
 from otosynth.networks.upsampling import UpsamplingConvolution
-
-Norm = Literal["instance", "layer"]
-
-
-def norm_layer(kind: Norm, channels: int) -> nn.Module:
-    """Return a norm without learned parameters (docs/method.md 6 says why there is a choice).
-
-    ``instance`` takes each channel's mean away, and with it the absolute intensity of a patch
-    (in HU, what tells soft tissue from air); ``layer`` takes away the mean of all channels
-    together, so that the differences between channels still carry it.
-    """
-    if kind == "layer":
-        return nn.GroupNorm(1, channels, affine=False)
-    return nn.InstanceNorm3d(channels)
 
 
 def _block(convolution: nn.Module, channels: int, norm: Norm) -> list[nn.Module]:
@@ -33,7 +21,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(
             *_block(nn.Conv3d(channels, channels, 3, padding=1), channels, norm),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Conv3d(channels, channels, 3, padding=1),
             norm_layer(norm, channels),
         )

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from otosynth.networks.discriminator import Discriminator
-from otosynth.networks.generator import Norm, ResidualBlock, norm_layer
+from otosynth.networks.generator import ResidualBlock
+from otosynth.networks.norms import Norm, norm_layer
 from otosynth.networks.scaling import average_halved
 from otosynth.networks.upsampling import UpsamplingConvolution
 

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from otosynth.networks.generator import Norm, ResidualBlock
+from otosynth.networks.generator import ResidualBlock
+from otosynth.networks.norms import Norm
 from otosynth.networks.unet import convolution_block
 
 # Fewest voxels along an edge of the coarse patch.

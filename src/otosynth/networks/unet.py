@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from otosynth.networks.generator import norm_layer
+from otosynth.networks.norms import norm_layer
 from otosynth.networks.scaling import max_halved
 from otosynth.networks.upsampling import UpsamplingConvolution
 

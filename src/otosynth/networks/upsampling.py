@@ -1,10 +1,12 @@
 """Nearest-neighbour up-sampling and the convolution after it, computed on the coarse grid."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import product
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 # Indices in y and x, of the four kinds of fine voxels of a plane.
@@ -25,27 +27,18 @@ class UpsamplingConvolution(nn.Conv3d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (batch, inputs, z, y, x) to (batch, outputs, 2 z, 2 y, 2 x)."""
-        padded = functional.pad(x, (1, 1, 1, 1, 1, 1))
-        # Even planes before odd ones: half of the memory, and an even number of planes, which
-        # `training/halves.py` computes faster.
-        parts = (
-            (z, self._kinds(padded[:, :, z : z + x.shape[2] + 1], kernels))
-            for z, kernels in enumerate(_kernels_of_kinds(self.weight).chunk(2))
+        assert self.bias is not None
+        bias = self.bias.repeat(4)
+        kernels = _kernels_of_kinds(self.weight).chunk(2)
+        # Even planes before odd ones: half of the memory, where no gradients are wanted.
+        planes = (
+            functional.conv3d(functional.pad(x, (1, 1, 1, 1, 1 - z, z)), kernels[z], bias)
+            for z in (0, 1)
         )
         if torch.is_grad_enabled():
-            return _interleaved([kind for _, kinds in parts for kind in kinds])
-        return _written(parts)
-
-    def _kinds(self, padded: Tensor, kernels: Tensor) -> list[Tensor]:
-        """Return the 4 kinds of fine voxels (even or odd in y, x) of every second plane."""
-        assert self.bias is not None
-        kinds = functional.conv3d(padded, kernels, self.bias.repeat(4)).chunk(4, dim=1)
-        height, width = (edge - 2 for edge in padded.shape[3:])
-        # A fine voxel at an odd index starts with the coarse voxel that an even one ends with.
-        return [
-            kind[..., y : y + height, x : x + width]
-            for kind, (y, x) in zip(kinds, EVEN_OR_ODD, strict=True)
-        ]
+            fine: Tensor = _Interleaving.apply(*planes)
+            return fine
+        return _interleaved(planes)
 
 
 def _kernels_of_kinds(kernels: Tensor) -> Tensor:
@@ -59,27 +52,48 @@ def _kernels_of_kinds(kernels: Tensor) -> Tensor:
     return kernels.flatten(0, 3)
 
 
-def _interleaved(kinds: list[Tensor]) -> Tensor:
-    """Put together the voxels of the 8 kinds (even or odd in z, y, x), each on the coarse grid."""
-    for axis in (-1, -2, -3):
-        pairs = zip(kinds[::2], kinds[1::2], strict=True)
-        kinds = [torch.stack(pair, axis).flatten(axis - 1, axis) for pair in pairs]
-    return kinds[0]
+class _Interleaving(torch.autograd.Function):
+    """Puts the fine voxels where they belong, and their gradients back.
 
-
-def _written(parts: Iterable[tuple[int, list[Tensor]]]) -> Tensor:
-    """Put together as `_interleaved`, without its copies: not for a backward pass.
-
-    There each of the eight writes would copy the whole gradient.
+    By torch's own functions it would be three copies of all voxels, and more of their gradients.
     """
+
+    @staticmethod
+    def forward(ctx: Any, even: Tensor, odd: Tensor) -> Tensor:
+        """Interleave planes of even and of odd index, as `_interleaved` does."""
+        ctx.shape = even.shape
+        return _interleaved((even, odd))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the gradients of both."""
+        even, odd = (gradient.new_zeros(ctx.shape) for _ in range(2))
+        for z, planes in enumerate((even, odd)):
+            for (y, x), kind in _kinds(planes):
+                kind.copy_(gradient[:, :, z::2, y::2, x::2])
+        return even, odd
+
+
+def _interleaved(parts: Iterable[Tensor]) -> Tensor:
+    """Map even, then odd planes (batch, 4 kinds of outputs, z, y + 1, x + 1) to fine voxels."""
     fine = None
-    for z, kinds in parts:
+    for z, planes in enumerate(parts):
         if fine is None:
-            batch, channels, *edges = kinds[0].shape
-            fine = kinds[0].new_empty(batch, channels, *(2 * edge for edge in edges))
-        for (y, x), kind in zip(EVEN_OR_ODD, kinds, strict=True):
+            batch, channels, depth, height, width = planes.shape
+            shape = batch, channels // 4, 2 * depth, 2 * (height - 1), 2 * (width - 1)
+            fine = planes.new_empty(shape)
+        for (y, x), kind in _kinds(planes):
             fine[:, :, z::2, y::2, x::2] = kind
-        # Not held while the next part is computed.
-        del kinds, kind
+        # Not held while the next ones are computed.
+        del planes, kind
     assert fine is not None
     return fine
+
+
+def _kinds(planes: Tensor) -> Iterator[tuple[tuple[int, int], Tensor]]:
+    """Yield the 4 kinds of fine voxels in planes: whether they are odd in y and x, and where."""
+    height, width = (edge - 1 for edge in planes.shape[3:])
+    for (y, x), kind in zip(EVEN_OR_ODD, planes.chunk(4, dim=1), strict=True):
+        # A fine voxel at an odd index starts with the coarse voxel that an even one ends with.
+        yield (y, x), kind[..., y : y + height, x : x + width]

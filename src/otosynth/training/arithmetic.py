@@ -11,7 +11,7 @@ import torch.utils.deterministic
 from torch import Tensor, nn
 
 from otosynth.errors import InputError
-from otosynth.training.halves import HalvedConvolutions
+from otosynth.training.convolutions import FastConvolutions
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -38,7 +38,7 @@ class Arithmetic:
             with torch.autocast(self.device.type, torch.bfloat16):
                 yield
         elif self.device.type == "cpu":
-            with HalvedConvolutions():
+            with FastConvolutions():
                 yield
         else:
             yield

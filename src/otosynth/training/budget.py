@@ -9,15 +9,18 @@ from itertools import pairwise
 
 from torch.utils.flop_counter import FlopCounterMode
 
+from otosynth.training.convolutions import plain_convolutions
+
 PETA = 1e15
 
 
 def count_operations(step: Callable[[], object]) -> int:
     """Return the floating-point operations of what is called, forward and backward.
 
-    Counted are convolutions and matrix products, which are nearly all of a network's work.
+    Counted are convolutions and matrix products, which are nearly all of a network's work;
+    convolutions as they are written down, however this machine computes them.
     """
-    with FlopCounterMode(display=False) as counter:
+    with plain_convolutions(), FlopCounterMode(display=False) as counter:
         step()
     return int(counter.get_total_flops())
 

@@ -1,0 +1,114 @@
+"""Convolutions of single patches, as a CPU computes them fastest.
+
+In float32 torch takes oneDNN for a small convolution only from two samples on (`use_mkldnn` in
+aten/src/ATen/native/Convolution.cpp), and its own, slow one for the single patches that the
+papers train with. Here oneDNN is called itself. What oneDNN does slowly, a large kernel to a few
+channels, goes by Fourier transforms (`fourier`). Results agree with torch's up to rounding.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+from otosynth.training.fourier import FourierConvolution, gains_by_fourier
+
+# Of a convolution's arguments after image and weight: bias, stride, padding, dilation, groups.
+DEFAULTS = (None, (1, 1, 1), (0, 0, 0), (1, 1, 1), 1)
+# torch takes oneDNN for a single patch whose channels, z and y are more than this together, or
+# whose kernels are larger (`use_mkldnn`).
+LARGE_IMAGE, SMALL_KERNEL = 20480, 3
+# For a result of so few voxels torch's own convolution is the faster one.
+FEW_VOXELS = 4**3
+
+
+class FastConvolutions(TorchFunctionMode):
+    """While it is entered, convolutions on the CPU are computed as this module says."""
+
+    switched_off = False
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Call the function, or what gains in its place."""
+        kwargs = kwargs or {}
+        if func is not functional.conv3d or kwargs or self.switched_off:
+            return func(*args, **kwargs)
+        image, weight, bias, stride, padding, dilation, groups = args + DEFAULTS[len(args) - 2 :]
+        is_plain = groups == 1 and set(dilation) == {1} and not isinstance(padding, str)
+        if is_plain and gains_by_fourier(image, weight, stride, padding):
+            return FourierConvolution.apply(image, weight, bias)
+        if is_plain and gains_by_onednn(image, weight, stride, padding):
+            return OneDnnConvolution.apply(image, weight, bias, stride, padding)
+        return func(*args)
+
+
+@contextmanager
+def plain_convolutions() -> Iterator[None]:
+    """Have every convolution computed by torch's own choice, for counting its operations."""
+    FastConvolutions.switched_off = True
+    try:
+        yield
+    finally:
+        FastConvolutions.switched_off = False
+
+
+class OneDnnConvolution(torch.autograd.Function):
+    """A convolution and its gradients by oneDNN."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        image: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        stride: tuple[int, int, int],
+        padding: tuple[int, int, int],
+    ) -> Tensor:
+        """Return the convolution (batch, output, z, y, x) of images (batch, channel, z, y, x)."""
+        ctx.save_for_backward(image, weight)
+        ctx.settings = None if bias is None else list(bias.shape), stride, padding
+        return torch.mkldnn_convolution(image, weight, bias, padding, stride, (1, 1, 1), 1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of images, weight and bias, where they are wanted."""
+        image, weight = ctx.saved_tensors
+        bias_shape, stride, padding = ctx.settings
+        # Of tensors in oneDNN's own format torch takes it, however small they are.
+        gradients = torch.ops.aten.convolution_backward(
+            gradient.to_mkldnn(), image.to_mkldnn(), weight, bias_shape, stride, padding,
+            (1, 1, 1), False, (0, 0, 0), 1, ctx.needs_input_grad[:3],
+        )  # fmt: skip
+        return (*map(_dense, gradients), None, None)
+
+
+def _dense(tensor: Tensor | None) -> Tensor | None:
+    return tensor.to_dense() if tensor is not None and tensor.is_mkldnn else tensor
+
+
+def gains_by_onednn(
+    image: Tensor, weight: Tensor, stride: Sequence[int], padding: Sequence[int]
+) -> bool:
+    """Return whether torch would not take oneDNN for a convolution that it computes faster."""
+    if image.ndim != 5 or len(image) != 1 or image.dtype != torch.float32:
+        return False
+    kernel = weight.shape[2:]
+    is_taken = image.shape[1:4].numel() > LARGE_IMAGE or min(kernel[1:]) > SMALL_KERNEL
+    voxels = 1
+    for length, edge, step, zeros in zip(image.shape[2:], kernel, stride, padding, strict=True):
+        voxels *= (length + 2 * zeros - edge) // step + 1
+    return (
+        torch.backends.mkldnn.is_available()
+        and not is_taken and kernel.numel() > 1 and voxels > FEW_VOXELS
+    )  # fmt: skip

@@ -1,0 +1,45 @@
+"""Norms and dropout give what torch's own give."""
+
+import pytest
+import torch
+from torch import nn
+
+from otosynth.networks.dropout import Dropout
+from otosynth.networks.norms import InstanceNorm
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("training", [True, False])
+def test_an_instance_norm_is_torchs(batch, training):
+    torch.manual_seed(0)
+    x = torch.randn(batch, 3, 4, 5, 6, requires_grad=True)
+    weights = torch.randn(x.shape)
+    found, expected = (
+        (norm := kind(3).train(training)(x), torch.autograd.grad((norm * weights).sum(), x))
+        for kind in (InstanceNorm, nn.InstanceNorm3d)
+    )
+    assert torch.equal(found[0], expected[0])
+    assert torch.equal(found[1][0], expected[1][0])
+
+
+def test_a_relu_that_overwrites_a_norm_copies_nothing_in_the_backward_pass():
+    x = torch.randn(1, 3, 4, 5, 6, requires_grad=True)
+    assert nn.ReLU(inplace=True)(InstanceNorm(3)(x)).grad_fn.name() == "ReluBackward0"
+    assert nn.ReLU(inplace=True)(nn.InstanceNorm3d(3)(x)).grad_fn.name() != "ReluBackward0"
+
+
+@pytest.mark.parametrize("p", [0.5, 0.2])
+def test_dropout_leaves_out_a_share_and_enlarges_the_rest(p):
+    torch.manual_seed(0)
+    layer = Dropout(p)
+    x = torch.ones(1, 10, 20, 20, 20, requires_grad=True)
+    found = layer(x)
+    found.sum().backward()
+    left_out = (found == 0).float().mean().item()
+    # Five standard deviations of 80000 draws.
+    assert abs(left_out - p) < 5 * (p * (1 - p) / x.numel()) ** 0.5
+    torch.testing.assert_close(found[found > 0].unique(), torch.tensor([1 / (1 - p)]))
+    assert torch.equal(x.grad, found.detach())
+    torch.manual_seed(0)
+    assert torch.equal(layer(x), found)
+    assert torch.equal(layer.eval()(x), x)

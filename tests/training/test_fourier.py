@@ -1,0 +1,87 @@
+"""Convolutions by Fourier transforms: the same values and gradients, and only where they gain."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from otosynth.training import fourier
+from otosynth.training.fourier import FourierConvolution, Plan, gains_by_fourier
+
+
+def values_and_gradients(convolve, *tensors):
+    """Return a convolution, and the gradients of its weighted sum."""
+    tensors = [t if t is None else t.clone().requires_grad_(True) for t in tensors]
+    convolution = convolve(*tensors)
+    (convolution * torch.linspace(0, 1, convolution.numel()).view_as(convolution)).sum().backward()
+    return [convolution.detach(), *(t.grad for t in tensors if t is not None)]
+
+
+def random_tensors(batch, channels, outputs, shape, kernel, biased=True, dtype=torch.float64):
+    chance = torch.Generator().manual_seed(1)
+    image = torch.rand(batch, channels, *shape, generator=chance, dtype=dtype)
+    weight = torch.rand(outputs, channels, *kernel, generator=chance, dtype=dtype) - 0.5
+    return image, weight, torch.rand(outputs, generator=chance, dtype=dtype) if biased else None
+
+
+def plain(image, weight, bias):
+    padding = tuple(edge // 2 for edge in weight.shape[2:])
+    return functional.conv3d(image, weight, bias, padding=padding)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("outputs", [1, 4])
+@pytest.mark.parametrize("shape", [(12, 10, 9), (3, 4, 5)])
+@pytest.mark.parametrize("kernel", [(7, 7, 7), (5, 7, 5)])
+@pytest.mark.parametrize("biased", [True, False])
+def test_transforms_give_the_same_values_and_gradients(batch, outputs, shape, kernel, biased):
+    tensors = random_tensors(batch, 6, outputs, shape, kernel, biased)
+    expected = values_and_gradients(plain, *tensors)
+    found = values_and_gradients(FourierConvolution.apply, *tensors)
+    for value, wanted in zip(found, expected, strict=True):
+        torch.testing.assert_close(value, wanted, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("longest", [4, 5, 9])
+def test_blocks_give_what_the_whole_gives(monkeypatch, longest):
+    monkeypatch.setattr(fourier, "LONGEST_BLOCK", longest)
+    tensors = random_tensors(1, 3, 2, (13, 10, 9), (7, 5, 7))
+    assert len(Plan.of((13, 10, 9), (7, 5, 7)).places()) > 1
+    expected = values_and_gradients(plain, *tensors)
+    found = values_and_gradients(FourierConvolution.apply, *tensors)
+    for value, wanted in zip(found, expected, strict=True):
+        torch.testing.assert_close(value, wanted, rtol=1e-11, atol=1e-11)
+
+
+def test_float32_is_as_exact_as_torchs_own():
+    tensors = random_tensors(1, 16, 4, (32, 32, 32), (7, 7, 7), dtype=torch.float32)
+    exact = plain(*(tensor.double() for tensor in tensors))
+    found, usual = (
+        (convolve(*tensors).double() - exact).abs().max()
+        for convolve in (FourierConvolution.apply, plain)
+    )
+    assert found < 4 * usual
+
+
+def test_gradients_that_are_not_wanted_are_left_out():
+    image, weight, bias = random_tensors(1, 2, 1, (8, 8, 8), (7, 7, 7))
+    weight.requires_grad_(True)
+    FourierConvolution.apply(image, weight, bias).sum().backward()
+    assert weight.grad is not None
+    assert image.grad is None and bias.grad is None
+
+
+@pytest.mark.parametrize(
+    ("layer", "gains"),
+    [
+        (torch.nn.Conv3d(2, 4, 7, padding=3), True),
+        (torch.nn.Conv3d(2, 4, (5, 7, 7), padding=(2, 3, 3)), True),
+        (torch.nn.Conv3d(2, 8, 7, padding=3), False),  # too many channels come out
+        (torch.nn.Conv3d(2, 4, 3, padding=1), False),  # too small a kernel
+        (torch.nn.Conv3d(2, 4, 7, padding=3, stride=2), False),
+        (torch.nn.Conv3d(2, 4, 7, padding=2), False),
+        (torch.nn.Conv3d(2, 4, 6, padding=3), False),
+    ],
+)
+def test_large_kernels_to_a_few_channels_gain(layer, gains):
+    image = torch.rand(1, 2, 8, 8, 8)
+    assert gains_by_fourier(image, layer.weight, layer.stride, layer.padding) == gains
