@@ -122,6 +122,7 @@ def _roofline(axes: Axes, steps: pd.DataFrame, limits: pd.DataFrame) -> None:
             points["Gflop"] / points["GB"], points["Gflop"] / points["seconds"], "o",
             color=COLOURS[method], markersize=4,
         )  # fmt: skip
+    # Operations of plain convolutions: some are computed by fewer (docs/profile.md).
     axes.set(xlabel="flop / byte moved", ylabel="Gflop / s", title="roofline, one thread")
 
 

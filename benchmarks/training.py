@@ -102,11 +102,9 @@ def measure(
     arithmetic = resolve_arithmetic(arguments.device, precision, arguments.threads)
     if arithmetic.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    # Lets the peak of this process start again from what is held now.
-    Path("/proc/self/clear_refs").write_text("5")
     folder = root / method / precision
     trainer = make_trainer(arguments, method, arithmetic, folder)
-    # The first step also chooses kernels.
+    # The first steps also choose kernels; from here on the peak of memory counts.
     gflop = operations(lambda: trainer._step(trainer.reader.read(0), epoch=0))
     s_per_step = seconds_of_step(trainer, arguments.steps)
     trainer = make_trainer(arguments, method, arithmetic, folder)

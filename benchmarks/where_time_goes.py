@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile
 
 ROWS = Path(__file__).parent / "rows"
@@ -23,10 +24,6 @@ KINDS = {
     "aten::mkldnn_convolution": "convolution, forward",
     "aten::slow_conv": "convolution, forward",
     "aten::convolution_backward": "convolution, backward",
-    "FourierConvolution": "last layer, by Fourier transforms",
-    "aten::_fft": "last layer, by Fourier transforms",
-    "aten::addcmul": "last layer, by Fourier transforms",
-    "aten::bmm": "last layer, by Fourier transforms",
     "aten::_fused_adam": "Adam",
     "aten::native_group_norm": "norm",
     "aten::native_batch_norm": "norm",
@@ -36,12 +33,15 @@ KINDS = {
     "aten::constant_pad": "copies (padding, other layouts)",
     "aten::fill_": "copies (padding, other layouts)",
     "aten::zero_": "copies (padding, other layouts)",
+    "aten::to_mkldnn": "copies (padding, other layouts)",
+    "aten::to_dense": "copies (padding, other layouts)",
     "aten::add": "sums",
     "aten::sum": "sums",
     "aten::threshold_backward": "ReLU and dropout",
     "aten::clamp_min": "ReLU and dropout",
     "aten::leaky_relu": "ReLU and dropout",
     "aten::uniform": "ReLU and dropout",
+    "aten::ge": "ReLU and dropout",
 }
 
 
@@ -57,15 +57,17 @@ def of_step(arguments: argparse.Namespace) -> pd.DataFrame:
         with profile(activities=[ProfilerActivity.CPU]) as profiled:
             for _ in range(STEPS):
                 step_ours.run(prepared)
-    rows = [
-        (_kind(event.key), event.self_cpu_time_total / 1000 / STEPS)
-        for event in profiled.key_averages()
-    ]
+    rows = [(_kind(event), event.self_cpu_time_total / 1000 / STEPS) for event in profiled.events()]
     return _shares(pd.DataFrame(rows, columns=["operation", "ms"]), "operation")
 
 
-def _kind(operation: str) -> str:
-    return next((kind for name, kind in KINDS.items() if operation.startswith(name)), "others")
+def _kind(event: FunctionEvent) -> str:
+    outer = event
+    while outer is not None:
+        if outer.name.startswith("FourierConvolution"):
+            return "last layer, by Fourier transforms"
+        outer = outer.cpu_parent
+    return next((kind for name, kind in KINDS.items() if event.name.startswith(name)), "others")
 
 
 def of_study(arguments: argparse.Namespace) -> pd.DataFrame:

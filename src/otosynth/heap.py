@@ -15,7 +15,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 MAPPED_BLOCKS, TRIM_FROM = 2**16, 2**22
 # Bytes of a block that is mapped by itself in a prediction: of less, mapping takes longer than what
 # is computed in it.
-LARGE_BLOCK = 2**19
+LARGE_BLOCK = 3 * 2**18
 NEVER = -1
 
 

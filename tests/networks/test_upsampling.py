@@ -1,5 +1,7 @@
 """The up-sampling convolution is what its name says, however it is computed."""
 
+import weakref
+
 import pytest
 import torch
 from torch.nn import functional
@@ -39,6 +41,24 @@ def test_its_kernels_are_summed_in_full_precision_under_autocast():
     exact = plain(layer.double(), x.double())
     error, usual = ((y.double() - exact).abs().max() for y in (found, expected))
     assert error < 2 * usual
+
+
+def test_without_gradients_even_planes_are_let_go_of_before_odd_ones(monkeypatch):
+    layer, x = layer_and_patch()
+    convolved = []
+    convolve = functional.conv3d
+
+    def watched(*given):
+        # The planes before this call are gone.
+        assert all(planes() is None for planes in convolved)
+        result = convolve(*given)
+        convolved.append(weakref.ref(result))
+        return result
+
+    monkeypatch.setattr(functional, "conv3d", watched)
+    with torch.no_grad():
+        layer(x)
+    assert len(convolved) == 2
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 5), (1, 1, 1), (4, 4, 4)])

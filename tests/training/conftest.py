@@ -2,6 +2,7 @@
 
 import pytest
 import SimpleITK as sitk
+import torch
 
 from otosynth.files import write_csv
 from otosynth.methods import create_method
@@ -82,3 +83,17 @@ def stop_after(monkeypatch):
         monkeypatch.setattr(trainer, "_step", counted)
 
     return stop
+
+
+@pytest.fixture
+def values_and_gradients():
+    """Return a function that gives a convolution, and the gradients of its weighted sum."""
+
+    def compute(convolve, *tensors):
+        tensors = [t if t is None else t.clone().requires_grad_(True) for t in tensors]
+        convolution = convolve(*tensors)
+        weights = torch.linspace(0, 1, convolution.numel()).view_as(convolution)
+        (convolution * weights).sum().backward()
+        return [convolution.detach(), *(t.grad for t in tensors if t is not None)]
+
+    return compute

@@ -68,7 +68,8 @@ def test_results_and_gradients_are_the_same_bits(name, precision):
 
 def test_a_generator_keeps_what_its_blocks_begin_with_and_nothing_else():
     kept, fewer = (passes(NETWORKS["generator"], "float32", recompute)[2] for recompute in (0, 1))
-    # Patch and first layer at 16^3, two blocks at 8^3 and at 4^3 (and a residual one), and up.
+    # The patch, the first layer and the last up-sampling at 16^3; a block down and one up at 8^3;
+    # one down and two residual ones at 4^3.
     voxels = (1 + 4 + 4) * 16**3 + (8 + 8) * 8**3 + (16 + 16 + 16) * 4**3
     assert fewer == 4 * voxels
     assert kept > 2.5 * fewer

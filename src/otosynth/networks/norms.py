@@ -9,10 +9,13 @@ Norm = Literal["instance", "layer"]
 
 
 class InstanceNorm(nn.InstanceNorm3d):
-    """torch's, which is batch norm for a single sample, and there without its two views.
+    """torch's, without its views of (1, batch * channel, z, y, x) for a single sample.
 
-    A ReLU that overwrites a view copies the view's whole base twice in the backward pass.
+    A ReLU that overwrites a view, as those after norms do, copies all of it in the backward pass.
     """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return features (batch, channel, z, y, x) of mean 0 and variance 1 in each channel."""

@@ -32,11 +32,11 @@ class UpsamplingConvolution(nn.Conv3d):
         kernels = _kernels_of_kinds(self.weight).chunk(2)
         # Even planes before odd ones: half of the memory, where no gradients are wanted.
         planes = (
-            functional.conv3d(functional.pad(x, (1, 1, 1, 1, 1 - z, z)), kernels[z], bias)
+            (z, functional.conv3d(functional.pad(x, (1, 1, 1, 1, 1 - z, z)), kernels[z], bias))
             for z in (0, 1)
         )
         if torch.is_grad_enabled():
-            fine: Tensor = _Interleaving.apply(*planes)
+            fine: Tensor = _Interleaving.apply(*(convolved for _, convolved in planes))
             return fine
         return _interleaved(planes)
 
@@ -62,7 +62,7 @@ class _Interleaving(torch.autograd.Function):
     def forward(ctx: Any, even: Tensor, odd: Tensor) -> Tensor:
         """Interleave planes of even and of odd index, as `_interleaved` does."""
         ctx.shape = even.shape
-        return _interleaved((even, odd))
+        return _interleaved(enumerate((even, odd)))
 
     @staticmethod
     @once_differentiable
@@ -75,17 +75,19 @@ class _Interleaving(torch.autograd.Function):
         return even, odd
 
 
-def _interleaved(parts: Iterable[Tensor]) -> Tensor:
-    """Map even, then odd planes (batch, 4 kinds of outputs, z, y + 1, x + 1) to fine voxels."""
+def _interleaved(parts: Iterable[tuple[int, Tensor]]) -> Tensor:
+    """Map planes (batch, 4 kinds of outputs, z, y + 1, x + 1), even and odd, to fine voxels.
+
+    They come as (0, even planes) and (1, odd planes); either is let go of before the next.
+    """
     fine = None
-    for z, planes in enumerate(parts):
+    for z, planes in parts:
         if fine is None:
             batch, channels, depth, height, width = planes.shape
             shape = batch, channels // 4, 2 * depth, 2 * (height - 1), 2 * (width - 1)
             fine = planes.new_empty(shape)
         for (y, x), kind in _kinds(planes):
             fine[:, :, z::2, y::2, x::2] = kind
-        # Not held while the next ones are computed.
         del planes, kind
     assert fine is not None
     return fine

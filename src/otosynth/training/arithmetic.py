@@ -118,8 +118,8 @@ def resolve_arithmetic(device: str, precision: str, threads: int) -> Arithmetic:
 def has_fast_bfloat16(device: str) -> bool:
     """Return whether networks run faster in bfloat16: on CUDA GPUs that have it, and with AMX.
 
-    A CPU that multiplies bfloat16 by AVX-512 alone is slower at it than at float32, in the shapes
-    that ``for_networks`` gives the convolutions (docs/profile.md).
+    A CPU that multiplies bfloat16 by AVX-512 alone is slower at it than at float32, as
+    ``for_networks`` computes convolutions (docs/profile.md).
     """
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)

@@ -8,6 +8,8 @@ channels, goes by Fourier transforms (`fourier`). Results agree with torch's up 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from math import prod
 from typing import Any
 
 import torch
@@ -20,17 +22,17 @@ from otosynth.training.fourier import FourierConvolution, gains_by_fourier
 
 # Of a convolution's arguments after image and weight: bias, stride, padding, dilation, groups.
 DEFAULTS = (None, (1, 1, 1), (0, 0, 0), (1, 1, 1), 1)
-# torch takes oneDNN for a single patch whose channels, z and y are more than this together, or
-# whose kernels are larger (`use_mkldnn`).
+# torch takes oneDNN for a single patch whose channels times z times y are more than this, or whose
+# kernels are larger (`use_mkldnn`).
 LARGE_IMAGE, SMALL_KERNEL = 20480, 3
-# For a result of so few voxels torch's own convolution is the faster one.
+# For a result of so few voxels torch's own convolution is the faster one (docs/profile.md).
 FEW_VOXELS = 4**3
+
+_plain = ContextVar("plain", default=False)
 
 
 class FastConvolutions(TorchFunctionMode):
     """While it is entered, convolutions on the CPU are computed as this module says."""
-
-    switched_off = False
 
     def __torch_function__(
         self,
@@ -41,25 +43,38 @@ class FastConvolutions(TorchFunctionMode):
     ) -> Any:
         """Call the function, or what gains in its place."""
         kwargs = kwargs or {}
-        if func is not functional.conv3d or kwargs or self.switched_off:
+        if func is not functional.conv3d or kwargs or _plain.get():
             return func(*args, **kwargs)
         image, weight, bias, stride, padding, dilation, groups = args + DEFAULTS[len(args) - 2 :]
-        is_plain = groups == 1 and set(dilation) == {1} and not isinstance(padding, str)
-        if is_plain and gains_by_fourier(image, weight, stride, padding):
-            return FourierConvolution.apply(image, weight, bias)
-        if is_plain and gains_by_onednn(image, weight, stride, padding):
-            return OneDnnConvolution.apply(image, weight, bias, stride, padding)
+        if _is_usual(image, weight, stride, padding, dilation, groups):
+            if gains_by_fourier(image, weight, stride, padding):
+                return FourierConvolution.apply(image, weight, bias)
+            if gains_by_onednn(image, weight, stride, padding):
+                return OneDnnConvolution.apply(image, weight, bias, stride, padding)
         return func(*args)
 
 
 @contextmanager
 def plain_convolutions() -> Iterator[None]:
-    """Have every convolution computed by torch's own choice, for counting its operations."""
-    FastConvolutions.switched_off = True
+    """Have every convolution computed as torch chooses, so that its operations can be counted."""
+    before = _plain.set(True)
     try:
         yield
     finally:
-        FastConvolutions.switched_off = False
+        _plain.reset(before)
+
+
+def _is_usual(
+    image: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any, groups: int
+) -> bool:
+    """Return whether a convolution is of the kind that this module computes, and a right one."""
+    numbers = (stride, padding, dilation)
+    return (
+        image.device.type == "cpu" and image.ndim == 5
+        and image.dtype == weight.dtype and image.shape[1] == weight.shape[1]
+        and groups == 1 and all(isinstance(three, tuple) for three in numbers)
+        and set(dilation) == {1} and not torch.is_autocast_enabled("cpu")
+    )  # fmt: skip
 
 
 class OneDnnConvolution(torch.autograd.Function):
@@ -76,7 +91,8 @@ class OneDnnConvolution(torch.autograd.Function):
     ) -> Tensor:
         """Return the convolution (batch, output, z, y, x) of images (batch, channel, z, y, x)."""
         ctx.save_for_backward(image, weight)
-        ctx.settings = None if bias is None else list(bias.shape), stride, padding
+        ctx.bias_shape = None if bias is None else list(bias.shape)
+        ctx.stride, ctx.padding = stride, padding
         return torch.mkldnn_convolution(image, weight, bias, padding, stride, (1, 1, 1), 1)
 
     @staticmethod
@@ -84,11 +100,10 @@ class OneDnnConvolution(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of images, weight and bias, where they are wanted."""
         image, weight = ctx.saved_tensors
-        bias_shape, stride, padding = ctx.settings
         # Of tensors in oneDNN's own format torch takes it, however small they are.
         gradients = torch.ops.aten.convolution_backward(
-            gradient.to_mkldnn(), image.to_mkldnn(), weight, bias_shape, stride, padding,
-            (1, 1, 1), False, (0, 0, 0), 1, ctx.needs_input_grad[:3],
+            gradient.to_mkldnn(), image.to_mkldnn(), weight, ctx.bias_shape,
+            ctx.stride, ctx.padding, (1, 1, 1), False, (0, 0, 0), 1, ctx.needs_input_grad[:3],
         )  # fmt: skip
         return (*map(_dense, gradients), None, None)
 
@@ -100,15 +115,13 @@ def _dense(tensor: Tensor | None) -> Tensor | None:
 def gains_by_onednn(
     image: Tensor, weight: Tensor, stride: Sequence[int], padding: Sequence[int]
 ) -> bool:
-    """Return whether torch would not take oneDNN for a convolution that it computes faster."""
-    if image.ndim != 5 or len(image) != 1 or image.dtype != torch.float32:
+    """Return whether oneDNN computes a convolution faster than what torch would take for it."""
+    if len(image) > 1 or image.dtype != torch.float32 or not torch.backends.mkldnn.is_available():
         return False
     kernel = weight.shape[2:]
     is_taken = image.shape[1:4].numel() > LARGE_IMAGE or min(kernel[1:]) > SMALL_KERNEL
-    voxels = 1
-    for length, edge, step, zeros in zip(image.shape[2:], kernel, stride, padding, strict=True):
-        voxels *= (length + 2 * zeros - edge) // step + 1
-    return (
-        torch.backends.mkldnn.is_available()
-        and not is_taken and kernel.numel() > 1 and voxels > FEW_VOXELS
-    )  # fmt: skip
+    edges = [
+        (length + 2 * zeros - edge) // step + 1
+        for length, edge, step, zeros in zip(image.shape[2:], kernel, stride, padding, strict=True)
+    ]
+    return not is_taken and kernel.numel() > 1 and min(edges) > 0 and prod(edges) > FEW_VOXELS

@@ -8,21 +8,30 @@ frequency (the convolution theorem). On a CPU the last layer of G takes half of 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import count, product
 from typing import Any
 
 import torch
-from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# Longest edge of a block of the result that is transformed at once (voxels), and channels of the
-# image that are: more take more memory, less more time.
+# At once are transformed a block of the result of at most this edge (voxels), and so many channels
+# of the image. More take more memory, fewer take more time.
 LONGEST_BLOCK, CHANNELS_AT_ONCE = 50, 4
-# Where the transforms gain: kernels of at least this edge, to fewer channels than these.
-SMALLEST_KERNEL, TOO_MANY_CHANNELS = 5, 8
+# Where the transforms gain (docs/profile.md): kernels of at least this edge, to fewer channels than
+# these, in images of at least so many voxels.
+SMALLEST_KERNEL, TOO_MANY_CHANNELS, SMALLEST_IMAGE = 5, 8, 16**3
 
 Slices = tuple[slice, ...]
+
+
+def fast_length(length: int) -> int:
+    """Return the next length without factors but 2, 3 and 5, which transforms are fast at.
+
+    As `scipy.fft.next_fast_len`, whose import takes a tenth of a training job's start.
+    """
+    # Only such a number divides a power of 30.
+    return next(n for n in count(length) if 30 ** n.bit_length() % n == 0)
 
 
 @dataclass(frozen=True)
@@ -69,9 +78,9 @@ class Axis:
         blocks = math.ceil(length / LONGEST_BLOCK)
         if blocks == 1:
             # A transform is periodic: the zeros after the image are also those before it.
-            return cls(length, halo, length, 0, next_fast_len(length + halo, real=True))
+            return cls(length, halo, length, 0, fast_length(length + halo))
         block = math.ceil(length / blocks)
-        return cls(length, halo, block, halo, next_fast_len(block + 2 * halo, real=True))
+        return cls(length, halo, block, halo, fast_length(block + 2 * halo))
 
     def places(self) -> Iterator[tuple[slice, slice, slice, slice]]:
         """Yield the slices of `Place` for every block."""
@@ -216,7 +225,8 @@ def _add_to_image(
             total = torch.zeros_like(kernels[0])
             for kernel, of_output in zip(kernels, of_block, strict=True):
                 total.addcmul_(kernel, of_output)
-            of_patch[channels][place.seen] += plan.restore(total.conj_physical_())[place.seen_at]
+            block = plan.restore(total.conj_physical_())
+            of_patch[channels][place.seen].add_(block[place.seen_at])
 
 
 def _add_to_weight(
@@ -224,15 +234,12 @@ def _add_to_weight(
 ) -> None:
     """Add the gradient of the kernels, given the blocks' conjugate frequencies."""
     for channels in _groups_of_channels(of_weight):
-        sums: Tensor | None = None
+        in_group = len(patch[channels])
+        sums = gradients[0].new_zeros(len(of_weight), in_group, *gradients[0].shape[1:])
         for place, of_block in zip(plan.places(), gradients, strict=True):
             frequencies = plan.transform(patch[channels][place.seen], place.seen_at)
-            if sums is None:
-                sums = of_block[:, None] * frequencies
-                continue
             for total, of_output in zip(sums, of_block, strict=True):
                 total.addcmul_(frequencies, of_output)
-        assert sums is not None
         of_weight[:, channels] += plan.restore_kernels(sums)
 
 
@@ -248,7 +255,8 @@ def gains_by_fourier(
     edges = weight.shape[2:]
     keeps_shape = all(edge == 2 * p + 1 for edge, p in zip(edges, padding, strict=True))
     return (
-        image.ndim == 5 and image.device.type == "cpu" and not image.dtype.is_complex
+        image.dtype in (torch.float32, torch.float64)
+        and image.shape[2:].numel() >= SMALLEST_IMAGE
         and keeps_shape and set(stride) == {1}
         and min(edges) >= SMALLEST_KERNEL and len(weight) < TOO_MANY_CHANNELS
     )  # fmt: skip
