@@ -13,8 +13,8 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 # glibc's own number of mapped blocks, and free bytes at the heap's end that it gives back itself:
 # its own 128 KiB would be given back, and needed again, many times a patch.
 MAPPED_BLOCKS, TRIM_FROM = 2**16, 2**22
-# Bytes of a block that is mapped by itself in a prediction: of less, mapping takes longer than what
-# is computed in it.
+# Bytes of a block that is mapped by itself in a prediction: with less it takes more time, with more
+# it leaves larger holes (docs/profile.md).
 LARGE_BLOCK = 3 * 2**18
 NEVER = -1
 
