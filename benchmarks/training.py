@@ -36,7 +36,7 @@ from otosynth.training.batches import PatchReader
 from otosynth.training.trainer import Job, Trainer
 
 sys.path.insert(0, str(Path(__file__).parent / "rows"))
-from step_work import WEIGHTS, WINDOWS, operations, random_pair
+from step_work import WEIGHTS, WINDOWS, operations, random_pair, warm_up
 
 # A point of the loss curve is the mean of this many steps.
 STEPS_PER_POINT = 5
@@ -104,8 +104,9 @@ def measure(
         torch.cuda.reset_peak_memory_stats()
     folder = root / method / precision
     trainer = make_trainer(arguments, method, arithmetic, folder)
-    # The first steps also choose kernels; from here on the peak of memory counts.
     gflop = operations(lambda: trainer._step(trainer.reader.read(0), epoch=0))
+    # It also chooses kernels.
+    warm_up(lambda: trainer._step(trainer.reader.read(0), epoch=0))
     s_per_step = seconds_of_step(trainer, arguments.steps)
     trainer = make_trainer(arguments, method, arithmetic, folder)
     started = time.perf_counter()

@@ -99,9 +99,9 @@ def random_batch(size: int) -> Batch:
 def prepare(folder: Path, settings: dict[str, Any], shares: bool = False) -> dict[str, Any]:
     """Build the loop and warm it up by a step."""
     loop = PlainLoop(settings, shares)
-    return {
-        "loop": loop, "steps": settings["steps"], "gflop": step_work.operations(loop.step),
-    }  # fmt: skip
+    gflop = step_work.operations(loop.step)
+    step_work.warm_up(loop.step)
+    return {"loop": loop, "steps": settings["steps"], "gflop": gflop}
 
 
 def run(prepared: dict[str, Any]) -> dict[str, float]:

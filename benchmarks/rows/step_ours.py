@@ -26,6 +26,7 @@ def prepare(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     trainer = Trainer(step_work.create(settings), reader, reader, arithmetic, job)
     batch = reader.read(0)
     gflop = step_work.operations(lambda: trainer._step(batch, 0))
+    step_work.warm_up(lambda: trainer._step(batch, 0))
     return {
         "trainer": trainer, "batch": batch, "steps": settings["steps"],
         "bf16": float(has_bfloat16(arithmetic.device)),

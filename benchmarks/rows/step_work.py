@@ -1,16 +1,15 @@
 """A method and a batch for the rows that time training steps, the same for ours and the port."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from peers.memory import restart_peak
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from otosynth.configuration.methods import method_settings
-from otosynth.heap import give_back_free_pages
 from otosynth.methods import create_method
 from otosynth.methods.base import Method
 from otosynth.normalisation import Normalisation, Window
@@ -42,16 +41,17 @@ def random_pair(edge: int, seed: int = 1) -> Pair:
 
 
 def operations(step: Callable[[], object]) -> float:
-    """Return the Gflop of a step's convolutions and products, forward and backward.
+    """Return the Gflop of a step's convolutions and products, forward and backward."""
+    return count_operations(step) / 1e9
 
-    Afterwards the step is done once more as it is timed, and the peak of memory is that of what is
-    then held and of what comes: to be counted, convolutions take torch's own, larger way.
+
+def warm_up(step: Callable[[], object]) -> None:
+    """Do a step as it is timed; from here on the peak of memory counts.
+
+    To be counted, convolutions took torch's own way, which can need more.
     """
-    gflop = count_operations(step) / 1e9
-    give_back_free_pages()
-    Path("/proc/self/clear_refs").write_text("5")
+    restart_peak()
     step()
-    return gflop
 
 
 def traffic(step: Callable[[], object]) -> float:

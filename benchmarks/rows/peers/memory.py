@@ -12,8 +12,7 @@ class PeakMemory:
 
     def __init__(self) -> None:
         self.mb = 0.0
-        # Lets the peak start again from what is held now.
-        Path("/proc/self/clear_refs").write_text("5")
+        restart_peak()
         self._base = status_mb("VmRSS")
 
     def __enter__(self) -> "PeakMemory":
@@ -23,6 +22,11 @@ class PeakMemory:
     def __exit__(self, *_: object) -> None:
         """Read the peak."""
         self.mb = status_mb("VmHWM") - self._base
+
+
+def restart_peak() -> None:
+    """Let the peak of this process's memory start again from what is held now."""
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 def status_mb(key: str) -> float:

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from torch.utils.flop_counter import FlopCounterMode
 
+from otosynth.heap import give_back_free_pages
 from otosynth.training.convolutions import plain_convolutions
 
 PETA = 1e15
@@ -22,6 +23,8 @@ def count_operations(step: Callable[[], object]) -> int:
     """
     with plain_convolutions(), FlopCounterMode(display=False) as counter:
         step()
+    # Plain convolutions can take more memory than those that a training goes on with.
+    give_back_free_pages()
     return int(counter.get_total_flops())
 
 

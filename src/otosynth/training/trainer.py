@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from otosynth.errors import InputError, Stopped
-from otosynth.heap import give_back_free_pages, keep_freed_memory
+from otosynth.heap import keep_freed_memory
 from otosynth.methods.base import Batch, Method, weighted_sum
 from otosynth.patches import fullest_patch
 from otosynth.seeds import derive_seed
@@ -146,8 +146,6 @@ class Trainer:
             if wanted not in counted:
                 counted[wanted] = count_operations(partial(list, self._backward(batch, epoch)))
             operations.append(counted[wanted])
-        # Plain convolutions take more memory than a step of the training ever does.
-        give_back_free_pages()
         return operations
 
     def train(self) -> pd.DataFrame:
