@@ -78,13 +78,19 @@ def pairs_of(arguments: argparse.Namespace) -> tuple[Mapping[str, Pair], Normali
 
 
 def seconds_of_step(trainer: Trainer, steps: int) -> float:
-    """Return the seconds of one of ``steps`` steps, each with its patch read; nothing is saved."""
-    wait = torch.cuda.synchronize if trainer.arithmetic.device.type == "cuda" else lambda: None
-    wait()
-    started = time.perf_counter()
-    for step in range(steps):
-        trainer._step(trainer.patches.read(step % len(trainer.reader), step), epoch=0)
-    wait()
+    """Return the seconds of one of ``steps`` steps, each with its patch read; nothing is saved.
+
+    As in a training: a patch is read while the GPU does the step before, whose losses are then
+    looked at. The first two steps, which warm up and are noted down for later ones, do not count.
+    """
+    do_step, started = trainer.steps_of(epoch=0), 0.0
+    batch = trainer.patches.read(0, 0)
+    for step in range(-2, steps):
+        if step == 0:
+            started = time.perf_counter()
+        losses = do_step(batch)
+        batch = trainer.patches.read(step % len(trainer.reader), step + 2)
+        trainer.team.average(losses)
     return (time.perf_counter() - started) / steps
 
 
@@ -105,7 +111,6 @@ def measure(
     folder = root / method / precision
     trainer = make_trainer(arguments, method, arithmetic, folder)
     gflop = operations(lambda: trainer._step(trainer.reader.read(0), epoch=0))
-    # It also chooses kernels.
     warm_up(lambda: trainer._step(trainer.reader.read(0), epoch=0))
     s_per_step = seconds_of_step(trainer, arguments.steps)
     trainer = make_trainer(arguments, method, arithmetic, folder)

@@ -10,6 +10,7 @@ G's pass is beside it, `plain_step_shared.py`.
 """
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from torch import Tensor, nn
 
 from otosynth.losses import thesis as terms
 from otosynth.methods.base import Batch
+from otosynth.networks.dropout import Dropout
+from otosynth.networks.norms import InstanceNorm, LayerNorm
 from otosynth.networks.upsampling import UpsamplingConvolution
 from otosynth.training.arithmetic import Arithmetic
 from otosynth.training.batches import PatchReader
@@ -29,7 +32,8 @@ class PlainLoop:
 
     def __init__(self, settings: dict[str, Any], shares: bool) -> None:
         method = step_work.create(settings)
-        networks = {k: of_plain_layers(n) for k, n in method.build_networks(1).items()}
+        device = settings.get("device", "cpu")
+        networks = {k: of_plain_layers(n).to(device) for k, n in method.build_networks(1).items()}
         self.g, self.d = networks["generator"], networks["discriminator"]
         s = method.settings
         self.optimisers = [
@@ -37,7 +41,7 @@ class PlainLoop:
             for network in (self.g, self.d)
         ]
         self.weights = method.weights("generator", 0)
-        self.batch = random_batch(settings["size"])
+        self.batch = random_batch(settings["size"], device)
         self.shares = shares
 
     def step(self) -> None:
@@ -75,25 +79,35 @@ class PlainLoop:
 
 
 def of_plain_layers(network: nn.Module) -> nn.Module:
-    """Put torch's up-sampling and convolution, with the same weights, in place of our layer."""
+    """Put torch's own layers, with the same weights, in place of ours."""
     for name, layer in network.named_children():
         if isinstance(layer, UpsamplingConvolution):
             convolution = nn.Conv3d(layer.in_channels, layer.out_channels, 3, padding=1)
             convolution.load_state_dict(layer.state_dict())
             setattr(network, name, nn.Sequential(nn.Upsample(scale_factor=2), convolution))
+        elif isinstance(layer, InstanceNorm):
+            setattr(network, name, nn.InstanceNorm3d(layer.num_features))
+        elif isinstance(layer, LayerNorm):
+            setattr(network, name, nn.GroupNorm(1, layer.num_channels, affine=False))
+        elif isinstance(layer, Dropout):
+            setattr(network, name, nn.Dropout(layer.p))
         else:
             of_plain_layers(layer)
     return network
 
 
-def random_batch(size: int) -> Batch:
+def random_batch(size: int, device: str) -> Batch:
     """Return the patch that ours trains on."""
     import pandas as pd
 
     table = pd.DataFrame([{"specimen": "ear", "z": 0, "y": 0, "x": 0, "size": size}])
     pairs = {"ear": step_work.random_pair(size)}
     arithmetic = Arithmetic(torch.device("cpu"), "float32")
-    return PatchReader(table, pairs, step_work.WINDOWS, arithmetic).read(0)
+    batch = PatchReader(table, pairs, step_work.WINDOWS, arithmetic).read(0)
+    return replace(
+        batch, ct=batch.ct.to(device), microct=batch.microct.to(device),
+        mask=batch.mask.to(device), classes=batch.classes.to(device),
+    )  # fmt: skip
 
 
 def prepare(folder: Path, settings: dict[str, Any], shares: bool = False) -> dict[str, Any]:

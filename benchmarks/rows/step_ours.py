@@ -45,9 +45,10 @@ def has_bfloat16(device: torch.device) -> bool:
 def run(prepared: dict[str, Any]) -> dict[str, float]:
     """Train some steps; the seconds are those of one."""
     trainer, steps = prepared["trainer"], prepared["steps"]
+    do_step = trainer.steps_of(0)
     started = time.perf_counter()
     for _ in range(steps):
-        trainer._step(prepared["batch"], 0)
+        trainer.team.average(do_step(prepared["batch"]))
     return {
         "seconds": (time.perf_counter() - started) / steps,
         "bf16": prepared["bf16"],

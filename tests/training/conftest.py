@@ -1,7 +1,6 @@
 """Small trainings: in this process, and as a task in files, as the workflow runs it."""
 
 import pytest
-import SimpleITK as sitk
 import torch
 
 from otosynth.files import write_csv
@@ -11,12 +10,16 @@ from otosynth.training.arithmetic import resolve_arithmetic
 from otosynth.training.batches import PatchReader
 from otosynth.training.task import TrainingTask
 from otosynth.training.trainer import Job, Trainer
-from otosynth.volumes.writing import write_volume
 
 
 @pytest.fixture
 def make_task(pairs, normalisation, tiny_settings, tmp_path):
     """Write the pairs and tables once; return tasks that read them."""
+    # Here: machines with GPUs may lack it, and run the tests of what GPUs compute.
+    import SimpleITK as sitk
+
+    from otosynth.volumes.writing import write_volume
+
     files = []
     for name, pair in pairs.items():
         for volume in ("ct", "microct", "mask", "classmap"):
@@ -54,9 +57,9 @@ def make_trainer(pairs, normalisation, tiny_settings, tmp_path):
 
     def make(
         method="multi_task", folder="state", precision="float32", minutes=10.0,
-        petaflop=None, patience=None, recompute=False, **changes,
+        petaflop=None, patience=None, recompute=False, device="cpu", **changes,
     ):  # fmt: skip
-        arithmetic = resolve_arithmetic("cpu", precision, threads=1)
+        arithmetic = resolve_arithmetic(device, precision, threads=1)
         table = patch_table(pairs, 16, 4)
         reader = PatchReader(table, pairs, normalisation, arithmetic)
         title = f"{method}, group A, seed 1"
@@ -92,7 +95,8 @@ def values_and_gradients():
     def compute(convolve, *tensors):
         tensors = [t if t is None else t.clone().requires_grad_(True) for t in tensors]
         convolution = convolve(*tensors)
-        weights = torch.linspace(0, 1, convolution.numel()).view_as(convolution)
+        weights = torch.linspace(0, 1, convolution.numel()).to(convolution)
+        weights = weights.view(convolution.shape)
         (convolution * weights).sum().backward()
         return [convolution.detach(), *(t.grad for t in tensors if t is not None)]
 

@@ -11,6 +11,7 @@ from torch import nn
 from otosynth.networks import samr
 from otosynth.networks.discriminator import Discriminator
 from otosynth.networks.generator import Generator, ResidualBlock, initialise
+from otosynth.networks.norms import LayerNorm
 from otosynth.networks.super_resolution import SuperResolution
 from otosynth.networks.unet import UNet
 from otosynth.training.arithmetic import resolve_arithmetic
@@ -78,7 +79,7 @@ def test_a_generator_keeps_what_its_blocks_begin_with_and_nothing_else():
 def test_a_block_begins_with_what_has_weights():
     generator = Generator(1, 4, 2, 0.5, "nearest", "layer")
     first, *others = blocks_of(generator.layers)
-    assert [type(layer) for layer in first] == [nn.Conv3d, nn.GroupNorm, nn.ReLU]
+    assert [type(layer) for layer in first] == [nn.Conv3d, LayerNorm, nn.ReLU]
     assert [len(block) for block in others] == [3, 3, 1, 1, 3, 3, 1]
     assert isinstance(others[2][0], ResidualBlock)
 

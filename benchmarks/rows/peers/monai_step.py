@@ -43,14 +43,17 @@ class PlainLoop:
         self.discriminator = PatchDiscriminator(
             spatial_dims=3, channels=width, in_channels=2, num_layers_d=3, norm="INSTANCE"
         )
+        device = settings.get("device", "cpu")
+        self.generator.to(device)
+        self.discriminator.to(device)
         self.optimisers = [
             torch.optim.Adam(network.parameters(), 2e-4, betas=(0.5, 0.999))
             for network in (self.generator, self.discriminator)
         ]
         self.adversarial = PatchAdversarialLoss(criterion="bce")
         self.dice = DiceLoss(softmax=True)
-        self.ct, self.microct = torch.rand(2, 1, 1, size, size, size) * 2 - 1
-        classes = torch.randint(0, 3, (1, size, size, size))
+        self.ct, self.microct = torch.rand(2, 1, 1, size, size, size, device=device) * 2 - 1
+        classes = torch.randint(0, 3, (1, size, size, size), device=device)
         self.classes = functional.one_hot(classes, 3).movedim(-1, 1).float()
 
     def step(self) -> None:

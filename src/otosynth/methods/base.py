@@ -90,6 +90,11 @@ class Method(ABC):
         self.required: dict[str, Networks] = {}
         self.voxel_mm = math.nan
 
+    @property
+    def stays_on_device(self) -> bool:
+        """Whether the device computes a whole step by itself, so that a GPU can replay it."""
+        return True
+
     @abstractmethod
     def build_networks(self, seed: int) -> dict[str, nn.Module]:
         """Return the networks by name, with weights drawn from ``seed``."""

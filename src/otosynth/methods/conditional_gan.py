@@ -24,6 +24,11 @@ class ConditionalGan(Method):
     }
     output_channels: ClassVar[int]
 
+    @property
+    def stays_on_device(self) -> bool:
+        """Not with the Hausdorff loss, whose distances SciPy computes on the CPU."""
+        return self.settings.loss_weights.hausdorff == 0
+
     def build_networks(self, seed: int) -> dict[str, nn.Module]:
         """Return generator and discriminator with weights drawn from ``seed``."""
         s = self.settings

@@ -1,6 +1,6 @@
 """Nearest-neighbour up-sampling and the convolution after it, computed on the coarse grid."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from typing import Any
 
@@ -68,7 +68,7 @@ class _Interleaving(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         """Return the gradients of both."""
-        even, odd = (gradient.new_zeros(ctx.shape) for _ in range(2))
+        even, odd = (_empty(ctx.shape, gradient).zero_() for _ in range(2))
         for z, planes in enumerate((even, odd)):
             for (y, x), kind in _kinds(planes):
                 kind.copy_(gradient[:, :, z::2, y::2, x::2])
@@ -85,12 +85,19 @@ def _interleaved(parts: Iterable[tuple[int, Tensor]]) -> Tensor:
         if fine is None:
             batch, channels, depth, height, width = planes.shape
             shape = batch, channels // 4, 2 * depth, 2 * (height - 1), 2 * (width - 1)
-            fine = planes.new_empty(shape)
+            fine = _empty(shape, planes)
         for (y, x), kind in _kinds(planes):
             fine[:, :, z::2, y::2, x::2] = kind
         del planes, kind
     assert fine is not None
     return fine
+
+
+def _empty(shape: Sequence[int], like: Tensor) -> Tensor:
+    """Return new memory in the layout of another tensor: channels first or last."""
+    last = like.is_contiguous(memory_format=torch.channels_last_3d)
+    layout = torch.channels_last_3d if last else torch.contiguous_format
+    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=layout)
 
 
 def _kinds(planes: Tensor) -> Iterator[tuple[tuple[int, int], Tensor]]:

@@ -60,8 +60,7 @@ class PatchReader:
         )
 
     def _tensor(self, channels: np.ndarray) -> torch.Tensor:
-        patch = torch.from_numpy(np.ascontiguousarray(channels, np.float32))[None]
-        return self.arithmetic.place(patch)
+        return self.arithmetic.place(torch.from_numpy(np.ascontiguousarray(channels))[None])
 
 
 @dataclass(frozen=True)

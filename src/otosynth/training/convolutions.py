@@ -8,7 +8,6 @@ channels, goes by Fourier transforms (`fourier`). Results agree with torch's up 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from math import prod
 from typing import Any
 
@@ -28,7 +27,11 @@ LARGE_IMAGE, SMALL_KERNEL = 20480, 3
 # For a result of so few voxels torch's own convolution is the faster one (docs/profile.md).
 FEW_VOXELS = 4**3
 
-_plain = ContextVar("plain", default=False)
+
+class _Choice:
+    """Whether all convolutions are plain: in every thread, for autograd has threads of its own."""
+
+    plain = False
 
 
 class FastConvolutions(TorchFunctionMode):
@@ -43,9 +46,9 @@ class FastConvolutions(TorchFunctionMode):
     ) -> Any:
         """Call the function, or what gains in its place."""
         kwargs = kwargs or {}
-        if func is not functional.conv3d or kwargs or _plain.get():
+        if func is not functional.conv3d or kwargs or is_plain():
             return func(*args, **kwargs)
-        image, weight, bias, stride, padding, dilation, groups = args + DEFAULTS[len(args) - 2 :]
+        image, weight, bias, stride, padding, dilation, groups = with_defaults(args)
         if _is_usual(image, weight, stride, padding, dilation, groups):
             if gains_by_fourier(image, weight, stride, padding):
                 return FourierConvolution.apply(image, weight, bias)
@@ -54,14 +57,24 @@ class FastConvolutions(TorchFunctionMode):
         return func(*args)
 
 
+def with_defaults(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a convolution's image, weight, bias, stride, padding, dilation and groups."""
+    return args + DEFAULTS[len(args) - 2 :]
+
+
+def is_plain() -> bool:
+    """Return whether convolutions are computed as torch chooses."""
+    return _Choice.plain
+
+
 @contextmanager
 def plain_convolutions() -> Iterator[None]:
     """Have every convolution computed as torch chooses, so that its operations can be counted."""
-    before = _plain.set(True)
+    before, _Choice.plain = _Choice.plain, True
     try:
         yield
     finally:
-        _plain.reset(before)
+        _Choice.plain = before
 
 
 def _is_usual(

@@ -24,6 +24,7 @@ from otosynth.training.budget import PETA, affordable_steps, count_operations
 from otosynth.training.checkpoints import CHECKPOINTS, checkpoint_name, write_checkpoint
 from otosynth.training.monitor import Monitor, monitor_images
 from otosynth.training.recomputation import recompute_activations
+from otosynth.training.replay import RepeatedStep
 from otosynth.training.schedule import learning_rate, patch_order
 from otosynth.training.state import Progress, check_resumable, load_state, save_state
 from otosynth.training.stopping import Requests, requests_by_signal
@@ -220,18 +221,38 @@ class Trainer:
         for network in self.networks.values():
             network.train()
         steps, before = self.steps[epoch], sum(self.steps[:epoch])
-        order = patch_order(len(self.reader), steps * self.team.size, self.job.seed, epoch)
+        do_step, patches = self.steps_of(epoch), self._patches_of(epoch, progress.step)
+        ahead = next(patches, None)
         for step in range(progress.step, steps):
-            visit = step * self.team.size + self.team.rank
-            seed = derive_seed(self.job.seed, "step", epoch, visit)
+            assert ahead is not None
+            seed, batch = ahead
             torch.manual_seed(seed)
-            losses = self._step(self.patches.read(int(order[visit]), seed), epoch)
+            losses = do_step(batch)
+            # Before the losses, which wait for the step: a GPU computes it while a patch is read.
+            ahead = next(patches, None)
             self._add(progress, self.team.average(losses))
             progress.step = step + 1
             is_time = speed.count(before + step + 1)
             if monitor and is_time and progress.step < steps:
                 _show_speed(monitor, epoch, speed)
             self._obey(requests, progress)
+
+    def _patches_of(self, epoch: int, first: int) -> Iterator[tuple[int, Batch]]:
+        """Yield the seed and the batch of each of an epoch's steps from ``first`` on."""
+        visits = self.steps[epoch] * self.team.size
+        order = patch_order(len(self.reader), visits, self.job.seed, epoch)
+        for visit in range(first * self.team.size + self.team.rank, visits, self.team.size):
+            seed = derive_seed(self.job.seed, "step", epoch, visit)
+            yield seed, self.patches.read(int(order[visit]), seed)
+
+    def steps_of(self, epoch: int) -> RepeatedStep:
+        """Return what does an epoch's steps: each on a batch, with the losses on the device."""
+        replays = (
+            self.arithmetic.device.type == "cuda" and self.method.stays_on_device
+            # Not tried with several GPUs; recomputation looks at the random state meanwhile.
+            and self.team.size == 1 and not self.job.recompute
+        )  # fmt: skip
+        return RepeatedStep(partial(self._step, epoch=epoch), replays)
 
     def _obey(self, requests: Requests, progress: Progress) -> None:
         """Save the state if it is time or a signal asked for it; stop if one asked to."""

@@ -1,0 +1,207 @@
+"""Training steps on a CUDA GPU: beside the peers, as a share of the GPU's peak, and in memory.
+
+    python benchmarks/gpu.py
+
+Measures what `make bench` cannot where there is no GPU, and writes `benchmarks/gpu.csv` and
+`docs/gpu.md`: every step of bench's catalogue in bfloat16, with its patches read, beside the plain
+port and MONAI in float32 (their convolutions in TF32, torch's default), all in one process; what
+patches of 192^3 take of memory; and the hours of the thesis's 3.4 million steps. Imports torch,
+MONAI, pydantic, nibabel, pandas and TensorBoard only. Two minutes on an H200.
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from otosynth.patches import patch_table
+from otosynth.training.arithmetic import Arithmetic, resolve_arithmetic
+from otosynth.training.batches import PatchReader
+from otosynth.training.trainer import Job, Trainer
+
+sys.path.insert(0, str(Path(__file__).parent / "rows"))
+sys.path.insert(0, str(Path(__file__).parent / "rows/peers"))
+import monai_step
+import plain_step
+from step_work import WEIGHTS, WINDOWS, create, operations, random_pair
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLE, PAGE = ROOT / "benchmarks/gpu.csv", ROOT / "docs/gpu.md"
+STEPS, PEER_STEPS = 30, 5
+WIDTHS, EDGES, LARGE = (16, 64), (32, 64, 96), 192
+# Models, patches and epochs of the thesis (III.1, IV): one model for each of three groups.
+THESIS = {"single_task": (3, 5000, 200), "multi_task": (3, 625, 200)}
+MB = 2**20
+PEERS = {
+    "port": lambda settings: plain_step.PlainLoop(settings, shares=False),
+    "port, one pass of G": lambda settings: plain_step.PlainLoop(settings, shares=True),
+    "MONAI": monai_step.PlainLoop,
+}
+
+
+def main() -> None:
+    """Measure and write table and page."""
+    limits = measure_limits()
+    steps = pd.DataFrame(measure_steps(limits))
+    large = pd.DataFrame(measure_large())
+    pd.concat([steps, large]).to_csv(TABLE, index=False, float_format="%.4g")
+    page = write_page(limits, steps, large)
+    PAGE.write_text(page, encoding="utf-8")
+    print(page)
+
+
+def measure_limits() -> dict[str, float]:
+    """Return what the GPU does at most: products of matrices in bfloat16, and copies."""
+    first, second = torch.randn(2, 8192, 8192, device="cuda", dtype=torch.bfloat16)
+    source = torch.randn(2**29, device="cuda")
+    target = torch.empty_like(source)
+    return {
+        "Tflop/s": 2 * 8192**3 / seconds_of(lambda: first @ second, 10) / 1e12,
+        "TB/s": 8 * 2**29 / seconds_of(lambda: target.copy_(source), 10) / 1e12,
+    }
+
+
+def measure_steps(limits: dict[str, float]) -> Iterator[dict[str, Any]]:
+    """Measure steps of every method, width and edge beside their peers."""
+    for method in WEIGHTS:
+        for width in WIDTHS:
+            for edge in EDGES:
+                settings = {"method": method, "width": width, "size": edge, "device": "cuda"}
+                row = measure_ours(settings)
+                share = row["Gflop"] / row["seconds"] / 1000 / limits["Tflop/s"]
+                row["share of peak"] = share
+                torch.set_deterministic_debug_mode("default")
+                for name, make_loop in PEERS.items():
+                    torch.cuda.empty_cache()
+                    row[f"{name} s"] = seconds_of(make_loop(settings).step, PEER_STEPS)
+                print(row, flush=True)
+                yield row
+
+
+def measure_large() -> Iterator[dict[str, Any]]:
+    """Measure patches that one hardly fits: activations kept, and computed again."""
+    for recompute in (False, True):
+        settings = {"method": "multi_task", "width": 64, "size": LARGE}
+        yield measure_ours(settings, recompute) | {"recompute": recompute}
+
+
+def measure_ours(settings: dict[str, Any], recompute: bool = False) -> dict[str, Any]:
+    """Measure our step, alone and with its patches read, and the memory of the GPU."""
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    arithmetic = resolve_arithmetic("cuda", "auto", 1)
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = make_trainer(settings, arithmetic, Path(folder), recompute)
+        seconds, alone = seconds_with_and_without_reading(trainer)
+        peak_mb = torch.cuda.max_memory_allocated() / MB
+        # At last, since plain convolutions take more memory.
+        batch = trainer.reader.read(0)
+        gflop = operations(lambda: trainer._step(batch, 0))
+    names = ("method", "width", "size")
+    return {name: settings[name] for name in names} | {
+        "precision": arithmetic.precision, "seconds": seconds, "fed": alone / seconds,
+        "Gflop": gflop, "peak MB": peak_mb,
+    }  # fmt: skip
+
+
+def make_trainer(
+    settings: dict[str, Any], arithmetic: Arithmetic, folder: Path, recompute: bool
+) -> Trainer:
+    """Return a trainer on a random pair of the patch's size."""
+    pairs = {"ear": random_pair(settings["size"])}
+    table = patch_table(pairs, settings["size"], 0)
+    reader = PatchReader(table, pairs, WINDOWS, arithmetic)
+    job = Job("benchmark", 1, folder, state_minutes=1e6, recompute=recompute)
+    return Trainer(create(settings), reader, reader, arithmetic, job)
+
+
+def seconds_with_and_without_reading(trainer: Trainer) -> tuple[float, float]:
+    """Return the seconds of a step as a training does it, and of one whose batch is there.
+
+    A training reads a patch while the GPU does the step before, and looks at every step's losses.
+    """
+    do_step = trainer.steps_of(epoch=0)
+    batch = trainer.patches.read(0, 0)
+
+    def alone() -> None:
+        trainer.team.average(do_step(batch))
+
+    def fed() -> None:
+        nonlocal batch
+        losses = do_step(batch)
+        batch = trainer.patches.read(0, 0)
+        trainer.team.average(losses)
+
+    return seconds_of(fed, STEPS), seconds_of(alone, STEPS)
+
+
+def seconds_of(work: Callable[[], object], times: int) -> float:
+    """Return the seconds of once, the mean of some times after two that do not count."""
+    for _ in range(2):
+        work()
+    torch.cuda.synchronize()
+    started = time.perf_counter()
+    for _ in range(times):
+        work()
+    torch.cuda.synchronize()
+    return (time.perf_counter() - started) / times
+
+
+def write_page(limits: dict[str, float], steps: pd.DataFrame, large: pd.DataFrame) -> str:
+    """Return the page of documentation."""
+    card = torch.cuda.get_device_name()
+    lines = [
+        "<!-- Written by python benchmarks/gpu.py -->",
+        "# Training steps on a GPU",
+        "",
+        f"One {card}, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}; random patches. Ours",
+        "in bfloat16 with patches read, deterministic; peers in float32 (TF32), as torch has it,",
+        "the patch on the GPU. "
+        f"The GPU multiplies matrices at {limits['Tflop/s']:.0f} Tflop/s (8192^2, bfloat16)",
+        f"and copies {limits['TB/s']:.1f} TB/s, measured in the same run. *Fed* is the time of the",
+        "step alone over that with reading (goal 0.97). The goal against each peer is 3 times.",
+        "",
+        "| method | width | patch | ms a step | Tflop/s | share of peak | fed | peak MB |"
+        " port | port, one pass of G | MONAI |",
+        "| --- " * 11 + "|",
+    ]
+    for row in steps.to_dict("records"):
+        times = [f"{row[f'{name} s'] / row['seconds']:.1f}x" for name in PEERS]
+        lines.append(
+            f"| {row['method']} | {row['width']} | {row['size']}^3 | {1e3 * row['seconds']:.1f} |"
+            f" {row['Gflop'] / row['seconds'] / 1e3:.1f} | {100 * row['share of peak']:.0f} % |"
+            f" {row['fed']:.3f} | {row['peak MB']:.0f} | {' | '.join(times)} |"
+        )
+    lines += ["", "## The thesis's trainings", "", *hours_of_thesis(steps), ""]
+    lines += [f"## Patches of {LARGE}^3 at width 64, multi_task", ""]
+    lines += ["| activations | ms a step | peak MB |", "| --- | --- | --- |"]
+    for row in large.to_dict("records"):
+        kept = "computed again" if row["recompute"] else "kept"
+        lines.append(f"| {kept} | {1e3 * row['seconds']:.0f} | {row['peak MB']:.0f} |")
+    return "\n".join(lines) + "\n"
+
+
+def hours_of_thesis(steps: pd.DataFrame) -> list[str]:
+    """Return the arithmetic from seconds a step to hours, at width 64 and 96^3."""
+    lines, hours_in_all, steps_in_all = [], 0.0, 0
+    for method, (models, patches, epochs) in THESIS.items():
+        row = steps.query(f"method == '{method}' and width == 64 and size == 96").iloc[0]
+        count = models * patches * epochs
+        hours = count * row["seconds"] / 3600
+        hours_in_all, steps_in_all = hours_in_all + hours, steps_in_all + count
+        lines.append(
+            f"- {method}: {models} models x {patches} patches x {epochs} epochs = {count} steps,"
+            f" x {1e3 * row['seconds']:.1f} ms = **{hours:.1f} h**"
+        )
+    lines.append(f"- together {steps_in_all} steps in **{hours_in_all:.1f} h** (goal 24 h);")
+    lines.append("  extrapolated: validation, checkpoints and the monitor's images come on top.")
+    return lines
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Convolutions for GPUs: the same values and gradients, and left alone where nothing is gained."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from otosynth.training.arithmetic import resolve_arithmetic
+from otosynth.training.budget import count_operations
+from otosynth.training.tensor_cores import TensorCoreConvolutions
+
+# Outputs, inputs, edge of the kernel, stride and padding of what is computed in another way.
+OTHER_WAYS = {
+    "from one channel": (5, 1, 7, 1, 3),
+    "from two channels": (5, 2, 5, 1, 2),
+    "to one channel": (1, 9, 7, 1, 3),
+    "to four channels": (4, 9, 7, 1, 3),
+    "halving a pair": (6, 2, 4, 2, 1),
+    "halving many channels": (3, 128, 4, 2, 1),
+}
+gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+
+
+def tensors_of(outputs, inputs, kernel, dtype=torch.float64):
+    chance = torch.Generator().manual_seed(1)
+    image = torch.randn(1, inputs, 8, 12, 10, generator=chance)
+    weight = torch.randn(outputs, inputs, kernel, kernel, kernel, generator=chance) / kernel**2
+    return image.to(dtype), weight.to(dtype), torch.randn(outputs, generator=chance).to(dtype)
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("name", OTHER_WAYS)
+def test_values_and_gradients_are_the_same(values_and_gradients, name, last):
+    outputs, inputs, kernel, *settings = OTHER_WAYS[name]
+    image, weight, bias = tensors_of(outputs, inputs, kernel)
+    if last:
+        image = image.to(memory_format=torch.channels_last_3d)
+
+    def convolve(*tensors):
+        return functional.conv3d(*tensors, *((number,) * 3 for number in settings))
+
+    exact = values_and_gradients(convolve, image, weight, bias)
+    with TensorCoreConvolutions():
+        found = values_and_gradients(convolve, image, weight, bias)
+    for value, expected in zip(found, exact, strict=True):
+        # Sums of what kernels spread are float32.
+        torch.testing.assert_close(value.double(), expected, rtol=2e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", OTHER_WAYS)
+def test_it_is_another_way(name):
+    outputs, inputs, kernel, *settings = OTHER_WAYS[name]
+    tensors = tensors_of(outputs, inputs, kernel, torch.float32)
+    stride, padding = ((number,) * 3 for number in settings)
+    plain = functional.conv3d(*tensors, stride, padding)
+    with TensorCoreConvolutions():
+        found = functional.conv3d(*tensors, stride, padding)
+    assert not torch.equal(found, plain)
+
+
+@pytest.mark.parametrize(
+    ("layer", "samples"),
+    [
+        (torch.nn.Conv3d(1, 8, 7, padding=3), 2),
+        (torch.nn.Conv3d(1, 8, 3, padding=1), 1),
+        (torch.nn.Conv3d(1, 8, 7, padding=2), 1),
+        (torch.nn.Conv3d(1, 8, 7, padding="same"), 1),
+        (torch.nn.Conv3d(1, 8, 7, padding=6, dilation=2), 1),
+        (torch.nn.Conv3d(2, 2, 7, padding=3, groups=2), 1),
+        (torch.nn.Conv3d(8, 8, 7, padding=3), 1),
+        (torch.nn.Conv3d(8, 8, 4, stride=2, padding=1), 1),
+        (torch.nn.Conv3d(2, 8, 4, stride=2), 1),
+    ],
+)
+def test_others_are_left_alone(layer, samples):
+    image = torch.rand(samples, layer.in_channels, 12, 12, 12)
+    plain = layer(image)
+    with TensorCoreConvolutions():
+        assert torch.equal(layer(image), plain)
+
+
+def test_odd_edges_are_not_halved_in_another_way():
+    layer, image = torch.nn.Conv3d(2, 8, 4, stride=2, padding=1), torch.rand(1, 2, 12, 11, 12)
+    plain = layer(image)
+    with TensorCoreConvolutions():
+        assert torch.equal(layer(image), plain)
+
+
+def test_operations_are_counted_as_those_of_plain_convolutions():
+    layer, image = torch.nn.Conv3d(1, 8, 7, padding=3), torch.rand(1, 1, 12, 12, 12)
+    with TensorCoreConvolutions():
+        assert count_operations(lambda: layer(image)) == 2 * 8 * 7**3 * 12**3
+
+
+@gpu
+@pytest.mark.parametrize("name", OTHER_WAYS)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_gpu_computes_them_as_exactly_as_torch_does(values_and_gradients, name, precision):
+    arithmetic = resolve_arithmetic("cuda", precision, 1)
+    outputs, inputs, kernel, *settings = OTHER_WAYS[name]
+    exact_tensors = [t.cuda() for t in tensors_of(outputs, inputs, kernel)]
+
+    def convolve(*tensors):
+        return functional.conv3d(*tensors, *((number,) * 3 for number in settings))
+
+    def errors(context):
+        with context:
+            found = values_and_gradients(convolve, *(t.float() for t in exact_tensors))
+        return [
+            ((value.double() - e).norm() / e.norm()).item()
+            for value, e in zip(found, exact, strict=True)
+        ]
+
+    exact = values_and_gradients(convolve, *exact_tensors)
+    lower = precision == "bfloat16"
+    torchs = errors(torch.autocast("cuda", torch.bfloat16, enabled=lower))
+    for ours, its in zip(errors(arithmetic.for_networks()), torchs, strict=True):
+        # Tensor cores round float32 to 10 bits (TF32), where torch takes them, too, or none.
+        assert ours < max(1.3 * its, 1e-3)
