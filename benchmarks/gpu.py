@@ -2,11 +2,13 @@
 
     python benchmarks/gpu.py
 
-Measures what `make bench` cannot where there is no GPU, and writes `benchmarks/gpu.csv` and
-`docs/gpu.md`: every step of bench's catalogue in bfloat16, with its patches read, beside the plain
-port and MONAI in float32 (their convolutions in TF32, torch's default), all in one process; what
-patches of 192^3 take of memory; and the hours of the thesis's 3.4 million steps. Imports torch,
-MONAI, pydantic, nibabel, pandas and TensorBoard only. Two minutes on an H200.
+Measures what `make bench` cannot where there is no GPU, and writes `benchmarks/gpu.csv`,
+`docs/gpu.md` and `docs/figures/gpu.png`: every step of bench's catalogue in bfloat16, with its
+patches read, beside the plain port and MONAI in float32 (their convolutions in TF32, torch's
+default), all in one process; what patches of 192^3 take of memory; the steps' roofline, with
+operations and bytes counted as in `growth.py`; and the hours of the thesis's 3.4 million steps.
+Imports torch, MONAI, pydantic, nibabel, pandas, matplotlib and TensorBoard only. Two minutes on an
+H200.
 """
 
 import sys
@@ -16,9 +18,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogFormatter
 
+from otosynth.figures.style import GREY, new_figure, pale_grid, write_figure
 from otosynth.patches import patch_table
 from otosynth.training.arithmetic import Arithmetic, resolve_arithmetic
 from otosynth.training.batches import PatchReader
@@ -28,10 +34,14 @@ sys.path.insert(0, str(Path(__file__).parent / "rows"))
 sys.path.insert(0, str(Path(__file__).parent / "rows/peers"))
 import monai_step
 import plain_step
-from step_work import WEIGHTS, WINDOWS, create, operations, random_pair
+from step_work import WEIGHTS, WINDOWS, create, operations, random_pair, traffic
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE, PAGE = ROOT / "benchmarks/gpu.csv", ROOT / "docs/gpu.md"
+FIGURE = ROOT / "docs/figures/gpu.png"
+# Of each method and width: colour and line, as in growth.py.
+COLOURS = {"single_task": "#56B4E9", "multi_task": "#D55E00"}
+LINES = {16: "o--", 64: "s-"}
 STEPS, PEER_STEPS = 30, 5
 WIDTHS, EDGES, LARGE = (16, 64), (32, 64, 96), 192
 # Models, patches and epochs of the thesis (III.1, IV): one model for each of three groups.
@@ -50,6 +60,7 @@ def main() -> None:
     steps = pd.DataFrame(measure_steps(limits))
     large = pd.DataFrame(measure_large())
     pd.concat([steps, large]).to_csv(TABLE, index=False, float_format="%.4g")
+    draw(limits, steps)
     page = write_page(limits, steps, large)
     PAGE.write_text(page, encoding="utf-8")
     print(page)
@@ -101,11 +112,12 @@ def measure_ours(settings: dict[str, Any], recompute: bool = False) -> dict[str,
         peak_mb = torch.cuda.max_memory_allocated() / MB
         # At last, since plain convolutions take more memory.
         batch = trainer.reader.read(0)
+        gbyte = traffic(lambda: trainer._step(batch, 0))
         gflop = operations(lambda: trainer._step(batch, 0))
     names = ("method", "width", "size")
     return {name: settings[name] for name in names} | {
         "precision": arithmetic.precision, "seconds": seconds, "fed": alone / seconds,
-        "Gflop": gflop, "peak MB": peak_mb,
+        "Gflop": gflop, "GB": gbyte, "peak MB": peak_mb,
     }  # fmt: skip
 
 
@@ -152,6 +164,52 @@ def seconds_of(work: Callable[[], object], times: int) -> float:
     return (time.perf_counter() - started) / times
 
 
+def draw(limits: dict[str, float], steps: pd.DataFrame) -> None:
+    """Draw time and memory against the edge of the patch, and the roofline."""
+    label = f"random patches, {torch.cuda.get_device_name()}, bfloat16"
+    figure = new_figure("Training steps on a GPU", label, "", 2.6)
+    panels = figure.subplots(1, 3)
+    _growth(panels[0], steps, "seconds", 1e3, "ms / step")
+    _growth(panels[1], steps, "peak MB", 1, "peak (MB)")
+    _roofline(panels[2], steps, limits)
+    for axes in panels:
+        pale_grid(axes)
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=len(names))
+    write_figure(figure, [str(FIGURE)], 150, "")
+
+
+def _groups(steps: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame]]:
+    for (method, width), points in steps.groupby(["method", "width"], sort=False):
+        yield method, width, points
+
+
+def _growth(axes: Axes, steps: pd.DataFrame, key: str, unit: float, title: str) -> None:
+    for method, width, points in _groups(steps):
+        axes.plot(
+            points["size"], unit * points[key], LINES[width], color=COLOURS[method], markersize=4,
+            label=f"{method.replace('_', ' ')}, width {width}",
+        )  # fmt: skip
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    axes.set_xticks(EDGES, [str(edge) for edge in EDGES])
+    axes.set(xlabel="edge of the patch (voxels)", ylabel=title)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.5)))
+
+
+def _roofline(axes: Axes, steps: pd.DataFrame, limits: dict[str, float]) -> None:
+    intensity = np.geomspace(5, 1000, 100)
+    roof = np.minimum(limits["Tflop/s"], intensity * limits["TB/s"])
+    axes.loglog(intensity, roof, color=GREY)
+    for method, width, points in _groups(steps):
+        axes.loglog(
+            points["Gflop"] / points["GB"], points["Gflop"] / points["seconds"] / 1e3,
+            LINES[width][0], color=COLOURS[method], markersize=4,
+        )  # fmt: skip
+    axes.set(xlabel="flop / byte moved", ylabel="Tflop / s", title="roofline")
+
+
 def write_page(limits: dict[str, float], steps: pd.DataFrame, large: pd.DataFrame) -> str:
     """Return the page of documentation."""
     card = torch.cuda.get_device_name()
@@ -177,7 +235,15 @@ def write_page(limits: dict[str, float], steps: pd.DataFrame, large: pd.DataFram
             f" {row['Gflop'] / row['seconds'] / 1e3:.1f} | {100 * row['share of peak']:.0f} % |"
             f" {row['fed']:.3f} | {row['peak MB']:.0f} | {' | '.join(times)} |"
         )
-    lines += ["", "## The thesis's trainings", "", *hours_of_thesis(steps), ""]
+    lines += [
+        "",
+        "![Time and memory of a step against the patch's edge, and its roofline](figures/gpu.png)",
+        "",
+        "*Operations are those of plain convolutions; bytes the inputs and outputs of every",
+        "operation as it is computed, as if nothing stayed in a cache (`rows/step_work.py`).*",
+        "",
+        "## The thesis's trainings", "", *hours_of_thesis(steps), "",
+    ]  # fmt: skip
     lines += [f"## Patches of {LARGE}^3 at width 64, multi_task", ""]
     lines += ["| activations | ms a step | peak MB |", "| --- | --- | --- |"]
     for row in large.to_dict("records"):
