@@ -45,6 +45,8 @@ GPU_LAYERS = [
     ("G, first", 1, 64, 96, 7, 1, 3),
     ("G, last, micro-CT", 64, 1, 96, 7, 1, 3),
     ("G, last, with classes", 64, 4, 96, 7, 1, 3),
+    ("encoder of CG-SAMR", 2, 64, 96, 7, 1, 3),
+    ("encoder of UCG-SAMR", 4, 64, 96, 7, 1, 3),
     ("D, first", 2, 64, 96, 4, 2, 1),
     ("D, second", 64, 128, 48, 4, 2, 1),
     ("D, third", 128, 256, 24, 4, 2, 1),
@@ -127,6 +129,7 @@ def replayed_milliseconds(
         torch.autograd.grad(result, wanted, weights)
 
     stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
+    stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         passes()
     torch.cuda.synchronize()

@@ -11,6 +11,7 @@ Imports torch, MONAI, pydantic, nibabel, pandas, matplotlib and TensorBoard only
 H200.
 """
 
+import gc
 import sys
 import tempfile
 import time
@@ -18,34 +19,28 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogFormatter
+from plots import COLOURS, draw_roof, label_growth
+from training import THESIS, seconds_of_step
 
-from otosynth.figures.style import GREY, new_figure, pale_grid, write_figure
-from otosynth.patches import patch_table
-from otosynth.training.arithmetic import Arithmetic, resolve_arithmetic
-from otosynth.training.batches import PatchReader
-from otosynth.training.trainer import Job, Trainer
+from otosynth.figures.style import new_figure, pale_grid, write_figure
+from otosynth.training.arithmetic import resolve_arithmetic
 
 sys.path.insert(0, str(Path(__file__).parent / "rows"))
 sys.path.insert(0, str(Path(__file__).parent / "rows/peers"))
 import monai_step
 import plain_step
-from step_work import WEIGHTS, WINDOWS, create, operations, random_pair, traffic
+from step_work import WEIGHTS, make_trainer, operations, traffic
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE, PAGE = ROOT / "benchmarks/gpu.csv", ROOT / "docs/gpu.md"
 FIGURE = ROOT / "docs/figures/gpu.png"
-# Of each method and width: colour and line, as in growth.py.
-COLOURS = {"single_task": "#56B4E9", "multi_task": "#D55E00"}
+# Of each width.
 LINES = {16: "o--", 64: "s-"}
 STEPS, PEER_STEPS = 30, 5
 WIDTHS, EDGES, LARGE = (16, 64), (32, 64, 96), 192
-# Models, patches and epochs of the thesis (III.1, IV): one model for each of three groups.
-THESIS = {"single_task": (3, 5000, 200), "multi_task": (3, 625, 200)}
 MB = 2**20
 PEERS = {
     "port": lambda settings: plain_step.PlainLoop(settings, shares=False),
@@ -103,15 +98,17 @@ def measure_large() -> Iterator[dict[str, Any]]:
 
 def measure_ours(settings: dict[str, Any], recompute: bool = False) -> dict[str, Any]:
     """Measure our step, alone and with its patches read, and the memory of the GPU."""
+    gc.collect()
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     arithmetic = resolve_arithmetic("cuda", "auto", 1)
     with tempfile.TemporaryDirectory() as folder:
         trainer = make_trainer(settings, arithmetic, Path(folder), recompute)
-        seconds, alone = seconds_with_and_without_reading(trainer)
-        peak_mb = torch.cuda.max_memory_allocated() / MB
+        seconds = seconds_of_step(trainer, STEPS)
+        peak_mb = torch.cuda.max_memory_reserved() / MB
         # At last, since plain convolutions take more memory.
-        batch = trainer.reader.read(0)
+        batch, do_step = trainer.reader.read(0), trainer.step_of(0)
+        alone = seconds_of(lambda: trainer.team.average(do_step(batch)), STEPS)
         gbyte = traffic(lambda: trainer._step(batch, 0))
         gflop = operations(lambda: trainer._step(batch, 0))
     names = ("method", "width", "size")
@@ -119,37 +116,6 @@ def measure_ours(settings: dict[str, Any], recompute: bool = False) -> dict[str,
         "precision": arithmetic.precision, "seconds": seconds, "fed": alone / seconds,
         "Gflop": gflop, "GB": gbyte, "peak MB": peak_mb,
     }  # fmt: skip
-
-
-def make_trainer(
-    settings: dict[str, Any], arithmetic: Arithmetic, folder: Path, recompute: bool
-) -> Trainer:
-    """Return a trainer on a random pair of the patch's size."""
-    pairs = {"ear": random_pair(settings["size"])}
-    table = patch_table(pairs, settings["size"], 0)
-    reader = PatchReader(table, pairs, WINDOWS, arithmetic)
-    job = Job("benchmark", 1, folder, state_minutes=1e6, recompute=recompute)
-    return Trainer(create(settings), reader, reader, arithmetic, job)
-
-
-def seconds_with_and_without_reading(trainer: Trainer) -> tuple[float, float]:
-    """Return the seconds of a step as a training does it, and of one whose batch is there.
-
-    A training reads a patch while the GPU does the step before, and looks at every step's losses.
-    """
-    do_step = trainer.steps_of(epoch=0)
-    batch = trainer.patches.read(0, 0)
-
-    def alone() -> None:
-        trainer.team.average(do_step(batch))
-
-    def fed() -> None:
-        nonlocal batch
-        losses = do_step(batch)
-        batch = trainer.patches.read(0, 0)
-        trainer.team.average(losses)
-
-    return seconds_of(fed, STEPS), seconds_of(alone, STEPS)
 
 
 def seconds_of(work: Callable[[], object], times: int) -> float:
@@ -190,24 +156,17 @@ def _growth(axes: Axes, steps: pd.DataFrame, key: str, unit: float, title: str) 
             points["size"], unit * points[key], LINES[width], color=COLOURS[method], markersize=4,
             label=f"{method.replace('_', ' ')}, width {width}",
         )  # fmt: skip
-    axes.set_xscale("log", base=2)
-    axes.set_yscale("log")
-    axes.set_xticks(EDGES, [str(edge) for edge in EDGES])
-    axes.set(xlabel="edge of the patch (voxels)", ylabel=title)
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.5)))
+    label_growth(axes, EDGES, "edge of the patch (voxels)", title)
 
 
 def _roofline(axes: Axes, steps: pd.DataFrame, limits: dict[str, float]) -> None:
-    intensity = np.geomspace(5, 1000, 100)
-    roof = np.minimum(limits["Tflop/s"], intensity * limits["TB/s"])
-    axes.loglog(intensity, roof, color=GREY)
+    draw_roof(axes, (5, 1000), limits["Tflop/s"], limits["TB/s"])
     for method, width, points in _groups(steps):
         axes.loglog(
             points["Gflop"] / points["GB"], points["Gflop"] / points["seconds"] / 1e3,
             LINES[width][0], color=COLOURS[method], markersize=4,
         )  # fmt: skip
-    axes.set(xlabel="flop / byte moved", ylabel="Tflop / s", title="roofline")
+    axes.set(ylabel="Tflop / s", title="roofline")
 
 
 def write_page(limits: dict[str, float], steps: pd.DataFrame, large: pd.DataFrame) -> str:
@@ -222,7 +181,8 @@ def write_page(limits: dict[str, float], steps: pd.DataFrame, large: pd.DataFram
         "the patch on the GPU. "
         f"The GPU multiplies matrices at {limits['Tflop/s']:.0f} Tflop/s (8192^2, bfloat16)",
         f"and copies {limits['TB/s']:.1f} TB/s, measured in the same run. *Fed* is the time of the",
-        "step alone over that with reading (goal 0.97). The goal against each peer is 3 times.",
+        "step alone over that with reading (goal 0.97). *Peak* is what torch takes of the GPU's",
+        "memory. The goal against each peer is 3 times.",
         "",
         "| method | width | patch | ms a step | Tflop/s | share of peak | fed | peak MB |"
         " port | port, one pass of G | MONAI |",

@@ -15,17 +15,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from bench import ROOT, machine, run_side
 from catalogue import Row
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogFormatter
+from plots import COLOURS, draw_roof, label_growth
 
-from otosynth.figures.style import GREY, INK, new_figure, pale_grid, write_figure
+from otosynth.figures.style import INK, new_figure, pale_grid, write_figure
 
 TABLE, FIGURE = ROOT / "benchmarks/growth.csv", ROOT / "docs/figures/growth.png"
-COLOURS = {"single_task": "#56B4E9", "multi_task": "#D55E00"}
 EDGES, WIDTHS, SPECIMENS = (16, 32, 48, 64, 96), (8, 16, 32, 64), (6, 20, 40, 60)
 STEP = {"width": 16, "size": 32, "threads": 1}
 
@@ -93,15 +91,7 @@ def _growth(axes: Axes, steps: pd.DataFrame, x: str, y: str, x_title: str, y_tit
     for method, points in steps.sort_values(x).groupby("method", sort=False):
         label = method.replace("_", " ")
         axes.plot(points[x], points[y], "o-", color=COLOURS[method], markersize=4, label=label)
-    axes.set_xscale("log", base=2)
-    axes.set_yscale("log")
-    axes.set_xticks(
-        sorted(steps[x].unique()), [f"{value:g}" for value in sorted(steps[x].unique())]
-    )
-    axes.set(xlabel=x_title, ylabel=y_title)
-    # 400 and not 4 x 10^2.
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.5)))
+    label_growth(axes, sorted(steps[x].unique()), x_title, y_title)
 
 
 def _threads(axes: Axes, steps: pd.DataFrame) -> None:
@@ -114,16 +104,14 @@ def _threads(axes: Axes, steps: pd.DataFrame) -> None:
 def _roofline(axes: Axes, steps: pd.DataFrame, limits: pd.DataFrame) -> None:
     """Draw what one thread reaches, below what it could."""
     one = limits.query("threads == 1").iloc[0]
-    intensity = np.geomspace(0.5, 200, 100)
-    roof = np.minimum(one["Gflop/s"], intensity * one["GB/s"])
-    axes.loglog(intensity, roof, color=GREY)
+    draw_roof(axes, (0.5, 200), one["Gflop/s"], one["GB/s"])
     for method, points in steps.query("threads == 1").groupby("method", sort=False):
         axes.loglog(
             points["Gflop"] / points["GB"], points["Gflop"] / points["seconds"], "o",
             color=COLOURS[method], markersize=4,
         )  # fmt: skip
     # Operations of plain convolutions: some are computed by fewer (docs/profile.md).
-    axes.set(xlabel="flop / byte moved", ylabel="Gflop / s", title="roofline, one thread")
+    axes.set(ylabel="Gflop / s", title="roofline, one thread")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 
 import pandas as pd
@@ -36,13 +37,14 @@ from otosynth.training.batches import PatchReader
 from otosynth.training.trainer import Job, Trainer
 
 sys.path.insert(0, str(Path(__file__).parent / "rows"))
-from step_work import WEIGHTS, WINDOWS, operations, random_pair, warm_up
+from step_work import WEIGHTS, WINDOWS, operations, random_pair
 
 # A point of the loss curve is the mean of this many steps.
 STEPS_PER_POINT = 5
 MIB = 1024**2
-# Steps of the thesis's trainings: a model for each of three groups, patches, epochs (III.1, IV).
-THESIS_STEPS = {"single_task": 3 * 5000 * 200, "multi_task": 3 * 625 * 200}
+# The thesis's trainings: models, one for each of three groups; patches; epochs (III.1, IV).
+THESIS = {"single_task": (3, 5000, 200), "multi_task": (3, 625, 200)}
+THESIS_STEPS = {method: prod(numbers) for method, numbers in THESIS.items()}
 
 
 def make_trainer(
@@ -83,7 +85,7 @@ def seconds_of_step(trainer: Trainer, steps: int) -> float:
     As in a training: a patch is read while the GPU does the step before, whose losses are then
     looked at. The first two steps, which warm up and are noted down for later ones, do not count.
     """
-    do_step, started = trainer.steps_of(epoch=0), 0.0
+    do_step, started = trainer.step_of(epoch=0), 0.0
     batch = trainer.patches.read(0, 0)
     for step in range(-2, steps):
         if step == 0:
@@ -97,7 +99,7 @@ def seconds_of_step(trainer: Trainer, steps: int) -> float:
 def peak_mib(arithmetic: Arithmetic) -> float:
     """Return the most memory taken so far: of the GPU, or of this process (MiB)."""
     if arithmetic.device.type == "cuda":
-        return torch.cuda.max_memory_allocated() / MIB
+        return torch.cuda.max_memory_reserved() / MIB
     return peak_memory_mib()
 
 
@@ -107,16 +109,18 @@ def measure(
     """Train in a precision; return the speed and memory, and the weighted L1 by step."""
     arithmetic = resolve_arithmetic(arguments.device, precision, arguments.threads)
     if arithmetic.device.type == "cuda":
+        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     folder = root / method / precision
     trainer = make_trainer(arguments, method, arithmetic, folder)
-    gflop = operations(lambda: trainer._step(trainer.reader.read(0), epoch=0))
-    warm_up(lambda: trainer._step(trainer.reader.read(0), epoch=0))
     s_per_step = seconds_of_step(trainer, arguments.steps)
     trainer = make_trainer(arguments, method, arithmetic, folder)
     started = time.perf_counter()
     history = trainer.train()
     seconds = time.perf_counter() - started
+    peak = peak_mib(arithmetic)
+    # After the peak: to be counted, convolutions take torch's own way, which can need more.
+    gflop = operations(lambda: trainer._step(trainer.reader.read(0), epoch=0))
     row = {
         "method": method,
         "device": arithmetic.describe().split(", CUDA")[0],
@@ -125,7 +129,7 @@ def measure(
         "steps": arguments.steps,
         "s_per_step": s_per_step,
         "Tflop/s": gflop / s_per_step / 1000,
-        "peak_mib": peak_mib(arithmetic),
+        "peak_mib": peak,
         "same_bytes_after_stop": continues_to_same_bytes(
             arguments, method, arithmetic, folder, seconds
         ),

@@ -51,3 +51,8 @@ def test_a_normalisation_reads_back_as_written(tmp_path):
     written = Normalisation(Window(-1000, 2500), Window(0.1, 0.7, "log"), ("P1", "P5"))
     written.write(tmp_path / "n.json")
     assert Normalisation.read(tmp_path / "n.json") == written
+
+
+def test_normalised_values_are_float32_whatever_the_window_is_of():
+    window = Window(np.float64(-1), np.float64(1))
+    assert window.normalise(np.zeros((2, 2))).dtype == np.float32

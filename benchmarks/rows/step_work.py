@@ -1,6 +1,7 @@
 """A method and a batch for the rows that time training steps, the same for ours and the port."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,11 @@ from otosynth.methods import create_method
 from otosynth.methods.base import Method
 from otosynth.normalisation import Normalisation, Window
 from otosynth.pairs import Pair
+from otosynth.patches import patch_table
+from otosynth.training.arithmetic import Arithmetic
+from otosynth.training.batches import PatchReader
 from otosynth.training.budget import count_operations
+from otosynth.training.trainer import Job, Trainer
 
 # Thesis, Eq. 5 and 6.
 WEIGHTS = {
@@ -38,6 +43,17 @@ def random_pair(edge: int, seed: int = 1) -> Pair:
     microct = (classmap / 2 + random.normal(0, 0.02, classmap.shape)).astype(np.float32)
     ct = (2000 * microct - 1000).astype(np.float32)
     return Pair(ct, microct, np.ones(ct.shape, np.uint8), classmap)
+
+
+def make_trainer(
+    settings: dict[str, Any], arithmetic: Arithmetic, folder: Path, recompute: bool = False
+) -> Trainer:
+    """Return a trainer of ``create``'s method on a random pair of the patch's size."""
+    size = settings["size"]
+    pairs = {"ear": random_pair(size)}
+    reader = PatchReader(patch_table(pairs, size, 0), pairs, WINDOWS, arithmetic)
+    job = Job("benchmark", 1, folder, state_minutes=1e6, recompute=recompute)
+    return Trainer(create(settings), reader, reader, arithmetic, job)
 
 
 def operations(step: Callable[[], object]) -> float:

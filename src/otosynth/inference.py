@@ -136,6 +136,9 @@ class Predictor:
         if self.method.settings.prediction.samples:
             # Each patch has a dropout of its own.
             return 1
+        if self.arithmetic.device.type == "cuda":
+            # Its norms and convolutions are made for one patch, as in training.
+            return 1
         return max(1, VOXELS_AT_ONCE // self.size**3)
 
     def _predict_patches(

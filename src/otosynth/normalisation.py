@@ -36,7 +36,7 @@ class Window:
         # In place: a large patch is read while a GPU does a step, which takes not much longer.
         t *= 2
         t -= 1
-        return t
+        return t.astype(np.float32, copy=False)
 
     def restore(self, normalised: np.ndarray) -> np.ndarray:
         """Map [-1, 1] back to intensities (float32): the inverse of ``normalise``."""
@@ -49,7 +49,7 @@ class Window:
         """Map intensities linearly to [0, 1] (float32), clipped."""
         t = np.asarray(values, np.float32) - self.low
         t /= self.high - self.low
-        return np.clip(t, 0, 1, out=t)
+        return np.clip(t, 0, 1)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from otosynth.networks.norms import InstanceNorm, LayerNorm, norm_layer
+from otosynth.networks.norms import InstanceNorm, LayerNorm, norm_layer, of_all_channels
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -36,6 +36,17 @@ def test_an_instance_norm_is_torchs_in_bfloat16_with_channels_last(batch):
 def test_a_layer_norm_is_torchs():
     x = torch.randn(2, 3, 4, 5, 6)
     assert torch.equal(LayerNorm(3)(x), nn.GroupNorm(1, 3, affine=False)(x))
+
+
+def test_channels_own_means_and_deviations_give_those_of_all_together():
+    torch.manual_seed(0)
+    x = torch.randn(6, 1000, dtype=torch.float64) * torch.arange(1, 7)[:, None] + torch.randn(6, 1)
+    eps = 1e-5
+    mean, inverse = x.mean(1), (x.var(1, correction=0) + eps).rsqrt()
+    whole_mean, whole_inverse = of_all_channels(mean, inverse, eps)
+    torch.testing.assert_close(whole_mean, x.mean().expand(6))
+    expected = (x.var(correction=0) + eps).rsqrt()
+    torch.testing.assert_close(whole_inverse, expected.expand(6))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

@@ -57,9 +57,9 @@ def make_trainer(pairs, normalisation, tiny_settings, tmp_path):
 
     def make(
         method="multi_task", folder="state", precision="float32", minutes=10.0,
-        petaflop=None, patience=None, recompute=False, device="cpu", **changes,
+        petaflop=None, patience=None, recompute=False, **changes,
     ):  # fmt: skip
-        arithmetic = resolve_arithmetic(device, precision, threads=1)
+        arithmetic = resolve_arithmetic("cpu", precision, threads=1)
         table = patch_table(pairs, 16, 4)
         reader = PatchReader(table, pairs, normalisation, arithmetic)
         title = f"{method}, group A, seed 1"

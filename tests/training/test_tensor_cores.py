@@ -4,20 +4,40 @@ import pytest
 import torch
 from torch.nn import functional
 
-from otosynth.training.arithmetic import resolve_arithmetic
+from otosynth.training import tensor_cores
+from otosynth.training.arithmetic import Arithmetic, resolve_arithmetic
 from otosynth.training.budget import count_operations
 from otosynth.training.tensor_cores import TensorCoreConvolutions
 
-# Outputs, inputs, edge of the kernel, stride and padding of what is computed in another way.
+# What is taken; outputs, inputs, edge of the kernel, stride and padding.
 OTHER_WAYS = {
-    "from one channel": (5, 1, 7, 1, 3),
-    "from two channels": (5, 2, 5, 1, 2),
-    "to one channel": (1, 9, 7, 1, 3),
-    "to four channels": (4, 9, 7, 1, 3),
-    "halving a pair": (6, 2, 4, 2, 1),
-    "halving many channels": (3, 128, 4, 2, 1),
+    "from one channel": ("from_few_channels", 5, 1, 7, 1, 3),
+    "from two channels": ("from_few_channels", 5, 2, 5, 1, 2),
+    "to one channel": ("to_few_channels", 1, 9, 7, 1, 3),
+    "to four channels": ("to_few_channels", 4, 9, 7, 1, 3),
+    "halving a pair": ("halving", 6, 2, 4, 2, 1),
+    "halving many channels": ("halving", 3, 128, 4, 2, 1),
 }
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+
+
+@pytest.fixture
+def taken(monkeypatch):
+    """Return the names of the ways that were taken."""
+    names = []
+
+    def watch(name):
+        way = getattr(tensor_cores, name)
+
+        def watched(*given):
+            names.append(name)
+            return way(*given)
+
+        monkeypatch.setattr(tensor_cores, name, watched)
+
+    for name in ("from_few_channels", "to_few_channels", "halving"):
+        watch(name)
+    return names
 
 
 def tensors_of(outputs, inputs, kernel, dtype=torch.float64):
@@ -27,11 +47,13 @@ def tensors_of(outputs, inputs, kernel, dtype=torch.float64):
     return image.to(dtype), weight.to(dtype), torch.randn(outputs, generator=chance).to(dtype)
 
 
+@pytest.mark.parametrize("biased", [True, False])
 @pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize("name", OTHER_WAYS)
-def test_values_and_gradients_are_the_same(values_and_gradients, name, last):
-    outputs, inputs, kernel, *settings = OTHER_WAYS[name]
+def test_values_and_gradients_are_the_same(values_and_gradients, taken, name, last, biased):
+    way, outputs, inputs, kernel, *settings = OTHER_WAYS[name]
     image, weight, bias = tensors_of(outputs, inputs, kernel)
+    bias = bias if biased else None
     if last:
         image = image.to(memory_format=torch.channels_last_3d)
 
@@ -41,20 +63,10 @@ def test_values_and_gradients_are_the_same(values_and_gradients, name, last):
     exact = values_and_gradients(convolve, image, weight, bias)
     with TensorCoreConvolutions():
         found = values_and_gradients(convolve, image, weight, bias)
+    assert taken == [way]
     for value, expected in zip(found, exact, strict=True):
         # Sums of what kernels spread are float32.
         torch.testing.assert_close(value.double(), expected, rtol=2e-6, atol=2e-6)
-
-
-@pytest.mark.parametrize("name", OTHER_WAYS)
-def test_it_is_another_way(name):
-    outputs, inputs, kernel, *settings = OTHER_WAYS[name]
-    tensors = tensors_of(outputs, inputs, kernel, torch.float32)
-    stride, padding = ((number,) * 3 for number in settings)
-    plain = functional.conv3d(*tensors, stride, padding)
-    with TensorCoreConvolutions():
-        found = functional.conv3d(*tensors, stride, padding)
-    assert not torch.equal(found, plain)
 
 
 @pytest.mark.parametrize(
@@ -71,18 +83,69 @@ def test_it_is_another_way(name):
         (torch.nn.Conv3d(2, 8, 4, stride=2), 1),
     ],
 )
-def test_others_are_left_alone(layer, samples):
-    image = torch.rand(samples, layer.in_channels, 12, 12, 12)
-    plain = layer(image)
+def test_others_are_left_alone(taken, layer, samples):
     with TensorCoreConvolutions():
-        assert torch.equal(layer(image), plain)
+        layer(torch.rand(samples, layer.in_channels, 12, 12, 12))
+    assert not taken
 
 
-def test_odd_edges_are_not_halved_in_another_way():
-    layer, image = torch.nn.Conv3d(2, 8, 4, stride=2, padding=1), torch.rand(1, 2, 12, 11, 12)
-    plain = layer(image)
+def test_odd_edges_are_not_halved_in_another_way(taken):
     with TensorCoreConvolutions():
-        assert torch.equal(layer(image), plain)
+        torch.nn.Conv3d(2, 8, 4, stride=2, padding=1)(torch.rand(1, 2, 12, 11, 12))
+    assert not taken
+
+
+@pytest.mark.parametrize("shape", [(2, 12, 12, 12), (1, 3, 12, 12, 12)])
+def test_channels_that_do_not_fit_fail_as_they_do_in_torch(taken, shape):
+    layer, image = torch.nn.Conv3d(1, 8, 7, padding=3), torch.rand(shape)
+    with pytest.raises(RuntimeError) as torchs:
+        layer(image)
+    with TensorCoreConvolutions(), pytest.raises(RuntimeError) as ours:
+        layer(image)
+    assert str(ours.value) == str(torchs.value)
+    assert not taken
+
+
+@pytest.mark.parametrize(("outputs", "inputs"), [(5, 3), (3, 5), (1, 9)])
+def test_kernels_may_have_unlike_edges(values_and_gradients, taken, outputs, inputs):
+    chance = torch.Generator().manual_seed(1)
+    image = torch.randn(1, inputs, 8, 12, 10, generator=chance).double()
+    weight = torch.randn(outputs, inputs, 5, 7, 9, generator=chance).double()
+
+    def convolve(*tensors):
+        return functional.conv3d(*tensors, None, (1, 1, 1), (2, 3, 4))
+
+    exact = values_and_gradients(convolve, image, weight)
+    with TensorCoreConvolutions():
+        found = values_and_gradients(convolve, image, weight)
+    assert len(taken) == 1
+    for value, expected in zip(found, exact, strict=True):
+        torch.testing.assert_close(value.double(), expected, rtol=2e-6, atol=2e-5)
+
+
+@pytest.mark.parametrize("name", OTHER_WAYS)
+def test_in_lower_precision_they_are_as_exact_as_torchs(values_and_gradients, taken, name):
+    way, outputs, inputs, kernel, *settings = OTHER_WAYS[name]
+    tensors = tensors_of(outputs, inputs, kernel, torch.float32)
+
+    def convolve(*tensors):
+        return functional.conv3d(*tensors, *((number,) * 3 for number in settings))
+
+    exact = values_and_gradients(convolve, *(t.double() for t in tensors))
+    with torch.autocast("cpu", torch.bfloat16):
+        torchs = values_and_gradients(convolve, *tensors)
+        with TensorCoreConvolutions():
+            found = values_and_gradients(convolve, *tensors)
+    assert taken == [way]
+    for value, other, expected in zip(found, torchs, exact, strict=True):
+        ours, its = ((v.double() - expected).norm() / expected.norm() for v in (value, other))
+        assert ours < 1.3 * its + 1e-6
+
+
+def test_networks_on_a_gpu_compute_with_them(taken):
+    with Arithmetic(torch.device("cuda"), "float32").for_networks():
+        torch.nn.Conv3d(1, 8, 7, padding=3)(torch.rand(1, 1, 8, 8, 8))
+    assert taken == ["from_few_channels"]
 
 
 def test_operations_are_counted_as_those_of_plain_convolutions():
@@ -96,7 +159,7 @@ def test_operations_are_counted_as_those_of_plain_convolutions():
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_gpu_computes_them_as_exactly_as_torch_does(values_and_gradients, name, precision):
     arithmetic = resolve_arithmetic("cuda", precision, 1)
-    outputs, inputs, kernel, *settings = OTHER_WAYS[name]
+    _, outputs, inputs, kernel, *settings = OTHER_WAYS[name]
     exact_tensors = [t.cuda() for t in tensors_of(outputs, inputs, kernel)]
 
     def convolve(*tensors):

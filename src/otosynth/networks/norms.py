@@ -29,7 +29,7 @@ class InstanceNorm(nn.InstanceNorm3d):
 
 
 class LayerNorm(nn.GroupNorm):
-    """torch's norm of all channels together; a GPU takes a hundredth of its time for one sample."""
+    """torch's norm of all channels together, which a GPU computes slowly for one sample."""
 
     def __init__(self, channels: int) -> None:
         super().__init__(1, channels, affine=False)
@@ -54,8 +54,8 @@ def norm_layer(kind: Norm, channels: int) -> nn.Module:
 def standardised(x: Tensor, together: bool, eps: float) -> Tensor:
     """Return one sample's features (1, channel, z, y, x) with mean 0 and variance 1, on a GPU.
 
-    By the kernels that torch made for `SyncBatchNorm`: for a patch of 96^3 with channels last, its
-    `batch_norm` takes twice as long and its `group_norm` a hundred times (docs/profile.md).
+    By the kernels that torch made for `SyncBatchNorm`: for one patch with channels last, its
+    instance norm takes up to 7 times as long, its layer norm up to 77 times (docs/profile.md).
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class _Standardisation(torch.autograd.Function):
         x = x.contiguous(memory_format=torch.channels_last_3d)
         mean, inverse = torch.batch_norm_stats(_planes(x), eps)
         if together:
-            mean, inverse = _of_all_channels(mean, inverse, eps)
+            mean, inverse = of_all_channels(mean, inverse, eps)
         result = torch.empty_like(x)
         torch.batch_norm_elemt(_planes(x), None, None, mean, inverse, eps, out=_planes(result))
         ctx.save_for_backward(x, mean, inverse)
@@ -107,8 +107,11 @@ def _planes(x: Tensor) -> Tensor:
     return x.flatten(2, 3)
 
 
-def _of_all_channels(mean: Tensor, inverse: Tensor, eps: float) -> tuple[Tensor, Tensor]:
-    """Return the mean and inverse deviation of all channels together, of each channel's own."""
+def of_all_channels(mean: Tensor, inverse: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """Return mean and inverse deviation of all channels together, of each channel's own (channel,).
+
+    ``eps`` is in both inverse deviations. Channels have equally many voxels.
+    """
     variance = inverse**-2 - eps
     whole = mean.mean()
     spread = (variance + (mean - whole) ** 2).mean()

@@ -88,7 +88,7 @@ class Adam:
             index, key = name.split(".")
             parameter = self.parameters[int(index)]
             # The kernel walks weights and moments by their place in memory, so moments must be laid
-            # out like their weights, which are channels-last in bfloat16.
+            # out like their weights, which may be channels-last.
             like = torch.empty((), device=parameter.device) if key == STEP else parameter
             moment = torch.empty_like(like, requires_grad=False).copy_(tensor)
             self.moments.setdefault(int(index), {})[key] = moment

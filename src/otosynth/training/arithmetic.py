@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -37,15 +37,13 @@ class Arithmetic:
     def for_networks(self) -> Iterator[None]:
         """Make the context in which networks run; weights and losses stay float32."""
         lower = self.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=lower):
-            if self.device.type == "cuda":
-                with TensorCoreConvolutions():
-                    yield
-            elif lower:
-                yield
-            else:
-                with FastConvolutions():
-                    yield
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=lower), self._convolutions():
+            yield
+
+    def _convolutions(self) -> AbstractContextManager[object]:
+        if self.device.type == "cuda":
+            return TensorCoreConvolutions()
+        return FastConvolutions() if self.precision == "float32" else nullcontext()
 
     def place_network(self, network: nn.Module) -> nn.Module:
         """Move a network to the device, in the layout that its convolutions are fast in."""
@@ -58,7 +56,7 @@ class Arithmetic:
             return patch.to(torch.float32, memory_format=self._layout())
         # On a stream of its own, from memory that the GPU reads itself: the patch comes while
         # a step is computed.
-        coming, usual = _stream_of_patches(), torch.cuda.current_stream()
+        coming, usual = _stream_of_patches(self.device), torch.cuda.current_stream(self.device)
         with torch.cuda.stream(coming):
             moved = patch.pin_memory().to(self.device, non_blocking=True)
             placed = moved.to(torch.float32, memory_format=self._layout())
@@ -73,8 +71,8 @@ class Arithmetic:
 
 
 @cache
-def _stream_of_patches() -> torch.cuda.Stream:
-    return torch.cuda.Stream()
+def _stream_of_patches(device: torch.device) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device)
 
 
 def _visible_gpus() -> str:

@@ -1,12 +1,13 @@
-"""Training steps that a CUDA GPU repeats: all kernels of a step are launched at once, as a graph.
+"""Training steps that a CUDA GPU replays: all kernels of a step are launched at once, as a graph.
 
 A step launches more than a thousand kernels. One by one Python takes longer for that than a GPU
-computes (docs/profile.md); CUDA notes them down once and launches them again for other patches.
-The kernels are the same and in the same order, and dropout draws by the seed that was set last, so
-that results are the same to the bit.
+computes (docs/profile.md); a CUDA graph captures them once and launches them again for other
+patches. The kernels are the same and in the same order, and dropout draws by the seed that was set
+last, so that results are the same to the bit.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from functools import cache
 
@@ -19,44 +20,70 @@ Losses = Mapping[str, Tensor]
 
 
 class RepeatedStep:
-    """A step that is done again and again with other batches of one shape.
+    """A step that is done again and again with other batches.
 
     Parameters
     ----------
     step
         Does a step and returns its losses. Numbers in it, such as the learning rate, stay what
-        they were at the second one.
+        they were when it was captured.
+    device
+        Where it computes.
     replays
-        Whether to replay it: then the step must be computed on the GPU alone. The first step is
-        done as it is written, which makes what later ones need (moments, libraries' workspaces).
+        Whether to capture and replay it: then it must be computed on a CUDA GPU alone. The first
+        step is run eagerly, which makes what later ones need (moments, libraries' workspaces);
+        the second one is captured.
     """
 
-    def __init__(self, step: Callable[[Batch], Losses], replays: bool) -> None:
-        self._step, self._replays = step, replays
+    def __init__(
+        self, step: Callable[[Batch], Losses], device: torch.device, replays: bool
+    ) -> None:
+        self.step, self.device, self.replays = step, device, replays
         self._is_first = True
-        self._replay: _Replay | None = None
+        self._captured: _Captured | None = None
 
     def __call__(self, batch: Batch) -> Losses:
         """Do the step; its losses are on the device, and overwritten by the next one."""
-        if not self._replays:
-            return self._step(batch)
+        if not self.replays:
+            return self.step(batch)
         if self._is_first:
             self._is_first = False
-            return _on_own_stream(self._step, batch)
-        if self._replay is None:
-            self._replay = _Replay(self._step, batch)
-        return self._replay(batch)
+            return self._eagerly(batch)
+        if self._captured is None:
+            self._captured = _Captured(self.step, self.device, batch)
+        # A graph is of one shape of patches.
+        return self._captured(batch) if self._captured.fits(batch) else self._eagerly(batch)
+
+    def _eagerly(self, batch: Batch) -> Losses:
+        with stream_of_steps(self.device):
+            return self.step(batch)
 
 
-class _Replay:
+class _Captured:
     """The graph of a step, with the memory in which it expects its batch."""
 
-    def __init__(self, step: Callable[[Batch], Losses], batch: Batch) -> None:
+    def __init__(self, step: Callable[[Batch], Losses], device: torch.device, batch: Batch) -> None:
         self._batch = replace(batch, **{name: t.clone() for name, t in _tensors(batch).items()})
         self._graph = torch.cuda.CUDAGraph()
-        # Nothing is computed yet.
-        with torch.cuda.graph(self._graph, stream=_own_stream()):
-            self._losses = step(self._batch)
+        try:
+            # Nothing is computed yet.
+            with torch.cuda.graph(self._graph, stream=_stream(device)):
+                self._losses = step(self._batch)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            raise RuntimeError(
+                "A step could not be captured as a CUDA graph. If the method needs the CPU in a "
+                "step (`.item()`, `.cpu()`, SciPy), its `stays_on_device` must be False."
+            ) from error
+
+    def fits(self, batch: Batch) -> bool:
+        """Return whether a batch has the shapes of the captured one."""
+        shapes, expected = (
+            {name: tensor.shape for name, tensor in _tensors(each).items()}
+            for each in (batch, self._batch)
+        )
+        return shapes == expected
 
     def __call__(self, batch: Batch) -> Losses:
         expected = _tensors(self._batch)
@@ -66,23 +93,28 @@ class _Replay:
         return self._losses
 
 
-@cache
-def _own_stream() -> torch.cuda.Stream:
-    """Return the stream of steps that are not replayed; a graph is noted down on it, too.
+@contextmanager
+def stream_of_steps(device: torch.device) -> Iterator[None]:
+    """While it is entered, a GPU computes on the stream on which steps are captured.
 
-    On one stream, since gradients are added up on the stream of the first step as long as any
-    tensor of it is kept, as MONAI's DynUNet does; and CUDA notes down no others.
+    Whatever has a backward pass through a training's networks belongs there: gradients are added
+    up on the stream of the first pass as long as any tensor of it is kept, as MONAI's DynUNet does,
+    and another stream cannot be captured. What comes later waits for it, so that a batch may be let
+    go of at once.
     """
-    return torch.cuda.Stream()
-
-
-def _on_own_stream(step: Callable[[Batch], Losses], batch: Batch) -> Losses:
-    stream, usual = _own_stream(), torch.cuda.current_stream()
+    if device.type != "cuda":
+        yield
+        return
+    stream, usual = _stream(device), torch.cuda.current_stream(device)
     stream.wait_stream(usual)
     with torch.cuda.stream(stream):
-        losses = step(batch)
+        yield
     usual.wait_stream(stream)
-    return losses
+
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device)
 
 
 def _tensors(batch: Batch) -> dict[str, Tensor]:

@@ -24,7 +24,7 @@ from otosynth.training.budget import PETA, affordable_steps, count_operations
 from otosynth.training.checkpoints import CHECKPOINTS, checkpoint_name, write_checkpoint
 from otosynth.training.monitor import Monitor, monitor_images
 from otosynth.training.recomputation import recompute_activations
-from otosynth.training.replay import RepeatedStep
+from otosynth.training.replay import RepeatedStep, stream_of_steps
 from otosynth.training.schedule import learning_rate, patch_order
 from otosynth.training.state import Progress, check_resumable, load_state, save_state
 from otosynth.training.stopping import Requests, requests_by_signal
@@ -145,7 +145,8 @@ class Trainer:
         for epoch in range(self.settings.epochs):
             wanted = str([sorted(self.method.weights(p, epoch)) for p in self.method.players])
             if wanted not in counted:
-                counted[wanted] = count_operations(partial(list, self._backward(batch, epoch)))
+                with stream_of_steps(self.arithmetic.device):
+                    counted[wanted] = count_operations(partial(list, self._backward(batch, epoch)))
             operations.append(counted[wanted])
         return operations
 
@@ -218,10 +219,12 @@ class Trainer:
         epoch = progress.epoch
         for optimiser in self.optimisers.values():
             optimiser.rate = self._rate(epoch)
+            # Gradients lie in the memory of the last epoch's graph, and would keep it.
+            optimiser.zero_grad()
         for network in self.networks.values():
             network.train()
         steps, before = self.steps[epoch], sum(self.steps[:epoch])
-        do_step, patches = self.steps_of(epoch), self._patches_of(epoch, progress.step)
+        do_step, patches = self.step_of(epoch), self._patches_of(epoch, progress.step)
         ahead = next(patches, None)
         for step in range(progress.step, steps):
             assert ahead is not None
@@ -229,6 +232,7 @@ class Trainer:
             torch.manual_seed(seed)
             losses = do_step(batch)
             # Before the losses, which wait for the step: a GPU computes it while a patch is read.
+            # A CPU gains nothing by it, and holds a second patch.
             ahead = next(patches, None)
             self._add(progress, self.team.average(losses))
             progress.step = step + 1
@@ -245,14 +249,14 @@ class Trainer:
             seed = derive_seed(self.job.seed, "step", epoch, visit)
             yield seed, self.patches.read(int(order[visit]), seed)
 
-    def steps_of(self, epoch: int) -> RepeatedStep:
-        """Return what does an epoch's steps: each on a batch, with the losses on the device."""
+    def step_of(self, epoch: int) -> RepeatedStep:
+        """Return what does one step of an epoch, on a batch; its losses are on the device."""
         replays = (
             self.arithmetic.device.type == "cuda" and self.method.stays_on_device
             # Not tried with several GPUs; recomputation looks at the random state meanwhile.
             and self.team.size == 1 and not self.job.recompute
         )  # fmt: skip
-        return RepeatedStep(partial(self._step, epoch=epoch), replays)
+        return RepeatedStep(partial(self._step, epoch=epoch), self.arithmetic.device, replays)
 
     def _obey(self, requests: Requests, progress: Progress) -> None:
         """Save the state if it is time or a signal asked for it; stop if one asked to."""
