@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from otosynth.configuration.methods import method_settings
 from otosynth.configuration.methods.base import MethodSettings
@@ -25,9 +26,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let the workflow's tests come first: they take longest, and all processes end together."""
+    """Let the workflow's tests come first, and leave out those for GPUs where there is none.
+
+    The workflow's take longest; so all processes end together.
+    """
     workflow = config.rootpath / "tests/workflow"
     items.sort(key=lambda item: not item.path.is_relative_to(workflow))
+    for_gpus = [item for item in items if item.get_closest_marker("gpu")]
+    if for_gpus and not torch.cuda.is_available():
+        # Kernels for tensor cores, captured graphs and norms of CUDA have no counterpart on a CPU.
+        skip = pytest.mark.skip(reason="needs a CUDA GPU (docs/cluster.md says how to run it)")
+        for item in for_gpus:
+            item.add_marker(skip)
 
 
 def make_pair(seed: int, edge: int = 40) -> Pair:

@@ -49,7 +49,7 @@ def test_channels_own_means_and_deviations_give_those_of_all_together():
     torch.testing.assert_close(whole_inverse, expected.expand(6))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.gpu
 @pytest.mark.parametrize("kind", ["instance", "layer"])
 @pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
 def test_on_a_gpu_norms_are_as_exact_as_their_precision(kind, precision):

@@ -37,7 +37,6 @@ METHODS = {
     "super_resolution": ({"width": 8, "residual_blocks": 1}, 0),
 }
 SCHEDULE = {"epochs": 2, "constant_epochs": 1, "steps_per_epoch": 4, "checkpoint_every": 1}
-gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 
 
 @pytest.fixture
@@ -130,7 +129,7 @@ def test_a_step_that_cannot_be_captured_says_what_to_do(make_trainer, monkeypatc
         do_step(batch)
 
 
-@gpu
+@pytest.mark.gpu
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", METHODS)
 def test_a_replayed_training_gives_the_same_bytes(make_any, tmp_path, monkeypatch, name, precision):
@@ -152,7 +151,7 @@ def test_a_replayed_training_gives_the_same_bytes(make_any, tmp_path, monkeypatc
     assert digests(tmp_path / "written/checkpoints") == digests(tmp_path / "replayed/checkpoints")
 
 
-@gpu
+@pytest.mark.gpu
 def test_a_stopped_replayed_training_continues_to_the_same_bytes(make_any, tmp_path):
     make_any("multi_task", "whole").train()
     stopped = make_any("multi_task", "stopped")
@@ -175,14 +174,14 @@ def test_a_stopped_replayed_training_continues_to_the_same_bytes(make_any, tmp_p
     assert digests(tmp_path / "whole/checkpoints") == digests(tmp_path / "stopped/checkpoints")
 
 
-@gpu
+@pytest.mark.gpu
 def test_a_step_counted_for_a_budget_can_still_be_captured(make_any):
     # MONAI's DynUNet keeps tensors of the pass that was counted.
     history = make_any("dyn_unet", "budget", "float32", petaflop=2e-4).train()
     assert history["steps"].min() > 2
 
 
-@gpu
+@pytest.mark.gpu
 def test_a_batch_of_another_shape_is_not_replayed(make_any):
     trainer = make_any("regression", "shapes")
     do_step, batch = trainer.step_of(0), trainer.reader.read(0)

@@ -18,7 +18,6 @@ OTHER_WAYS = {
     "halving a pair": ("halving", 6, 2, 4, 2, 1),
     "halving many channels": ("halving", 3, 128, 4, 2, 1),
 }
-gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 
 
 @pytest.fixture
@@ -154,7 +153,7 @@ def test_operations_are_counted_as_those_of_plain_convolutions():
         assert count_operations(lambda: layer(image)) == 2 * 8 * 7**3 * 12**3
 
 
-@gpu
+@pytest.mark.gpu
 @pytest.mark.parametrize("name", OTHER_WAYS)
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_gpu_computes_them_as_exactly_as_torch_does(values_and_gradients, name, precision):

@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import torch
@@ -30,6 +30,12 @@ class Batch:
     mask: Tensor
     classes: Tensor
     prior: Tensor | None = None
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """All of its patches by name; without a prior where there is none."""
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: tensor for name, tensor in found.items() if tensor is not None}
 
     @property
     def known(self) -> "CtPatch":

@@ -1,7 +1,7 @@
 """Patches from disk to the network: cut, scaled to [-1, 1], classes one-hot inside the mask."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -131,6 +131,6 @@ def _unpaired(ct: Batch, microct: Batch) -> UnpairedBatch:
 def _flipped(batch: Batch, random: np.random.Generator) -> Batch:
     """Mirror all of a batch along some axes."""
     axes = [axis for axis in SPATIAL_AXES if random.random() < 0.5]
-    tensors = {field.name: getattr(batch, field.name) for field in fields(batch)}
-    flipped = {n: t if t is None or not axes else t.flip(axes) for n, t in tensors.items()}
-    return type(batch)(**flipped)
+    if not axes:
+        return batch
+    return replace(batch, **{name: t.flip(axes) for name, t in batch.tensors.items()})

@@ -34,8 +34,19 @@ class _Choice:
     plain = False
 
 
-class FastConvolutions(TorchFunctionMode):
-    """While it is entered, convolutions on the CPU are computed as this module says."""
+class OtherConvolutions(TorchFunctionMode):
+    """While it is entered, a subclass may compute convolutions in another way than torch's."""
+
+    def convolve(
+        self,
+        image: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        stride: tuple[int, int, int],
+        padding: tuple[int, int, int],
+    ) -> Tensor | None:
+        """Convolve images (batch, channel, z, y, x); None leaves it to torch."""
+        raise NotImplementedError
 
     def __torch_function__(
         self,
@@ -44,27 +55,38 @@ class FastConvolutions(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Call the function, or what gains in its place."""
+        """Call the function, or convolve in the other way where there is one."""
         kwargs = kwargs or {}
-        if func is not functional.conv3d or kwargs or is_plain():
-            return func(*args, **kwargs)
-        image, weight, bias, stride, padding, dilation, groups = with_defaults(args)
-        if _is_usual(image, weight, stride, padding, dilation, groups):
-            if gains_by_fourier(image, weight, stride, padding):
-                return FourierConvolution.apply(image, weight, bias)
-            if gains_by_onednn(image, weight, stride, padding):
-                return OneDnnConvolution.apply(image, weight, bias, stride, padding)
-        return func(*args)
+        if func is functional.conv3d and not kwargs and not _Choice.plain:
+            given = args + DEFAULTS[len(args) - 2 :]
+            image, weight, bias, stride, padding, dilation, groups = given
+            if _is_usual(image, weight, stride, padding, dilation, groups):
+                convolved = self.convolve(image, weight, bias, stride, padding)
+                if convolved is not None:
+                    return convolved
+        return func(*args, **kwargs)
 
 
-def with_defaults(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return a convolution's image, weight, bias, stride, padding, dilation and groups."""
-    return args + DEFAULTS[len(args) - 2 :]
+class FastConvolutions(OtherConvolutions):
+    """While it is entered, convolutions on the CPU are computed as this module says."""
 
-
-def is_plain() -> bool:
-    """Return whether convolutions are computed as torch chooses."""
-    return _Choice.plain
+    def convolve(
+        self,
+        image: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        stride: tuple[int, int, int],
+        padding: tuple[int, int, int],
+    ) -> Tensor | None:
+        """Convolve on the CPU where Fourier transforms or oneDNN gain."""
+        if not _is_on_cpu(image, weight):
+            return None
+        convolved: Tensor | None = None
+        if gains_by_fourier(image, weight, stride, padding):
+            convolved = FourierConvolution.apply(image, weight, bias)
+        elif gains_by_onednn(image, weight, stride, padding):
+            convolved = OneDnnConvolution.apply(image, weight, bias, stride, padding)
+        return convolved
 
 
 @contextmanager
@@ -80,14 +102,17 @@ def plain_convolutions() -> Iterator[None]:
 def _is_usual(
     image: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> bool:
-    """Return whether a convolution is of the kind that this module computes, and a right one."""
-    numbers = (stride, padding, dilation)
+    """Return whether a convolution is a right one, without dilation or groups."""
     return (
-        image.device.type == "cpu" and image.ndim == 5
-        and image.dtype == weight.dtype and image.shape[1] == weight.shape[1]
-        and groups == 1 and all(isinstance(three, tuple) for three in numbers)
-        and set(dilation) == {1} and not torch.is_autocast_enabled("cpu")
+        image.ndim == 5 and image.shape[1] == weight.shape[1]
+        and groups == 1 and all(isinstance(three, tuple) for three in (stride, padding, dilation))
+        and set(dilation) == {1}
     )  # fmt: skip
+
+
+def _is_on_cpu(image: Tensor, weight: Tensor) -> bool:
+    is_cast = torch.is_autocast_enabled("cpu")
+    return image.device.type == "cpu" and image.dtype == weight.dtype and not is_cast
 
 
 class OneDnnConvolution(torch.autograd.Function):

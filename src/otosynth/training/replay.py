@@ -8,7 +8,7 @@ last, so that results are the same to the bit.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import cache
 
 import torch
@@ -63,7 +63,7 @@ class _Captured:
     """The graph of a step, with the memory in which it expects its batch."""
 
     def __init__(self, step: Callable[[Batch], Losses], device: torch.device, batch: Batch) -> None:
-        self._batch = replace(batch, **{name: t.clone() for name, t in _tensors(batch).items()})
+        self._batch = replace(batch, **{name: t.clone() for name, t in batch.tensors.items()})
         self._graph = torch.cuda.CUDAGraph()
         try:
             # Nothing is computed yet.
@@ -80,14 +80,14 @@ class _Captured:
     def fits(self, batch: Batch) -> bool:
         """Return whether a batch has the shapes of the captured one."""
         shapes, expected = (
-            {name: tensor.shape for name, tensor in _tensors(each).items()}
+            {name: tensor.shape for name, tensor in each.tensors.items()}
             for each in (batch, self._batch)
         )
         return shapes == expected
 
     def __call__(self, batch: Batch) -> Losses:
-        expected = _tensors(self._batch)
-        for name, tensor in _tensors(batch).items():
+        expected = self._batch.tensors
+        for name, tensor in batch.tensors.items():
             expected[name].copy_(tensor)
         self._graph.replay()
         return self._losses
@@ -115,8 +115,3 @@ def stream_of_steps(device: torch.device) -> Iterator[None]:
 @cache
 def _stream(device: torch.device) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)
-
-
-def _tensors(batch: Batch) -> dict[str, Tensor]:
-    found = {field.name: getattr(batch, field.name) for field in fields(batch)}
-    return {name: tensor for name, tensor in found.items() if tensor is not None}

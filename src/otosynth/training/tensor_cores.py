@@ -7,16 +7,15 @@ and of a strided kernel every second voxel does (space to depth, the inverse of 
 arXiv:1609.05158). Results agree with torch's up to rounding.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 
-from otosynth.training.convolutions import is_plain, with_defaults
+from otosynth.training.convolutions import OtherConvolutions
 
 # Kernels of at least this edge, from or to at most so many channels, are spread.
 LARGE_KERNEL, FEW_CHANNELS = 5, 4
@@ -28,44 +27,31 @@ ENOUGH_CHANNELS = 24
 GROUP = 8
 
 
-class TensorCoreConvolutions(TorchFunctionMode):
+class TensorCoreConvolutions(OtherConvolutions):
     """While it is entered, convolutions of one patch are computed as this module says.
 
     On any device, so that it can be tested; a CUDA GPU alone gains by it.
     """
 
-    def __torch_function__(
+    def convolve(
         self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Call the function, or what gains in its place."""
-        kwargs = kwargs or {}
-        if func is not functional.conv3d or kwargs or is_plain():
-            return func(*args, **kwargs)
-        image, weight, bias, stride, padding, dilation, groups = with_defaults(args)
-        if _is_usual(image, weight, stride, padding, dilation, groups):
-            if _keeps_size(weight, stride, padding):
-                if weight.shape[1] <= FEW_CHANNELS:
-                    return from_few_channels(image, weight, bias)
-                if weight.shape[0] <= FEW_CHANNELS:
-                    return to_few_channels(image, weight, bias)
-            if _halves_slowly(image, weight, stride, padding):
-                return halving(image, weight, bias)
-        return func(*args)
-
-
-def _is_usual(
-    image: Tensor, weight: Tensor, stride: Any, padding: Any, dilation: Any, groups: int
-) -> bool:
-    """Return whether a convolution is one of a single patch, and a right one."""
-    return (
-        image.ndim == 5 and len(image) == 1 and image.shape[1] == weight.shape[1]
-        and groups == 1 and all(isinstance(three, tuple) for three in (stride, padding, dilation))
-        and set(dilation) == {1}
-    )  # fmt: skip
+        image: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        stride: tuple[int, int, int],
+        padding: tuple[int, int, int],
+    ) -> Tensor | None:
+        """Convolve one patch (1, channel, z, y, x) where more channels gain."""
+        if len(image) > 1:
+            return None
+        if _keeps_size(weight, stride, padding):
+            if weight.shape[1] <= FEW_CHANNELS:
+                return from_few_channels(image, weight, bias)
+            if weight.shape[0] <= FEW_CHANNELS:
+                return to_few_channels(image, weight, bias)
+        if _halves_slowly(image, weight, stride, padding):
+            return halving(image, weight, bias)
+        return None
 
 
 def _keeps_size(weight: Tensor, stride: Sequence[int], padding: Sequence[int]) -> bool:
