@@ -12,6 +12,7 @@ include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/registration.smk"
 include: "rules/classmap.smk"
+include: "rules/cochlea.smk"
 include: "rules/patches.smk"
 include: "rules/training.smk"
 include: "rules/inference.smk"
@@ -40,6 +41,7 @@ onstart:
     lock_results()
     choose_jobs_only_when_one_ends()
     tell_ears_without_electrodes()
+    tell_ears_without_cochlea()
 
 
 rule all:

@@ -5,7 +5,9 @@ rule vote_atlases:
     input:
         ct=f"{SPECIMEN}/ct.nii",
         mask=f"{SPECIMEN}/mask.nii",
-        atlases=lambda wildcards: pairs_of(atlases_of(wildcards.specimen), 1),
+        atlases=lambda wildcards: pairs_of(
+            atlases_of(wildcards.specimen), 1, WITHOUT_REGION
+        ),
     output:
         expand(
             f"{RESULTS}/atlas/{{{{specimen}}}}/{{fusion}}.nii.gz",
@@ -41,7 +43,7 @@ rule make_prior:
         ct=lambda wildcards: f"{pair_folder(wildcards.specimen, wildcards.factor)}/ct.nii",
         mask=lambda wildcards: f"{pair_folder(wildcards.specimen, wildcards.factor)}/mask.nii",
         atlases=lambda wildcards: pairs_of(
-            atlases_for(wildcards.group, wildcards.specimen), 1
+            atlases_for(wildcards.group, wildcards.specimen), 1, WITHOUT_REGION
         ),
     output:
         **{

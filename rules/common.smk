@@ -58,7 +58,9 @@ FIELD = f"{RESULTS}/field/{{specimen}}"
 PRIOR = f"{RESULTS}/groups/{{group}}/priors/x{{factor}}/{{specimen}}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
-PAIR_FILES = ("ct.nii", "microct.nii", "mask.nii", "classmap.nii")
+PAIR_FILES = ("ct.nii", "microct.nii", "mask.nii", "classmap.nii", "cochlea.nii")
+# What atlases and scores read of a pair.
+WITHOUT_REGION = PAIR_FILES[:-1]
 
 
 def lock_results():
@@ -162,11 +164,9 @@ def pair_folder(specimen, factor):
     return folder if int(factor) == 1 else f"{folder}/x{factor}"
 
 
-def pairs_of(specimens, factor):
-    """Return the four volumes of each specimen at a factor."""
-    return [
-        f"{pair_folder(s, factor)}/{name}" for s in specimens for name in PAIR_FILES
-    ]
+def pairs_of(specimens, factor, names=PAIR_FILES):
+    """Return the volumes of each specimen's pair at a factor, or some of them."""
+    return [f"{pair_folder(s, factor)}/{name}" for s in specimens for name in names]
 
 
 def factor_of(method):
@@ -276,7 +276,7 @@ def synthetic_microct_of(specimen, method, seed):
 def own_grid_pair(specimen, method):
     """Return the truth on the grid of a prediction, where that is not the micro-CT's grid."""
     factor = 1 if method in FUSIONS else factor_of(method)
-    return [] if factor == 1 else pairs_of([specimen], factor)
+    return [] if factor == 1 else pairs_of([specimen], factor, WITHOUT_REGION)
 
 
 def code_of_methods(script):
@@ -331,7 +331,8 @@ def scan_for(wildcards, name):
 
 def landmarks_of(specimen):
     """Return a real ear's landmarks along the cochlea; the phantom knows its own."""
-    return [] if IS_PHANTOM else str(SPECIMENS[specimen].electrodes)
+    landmarks = SPECIMENS[specimen].electrodes
+    return [] if IS_PHANTOM or landmarks is None else str(landmarks)
 
 
 def structures_of(specimen):
@@ -339,6 +340,25 @@ def structures_of(specimen):
     if not IS_PHANTOM:
         return []
     return f"{RESULTS}/phantom/{specimen}/structures.nii.gz"
+
+
+def tells_cochlea(specimen):
+    """Return whether an ear's own structures or landmarks say where its cochlea is."""
+    return bool(IS_PHANTOM or landmarks_of(specimen))
+
+
+def atlases_with_landmarks(specimen):
+    """Return the atlases whose region at the cochlea is carried to an ear that tells none."""
+    if tells_cochlea(specimen):
+        return []
+    return [name for name in atlases_of(specimen) if tells_cochlea(name)]
+
+
+def region_of(specimen, suffix="nii"):
+    """Return the region at the cochlea that a tested ear is scored in, or its facts (json)."""
+    if atlases_with_landmarks(specimen):
+        return f"{RESULTS}/atlas/{specimen}/cochlea.{suffix}"
+    return f"{pair_folder(specimen, 1)}/cochlea.{suffix}"
 
 
 def field_map_of(specimen, method, seed):
@@ -362,6 +382,18 @@ def tell_ears_without_electrodes():
         logger.info(
             f"No electric field for {', '.join(left_out)}: the specimen table names no landmarks "
             "for them in a column `electrodes` (docs/field.md)."
+        )
+
+
+def tell_ears_without_cochlea():
+    """Say which ears have no scores at the cochlea, and why."""
+    left_out = [
+        s for s in GROUP_OF if not (tells_cochlea(s) or atlases_with_landmarks(s))
+    ]
+    if left_out:
+        logger.info(
+            f"No scores at the cochlea for {', '.join(left_out)}: neither they nor their atlases "
+            "have landmarks in a column `electrodes` (docs/field.md)."
         )
 
 
@@ -402,7 +434,8 @@ TABLES = [
     *expand(
         f"{RESULTS}/tables/{{name}}.csv",
         name=[
-            *("scores", "dice", "perceptual_error", "registration", "classmaps"),
+            *("scores", "dice", "cochlear_dice", "perceptual_error"),
+            *("registration", "classmaps"),
             "summary",
             *(["comparison"] if STUDY.statistics.compare else []),
             *(["calibration"] if SAMPLED else []),

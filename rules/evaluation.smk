@@ -9,6 +9,7 @@ rule score_prediction:
         truth_classmap=f"{SPECIMEN}/classmap.nii",
         truth_microct=f"{SPECIMEN}/microct.nii",
         mask=f"{SPECIMEN}/mask.nii",
+        cochlea=lambda wildcards: region_of(wildcards.specimen),
         own_grid=lambda wildcards: own_grid_pair(wildcards.specimen, wildcards.method),
         normalisation=lambda wildcards: normalisation_of(wildcards.specimen),
     output:
@@ -54,6 +55,12 @@ rule gather_scores:
             category="Tables",
             labels={"table": "Dice"},
             caption="../docs/captions/dice.rst",
+        ),
+        cochlear_dice=report(
+            f"{RESULTS}/tables/cochlear_dice.csv",
+            category="Tables",
+            labels={"table": "Dice at the cochlea"},
+            caption="../docs/captions/cochlear_dice.rst",
         ),
         perceptual_error=report(
             f"{RESULTS}/tables/perceptual_error.csv",

@@ -191,6 +191,8 @@ rule draw_validation:
 rule draw_dice:
     input:
         dice=f"{RESULTS}/tables/dice.csv",
+        cochlear=f"{RESULTS}/tables/cochlear_dice.csv",
+        regions=[region_of(specimen, "json") for specimen in GROUP_OF],
         published="config/published.csv",
     output:
         report(
@@ -210,6 +212,7 @@ rule draw_dice:
         mem_mb=growing(1000),
         runtime=growing(5),
     params:
+        ears=list(GROUP_OF),
         titles=TITLES,
         label=STUDY.label,
         figures=settings(STUDY.figures, include={"dpi"}),

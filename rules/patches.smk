@@ -7,11 +7,13 @@ rule downsample_pair:
         microct=f"{SPECIMEN}/microct.nii",
         mask=f"{SPECIMEN}/mask.nii",
         classmap=f"{SPECIMEN}/classmap.nii",
+        cochlea=f"{SPECIMEN}/cochlea.nii",
     output:
         ct=f"{SPECIMEN}/x{{factor}}/ct.nii",
         microct=f"{SPECIMEN}/x{{factor}}/microct.nii",
         mask=f"{SPECIMEN}/x{{factor}}/mask.nii",
         classmap=f"{SPECIMEN}/x{{factor}}/classmap.nii",
+        cochlea=f"{SPECIMEN}/x{{factor}}/cochlea.nii",
     log:
         f"{LOGS}/downsample_pair/{{specimen}}-x{{factor}}.log",
     benchmark:

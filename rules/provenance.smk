@@ -11,7 +11,7 @@ rule seal_records:
             for name in ("ct", "microct")
             for path in raw_files(specimen, name)
         ],
-        landmarks=[landmarks_of(ear) for ear in ([] if IS_PHANTOM else FIELD_EARS)],
+        landmarks=[landmarks_of(ear) for ear in SPECIMENS if landmarks_of(ear)],
     output:
         report(
             f"{RESULTS}/records/root.json",

@@ -4,6 +4,7 @@
 rule summarise_methods:
     input:
         scores=f"{RESULTS}/tables/scores.csv",
+        regions=[region_of(specimen, "json") for specimen in GROUP_OF],
     output:
         report(
             f"{RESULTS}/tables/summary.csv",
@@ -30,6 +31,7 @@ rule summarise_methods:
         runtime=growing(5),
     params:
         reference=REFERENCE,
+        ears=list(GROUP_OF),
         titles=TITLES,
         label=STUDY.label,
         seed=STUDY.seed,

@@ -13,6 +13,8 @@ HOW = {
     "microct": (read_volume, downsample),
     "mask": (read_labels, downsample_mask),
     "classmap": (read_labels, downsample_labels),
+    # In the region where half of the voxels are: a tie goes to 1, as to soft tissue.
+    "cochlea": (read_labels, downsample_labels),
 }
 
 with job(snakemake):

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from otosynth.cochlea import read_sources, told
 from otosynth.figures.dice import draw_dice
 from otosynth.figures.style import write_figure
 from otosynth.jobs import job
@@ -13,5 +14,7 @@ with job(snakemake) as recorder:
         published,
         snakemake.params.titles,
         snakemake.params.label,
+        pd.read_csv(snakemake.input.cochlear),
+        told(read_sources(snakemake.params.ears, snakemake.input.regions)),
     )
     write_figure(figure, snakemake.output, snakemake.params.figures["dpi"], recorder.digest)

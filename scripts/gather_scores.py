@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from otosynth.jobs import job
-from otosynth.scores import dice_view, gather, perceptual_error_view
+from otosynth.scores import cochlear_dice_view, dice_view, gather, perceptual_error_view
 from otosynth.tables import write_with_digest
 
 with job(snakemake) as recorder:
@@ -16,6 +16,7 @@ with job(snakemake) as recorder:
     for table, path in (
         (scores, snakemake.output.scores),
         (dice_view(scores), snakemake.output.dice),
+        (cochlear_dice_view(scores), snakemake.output.cochlear_dice),
         (perceptual_error_view(scores), snakemake.output.perceptual_error),
     ):
         write_with_digest(table, path, recorder.digest)

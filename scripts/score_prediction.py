@@ -22,6 +22,7 @@ with job(snakemake):
         "classmap": read_labels(Path(snakemake.input.truth_classmap)),
         "microct": read_volume(Path(snakemake.input.truth_microct)),
         "mask": read_labels(Path(snakemake.input.mask)),
+        "cochlea": read_labels(Path(snakemake.input.cochlea)),
     }
     own = {
         path.stem: (read_labels if path.stem in LABELS else read_volume)(path)

@@ -2,8 +2,15 @@
 
 import pandas as pd
 
+from otosynth.cochlea import read_sources, told
 from otosynth.jobs import job
-from otosynth.statistics import caveat, measures_table, method_summary
+from otosynth.statistics import (
+    DICE_METRICS,
+    caveat,
+    known_metrics,
+    measures_table,
+    method_summary,
+)
 from otosynth.tables import write_table
 
 DIGITS = 3
@@ -25,11 +32,16 @@ MEASURES = (
 with job(snakemake) as recorder:
     params = snakemake.params
     scores = pd.read_csv(snakemake.input.scores)
-    summary = method_summary(scores, resamples=params.statistics["resamples"], seed=params.seed)
+    summary = pd.concat(
+        method_summary(scores, metric, resamples=params.statistics["resamples"], seed=params.seed)
+        for metric in known_metrics(scores, DICE_METRICS)
+    )
     summary["method"] = summary["method"].map(params.titles)
     notes = [
         "Dice on the micro-CT grid. low and high: 95 % bootstrap interval of the mean over ears. "
-        "seed_spread: standard deviation over the seeds of the mean over ears.",
+        "seed_spread: standard deviation over the seeds of the mean over ears. cochlear_mean_dice: "
+        "the mean of soft tissue and bone at the cochlea, ear by ear.",
+        told(read_sources(params.ears, snakemake.input.regions)),
         caveat(scores, params.titles[params.reference]),
     ]
     if params.petaflop is not None:

@@ -54,6 +54,7 @@ def make_pair(seed: int, edge: int = 40) -> Pair:
         microct=microct.astype(np.float32),
         mask=mask,
         classmap=classmap,
+        cochlea=(np.abs(radius - edge / 3) < 2).astype(np.uint8),
     )
 
 

@@ -5,7 +5,13 @@ import pytest
 import SimpleITK as sitk
 
 from otosynth.evaluation import score
-from otosynth.scores import SCORE_COLUMNS, dice_view, gather, perceptual_error_view
+from otosynth.scores import (
+    SCORE_COLUMNS,
+    cochlear_dice_view,
+    dice_view,
+    gather,
+    perceptual_error_view,
+)
 from otosynth.volumes.grids import downsample, downsample_labels, downsample_mask
 
 
@@ -51,6 +57,23 @@ def test_a_coarser_prediction_is_scored_on_both_grids(truth):
     assert 0.85 < brought < 1, "steps of the coarse grid cost something, a shift would cost more"
 
 
+def test_the_cochlea_is_scored_on_the_micro_ct_grid_where_its_place_is_told(truth):
+    reduce = {"classmap": downsample_labels, "microct": downsample, "mask": downsample_mask}
+    own = {name: how(truth[name], 2) for name, how in reduce.items()}
+    predicted = {"classmap": own["classmap"]}
+    without = score(predicted, truth, own, (0.0, 1.0))
+    everywhere = score(predicted, truth | {"cochlea": truth["mask"]}, own, (0.0, 1.0))
+    added = everywhere[~everywhere["metric"].isin(without["metric"])]
+    assert set(added["grid"]) == {"microct"}
+    for name in ("soft", "bone"):
+        whole = value(everywhere, grid="microct", **{"class": name, "metric": "dice"})
+        assert value(added, **{"class": name, "metric": "cochlear_dice"}) == whole
+    kept = everywhere[everywhere["metric"].isin(without["metric"])]
+    assert kept.to_csv(index=False) == without.to_csv(index=False)
+    nowhere = score(predicted, truth | {"cochlea": truth["mask"] * 0}, own, (0.0, 1.0))
+    assert np.isnan(value(nowhere, metric="cochlear_mean_dice"))
+
+
 def test_local_scores_see_the_voxel_size_of_each_grid(truth):
     reduce = {"classmap": downsample_labels, "microct": downsample, "mask": downsample_mask}
     own = {name: how(truth[name], 2) for name, how in reduce.items()}
@@ -93,7 +116,9 @@ def test_gathered_scores_say_where_each_number_is_from(tmp_path, truth):
         if method == "atlas":
             # All soft: no class has a surface in both, so the distances are NaN.
             predicted = {"classmap": truth["classmap"] * 0 + 1}
-        score(predicted, truth, {}, (0.0, 1.0)).to_csv(file, index=False)
+        # Of E2 nothing tells where the cochlea is.
+        region = truth["mask"] if specimen == "E1" else truth["mask"] * 0
+        score(predicted, truth | {"cochlea": region}, {}, (0.0, 1.0)).to_csv(file, index=False)
         files.append(file)
     scores = gather(files, "phantom", "phantom", {"E1": "A", "E2": "B"})
     assert list(scores.columns) == SCORE_COLUMNS
@@ -103,6 +128,10 @@ def test_gathered_scores_say_where_each_number_is_from(tmp_path, truth):
     assert len(dice) == 6
     assert np.allclose(dice.query("method == 'multi_task'")["dice"], 1)
     assert scores.query("metric == 'hd95_mm' and method == 'atlas'")["value"].isna().sum() == 3
+    at_cochlea = cochlear_dice_view(scores)
+    assert list(at_cochlea["class"]) == ["soft", "bone", ""] * 2
+    assert list(at_cochlea["cochlear_dice"].isna()) == [False] * 3 + [True] * 3
+    assert at_cochlea["cochlear_dice"][2] == at_cochlea["cochlear_dice"][:2].mean()
     errors = perceptual_error_view(scores)
     assert errors.to_dict("records") == [
         {"study": "phantom", "group": "B", "specimen": "E2", "method": "multi_task",

@@ -17,6 +17,7 @@ from otosynth.metrics import (
     pixel_accuracy,
     psnr,
     score_class_map,
+    score_cochlea,
     score_microct,
     score_segmentation_of_synthetic,
     ssim,
@@ -47,6 +48,28 @@ def test_dice_of_an_absent_class_is_undefined_and_of_a_missed_one_zero():
     scores = dice(box(5, 9), box(5, 9, SOFT), ALL)
     assert math.isnan(scores["air"])
     assert scores["bone"] == 0
+
+
+def test_dice_at_the_cochlea_by_hand():
+    truth = np.array([[[SOFT, SOFT, BONE, BONE, BONE, AIR, SOFT, SOFT]]])
+    predicted = np.array([[[SOFT, BONE, BONE, BONE, SOFT, SOFT, BONE, AIR]]])
+    mask = np.array([[[True, True, True, True, True, True, False, True]]])
+    region = np.array([[[True, True, True, True, True, False, True, False]]])
+    scores = scores_by_name(score_cochlea(truth, predicted, mask, region))
+    # Five voxels are in both: soft tissue 2 and 2 with 1 in common, bone 3 and 3 with 2.
+    assert scores == pytest.approx(
+        {
+            ("soft", "cochlear_dice"): 1 / 2,
+            ("bone", "cochlear_dice"): 2 / 3,
+            ("", "cochlear_mean_dice"): (1 / 2 + 2 / 3) / 2,
+        }
+    )
+
+
+def test_without_a_region_there_is_no_dice_at_the_cochlea():
+    scores = score_cochlea(box(5, 9), box(6, 9), ALL, np.zeros_like(ALL))
+    assert len(scores) == 3
+    assert scores["value"].isna().all()
 
 
 def test_perceptual_error_divides_by_the_floored_truth():
@@ -214,7 +237,7 @@ def test_local_region_does_not_depend_on_the_slabs(monkeypatch, slices):
     random = np.random.default_rng(15)
     classmap = np.where(random.random(ALL.shape) < 0.002, SOFT, BONE).astype(np.uint8)
     distance = distance_transform_edt(classmap != SOFT, sampling=SPACING_MM)
-    monkeypatch.setattr("otosynth.metrics.SLAB_SLICES", slices)
+    monkeypatch.setattr("otosynth.distances.SLAB_SLICES", slices)
     assert np.array_equal(local_region(classmap, ALL, SPACING_MM), distance <= 0.5 + 1e-9)
 
 

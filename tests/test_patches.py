@@ -42,6 +42,8 @@ def test_the_table_counts_classes_inside_the_mask(pairs):
         assert row.mask_fraction == pytest.approx(inside.mean(), abs=1e-6)
         assert row.soft == np.sum(pair.classmap[at][inside] == 1)
         assert row.air + row.soft + row.bone == inside.sum()
+        assert row.cochlea == np.sum(pair.cochlea[at][inside])
+    assert (table["cochlea"] > 0).any()
 
 
 @pytest.mark.parametrize(("size", "overlap"), [(7, 0), (12, 5), (20, 17), (40, 0)])
@@ -51,7 +53,9 @@ def test_the_table_is_that_of_counting_every_patch_by_itself(pairs, size, overla
     for name in pairs:
         mask = (random.random((41, 40, 47)) < 0.7).astype(np.uint8) * 255
         classes = random.integers(0, 3, mask.shape).astype(np.uint8)
-        pairs[name] = Pair(*(from_side(array, mirrored) for array in (mask, mask, mask, classes)))
+        cochlea = (random.random(mask.shape) < 0.1).astype(np.uint8)
+        volumes = (mask, mask, mask, classes, cochlea)
+        pairs[name] = Pair(*(from_side(array, mirrored) for array in volumes))
     table = patch_table(pairs, size, overlap, min_mask_fraction=0.69)
     plain = []
     for name, pair in pairs.items():
@@ -60,7 +64,10 @@ def test_the_table_is_that_of_counting_every_patch_by_itself(pairs, size, overla
             inside = pair.mask[at] > 0
             voxels = np.bincount(pair.classmap[at][inside], minlength=3)
             if inside.mean() >= 0.69:
-                plain.append((name, *corner, size, *voxels, round(float(inside.mean()), 6)))
+                cochlea = np.sum(pair.cochlea[at][inside])
+                plain.append(
+                    (name, *corner, size, *voxels, cochlea, round(float(inside.mean()), 6))
+                )
     pd.testing.assert_frame_equal(table, pd.DataFrame(plain, columns=list(COLUMNS)))
 
 

@@ -11,6 +11,7 @@ from otosynth.statistics import (
     bootstrap_interval,
     caveat,
     ear_values,
+    known_metrics,
     measures_table,
     method_summary,
     paired_comparison,
@@ -142,7 +143,9 @@ def test_seeds_are_averaged_within_an_ear():
         [rows("old", BASE), rows("new", BASE + 0.01, seed=1), rows("new", BASE + 0.03, seed=2)]
     )
     differences = paired_differences(scores, "old")
-    assert list(differences.columns) == ["method", "class", "group", "specimen", "difference"]
+    assert list(differences.columns) == [
+        "metric", "method", "class", "group", "specimen", "difference",
+    ]  # fmt: skip
     assert differences["difference"].to_numpy() == pytest.approx(np.full(6, 0.02))
     summary = method_summary(scores).set_index("method")
     assert summary.loc["new", "mean"] == pytest.approx(BASE.mean() + 0.02)
@@ -167,6 +170,22 @@ def test_every_measure_has_its_median_over_the_ears():
     assert list(table["dice soft"]) == pytest.approx([np.median(BASE), np.median(BASE) + 0.02])
     assert np.isnan(table["psnr_db"][0])
     assert table["psnr_db"][1] == pytest.approx(np.median(BASE) * 30)
+
+
+def test_metrics_without_a_value_are_not_known():
+    scores = pd.concat([rows("old", BASE), rows("old", BASE * np.nan, metric="cochlear_dice")])
+    assert known_metrics(scores, ["cochlear_dice", "dice", "ssim"]) == ["dice"]
+    known = pd.concat([scores, rows("new", BASE, metric="cochlear_dice")])
+    assert known_metrics(known, ["cochlear_dice", "dice", "ssim"]) == ["cochlear_dice", "dice"]
+    assert list(measures_table(scores).columns) == ["method", "dice soft"]
+
+
+def test_the_caveat_counts_the_comparisons_at_the_cochlea_too(tmp_path):
+    names = {"soft": "cochlear_dice", "bone": "cochlear_dice", "": "cochlear_mean_dice"}
+    at_cochlea = [rows(m, BASE, name=n, metric=k) for m in ("old", "new") for n, k in names.items()]
+    scores = pd.concat([rows("old", BASE), rows("new", BASE), *at_cochlea])
+    scores.to_csv(tmp_path / "scores.csv", index=False)
+    assert "With 4 comparisons" in caveat(pd.read_csv(tmp_path / "scores.csv"), "Old")
 
 
 def test_where_less_is_better_less_wins():

@@ -1,7 +1,8 @@
 """What both sides of the patch table's row read: a specimen of 1024^3 voxels, and not from memory.
 
-The table needs the mask and the class map (8 bit). The CT and the micro-CT stand beside them as
-files with nothing in them (sparse), since they are mapped but not read.
+The table needs the mask, the class map and the region at the cochlea (8 bit). The CT and the
+micro-CT stand beside them as files with nothing in them (sparse), since they are mapped but not
+read.
 """
 
 import os
@@ -11,13 +12,13 @@ import nibabel
 import numpy as np
 
 SLAB = 16
-READ = ("mask", "classmap")
+READ = ("mask", "classmap", "cochlea")
 
 
 def write_specimen(folder: Path, edge: int) -> None:
-    """Write ct.nii, microct.nii, mask.nii and classmap.nii, unless they are there."""
+    """Write the volumes of a pair, unless they are there."""
     folder.mkdir(exist_ok=True)
-    if (folder / "classmap.nii").exists():
+    if (folder / "cochlea.nii").exists():
         return
     random = np.random.default_rng(1)
     classes = random.integers(0, 3, (SLAB, edge // 8, edge // 8)).astype(np.uint8)
@@ -29,6 +30,7 @@ def write_specimen(folder: Path, edge: int) -> None:
             stream.truncate(stream.tell() + 4 * edge**3)
     _write_slabs(folder / "mask.nii", mask, edge)
     _write_slabs(folder / "classmap.nii", classes.repeat(8, 1).repeat(8, 2), edge)
+    _write_slabs(folder / "cochlea.nii", (mask == 0).astype(np.uint8), edge)
 
 
 def _write_slabs(path: Path, slab: np.ndarray, edge: int) -> None:

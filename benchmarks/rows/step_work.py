@@ -42,7 +42,8 @@ def random_pair(edge: int, seed: int = 1) -> Pair:
     classmap = random.integers(0, 3, (edge,) * 3, np.uint8)
     microct = (classmap / 2 + random.normal(0, 0.02, classmap.shape)).astype(np.float32)
     ct = (2000 * microct - 1000).astype(np.float32)
-    return Pair(ct, microct, np.ones(ct.shape, np.uint8), classmap)
+    mask = np.ones(ct.shape, np.uint8)
+    return Pair(ct, microct, mask, classmap, np.zeros_like(mask))
 
 
 def make_trainer(

@@ -9,7 +9,7 @@ from otosynth.volumes.arrays import read_labels
 from otosynth.volumes.grids import mirror
 from otosynth.volumes.reading import read_volume
 
-LABELS = ("mask", "classmap")
+LABELS = ("mask", "classmap", "cochlea")
 
 
 def read_atlas(folder: Path, names: Iterable[str], mirrored: bool) -> dict[str, sitk.Image]:
@@ -20,7 +20,7 @@ def read_atlas(folder: Path, names: Iterable[str], mirrored: bool) -> dict[str, 
     folder
         ``specimens/<specimen>``.
     names
-        Of ct, microct, mask and classmap.
+        Of ct, microct, mask, classmap and cochlea.
     mirrored
         Whether the ear is of another side than the one that it is registered to.
 

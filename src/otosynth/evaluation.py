@@ -7,6 +7,7 @@ import SimpleITK as sitk
 
 from otosynth.metrics import (
     score_class_map,
+    score_cochlea,
     score_microct,
     score_segmentation_of_synthetic,
 )
@@ -29,9 +30,10 @@ def score(
         classes that a segmentor trained on real micro-CT gives the synthetic one. Its scores
         are on the micro-CT grid only.
     truth
-        ``classmap``, ``microct`` and ``mask`` on the micro-CT grid.
+        ``classmap``, ``microct`` and ``mask`` on the micro-CT grid; optionally ``cochlea``, the
+        region at the cochlea. Its scores are on that grid only.
     own_grid
-        The same on the prediction's grid; empty where that is the micro-CT grid.
+        The first three on the prediction's grid; empty where that is the micro-CT grid.
     window
         Micro-CT intensities that mean 0 and 1.
 
@@ -46,6 +48,8 @@ def score(
         for name, image in predicted.items()
     }
     tables = [_score_on_grid(brought, truth, window).assign(grid="microct")]
+    if "cochlea" in truth:
+        tables.append(_score_cochlea(brought, truth).assign(grid="microct"))
     if "segmented" in brought:
         tables.append(_score_segmented(brought, truth).assign(grid="microct"))
     if own_grid:
@@ -65,6 +69,14 @@ def _score_on_grid(
         return scores
     volumes = array_of(truth["microct"]), array_of(predicted["microct"])
     return pd.concat([scores, score_microct(*volumes, classmap, mask, window, spacing_mm)])
+
+
+def _score_cochlea(
+    predicted: Mapping[str, sitk.Image], truth: Mapping[str, sitk.Image]
+) -> pd.DataFrame:
+    classmaps = (array_of(images["classmap"]) for images in (truth, predicted))
+    mask, region = (array_of(truth[name]) > 0 for name in ("mask", "cochlea"))
+    return score_cochlea(*classmaps, mask, region)
 
 
 def _score_segmented(

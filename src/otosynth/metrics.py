@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import ndimage
 from skimage.metrics import structural_similarity
 
+from otosynth.distances import Spacing, within_distance
 from otosynth.tissues import CLASSES, SOFT
 
 # Least micro-CT value (of 1) that Eq. 8 divides by, one step of an 8-bit image; method.md 8.
@@ -18,15 +19,10 @@ HAUSDORFF_PERCENTILE = 95
 GREY_LEVELS_AT_MOST, GREY_LEVELS = 16, 255
 # How far round the soft tissue the local scores look; method.md 8.
 LOCAL_MARGIN_MM = 0.5
-# NIfTI headers keep voxel sizes in single precision: five voxels of 0.1 mm are 0.5 mm too.
-SPACING_ROUNDING = 1e-6
-# The distance transform needs some 50 bytes a voxel, so it sees this many slices at once.
-SLAB_SLICES = 64
-# So that a distance of just the radius counts, however it was rounded.
-ROUNDING = 1e-6
+# Air is left out: the nearest lies in the middle ear.
+COCHLEAR_CLASSES = ("soft", "bone")
 
 Window = tuple[float, float]
-Spacing = tuple[float, float, float]
 
 
 def score_class_map(
@@ -84,6 +80,34 @@ def score_segmentation_of_synthetic(
     s_score = scores.loc[scores["metric"] == "dice", "value"].mean()
     scores["metric"] = "perceptibility_" + scores["metric"]
     scores.loc[len(scores)] = ["", "s_score", s_score]
+    return scores
+
+
+def score_cochlea(
+    truth: np.ndarray, predicted: np.ndarray, mask: np.ndarray, region: np.ndarray
+) -> pd.DataFrame:
+    """Score a class map at the cochlea (:mod:`otosynth.cochlea`).
+
+    Parameters
+    ----------
+    truth, predicted
+        Class numbers of :mod:`otosynth.tissues`.
+    mask
+        True where the score looks.
+    region
+        True at the cochlea; nowhere where its place is not known, which gives NaN.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Long: columns class, metric (cochlear_dice of soft tissue and of bone; with an empty
+        class cochlear_mean_dice, their mean), value. A class absent from both maps has no Dice
+        and is not in the mean.
+    """
+    found = dice(truth, predicted, mask & region)
+    rows = [(name, "cochlear_dice", found[name]) for name in COCHLEAR_CLASSES]
+    scores = pd.DataFrame(rows, columns=["class", "metric", "value"])
+    scores.loc[len(scores)] = ["", "cochlear_mean_dice", scores["value"].mean()]
     return scores
 
 
@@ -229,7 +253,7 @@ def local_region(classmap: np.ndarray, mask: np.ndarray, spacing_mm: Spacing) ->
     spacing_mm
         Voxel size z, y, x in mm.
     """
-    region = _dilated((classmap == SOFT) & mask, LOCAL_MARGIN_MM, spacing_mm)
+    region = within_distance((classmap == SOFT) & mask, LOCAL_MARGIN_MM, spacing_mm)
     region &= mask
     return region
 
@@ -288,23 +312,6 @@ def _similarity(
 
 def _mean(values: np.ndarray, mask: np.ndarray) -> float:
     return float(np.mean(values[mask], dtype=np.float64))
-
-
-def _dilated(inside: np.ndarray, radius_mm: float, spacing_mm: Spacing) -> np.ndarray:
-    """Voxels whose centre is at most a radius in mm from that of a voxel inside."""
-    radius_mm *= 1 + SPACING_ROUNDING
-    # Slices further away than this are further away than the radius.
-    reach = int(radius_mm / spacing_mm[0]) + 1
-    near = np.zeros_like(inside)
-    for first in range(0, len(inside), SLAB_SLICES):
-        start = max(first - reach, 0)
-        slab = inside[start : first + SLAB_SLICES + reach]
-        # Without a voxel inside, the transform has no distances to give.
-        if slab.any():
-            distance = ndimage.distance_transform_edt(~slab, sampling=spacing_mm)
-            own = slice(first - start, first - start + SLAB_SLICES)
-            near[first : first + SLAB_SLICES] = distance[own] <= radius_mm * (1 + ROUNDING)
-    return near
 
 
 def _surface(inside: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A registered pair on one grid, as memory maps: CT, micro-CT, mask and class map."""
+"""A registered pair on one grid, as memory maps: CT, micro-CT, mask, class map, cochlea."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 from otosynth.volumes.mapping import map_voxels
 
-VOLUMES = ("ct", "microct", "mask", "classmap")
+VOLUMES = ("ct", "microct", "mask", "classmap", "cochlea")
 
 
 @dataclass(frozen=True)
@@ -16,19 +16,22 @@ class Pair:
     """Voxels of one specimen (z, y, x), mapped from disk and seen from the working side.
 
     ``ct`` in HU, ``microct`` in the scanner's own unit, ``mask`` 1 where both fields of view
-    cover, ``classmap`` with air 0, soft tissue 1, bone 2. ``prior`` is what the group's training
-    ears say of this one (see :mod:`otosynth.priors`), for a method that has a prior.
+    cover, ``classmap`` with air 0, soft tissue 1, bone 2, ``cochlea`` 1 in the region at the
+    cochlea as far as the ear's own structures or landmarks tell it (see :mod:`otosynth.cochlea`).
+    ``prior`` is what the group's training ears say of this one (see :mod:`otosynth.priors`), for
+    a method that has a prior.
     """
 
     ct: np.ndarray
     microct: np.ndarray
     mask: np.ndarray
     classmap: np.ndarray
+    cochlea: np.ndarray
     prior: tuple[np.ndarray, ...] = ()
 
 
 def open_pair(folder: Path, mirrored: bool, prior: Iterable[Path] = ()) -> Pair:
-    """Map the pair in ``folder`` (ct.nii, microct.nii, mask.nii, classmap.nii) and its prior.
+    """Map the volumes of the pair in ``folder`` (``ct.nii`` and so on) and its prior.
 
     Parameters
     ----------
@@ -43,11 +46,11 @@ def open_pair(folder: Path, mirrored: bool, prior: Iterable[Path] = ()) -> Pair:
     InputError
         If a file is missing, compressed or not a volume.
     """
-    ct, microct, mask, classmap, *of_others = (
+    volumes = [
         from_side(map_voxels(path), mirrored)
         for path in (*(folder / f"{name}.nii" for name in VOLUMES), *prior)
-    )
-    return Pair(ct, microct, mask, classmap, tuple(of_others))
+    ]
+    return Pair(*volumes[: len(VOLUMES)], tuple(volumes[len(VOLUMES) :]))
 
 
 def open_pairs(

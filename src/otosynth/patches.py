@@ -13,7 +13,8 @@ from otosynth.volumes.mapping import let_go, read_ahead
 
 # Slices that are counted together; their number must fit into 8 bits.
 SLICES = 16
-COLUMNS = ("specimen", "z", "y", "x", "size", *CLASSES, "mask_fraction")
+COUNTED = (*CLASSES, "cochlea")
+COLUMNS = ("specimen", "z", "y", "x", "size", *COUNTED, "mask_fraction")
 
 
 def corners_along(length: int, size: int, stride: int) -> list[int]:
@@ -71,8 +72,8 @@ def patch_table(
     Returns
     -------
     DataFrame
-        One row a patch: specimen, corner z y x, size, voxels of air, soft and bone inside the
-        mask, fraction of the patch inside the mask.
+        One row a patch: specimen, corner z y x, size, voxels of air, soft, bone and of the region
+        at the cochlea inside the mask, fraction of the patch inside the mask.
 
     Raises
     ------
@@ -84,12 +85,12 @@ def patch_table(
     for specimen, pair in pairs.items():
         corners = patch_corners(pair.ct.shape, size, overlap)
         for corner, voxels in zip(corners, _voxels_of_patches(pair, size, overlap), strict=True):
-            *of_classes, inside = voxels
+            *counts, inside = voxels
             fraction = inside / size**3
-            if sum(of_classes) != inside:
+            if sum(counts[: len(CLASSES)]) != inside:
                 raise InputError(f"{specimen}: its class map holds numbers that are no class.")
             if fraction >= min_mask_fraction:
-                rows.append((specimen, *corner, size, *of_classes, round(fraction, 6)))
+                rows.append((specimen, *corner, size, *counts, round(fraction, 6)))
     if not rows:
         raise InputError(
             f"No patch of {', '.join(pairs)} has {min_mask_fraction:.0%} of its voxels inside the "
@@ -99,25 +100,26 @@ def patch_table(
 
 
 def _voxels_of_patches(pair: Pair, size: int, overlap: int) -> list[list[int]]:
-    """Count air, soft, bone and all inside the mask, in the order of ``patch_corners``.
+    """Count ``COUNTED`` and all inside the mask, in the order of ``patch_corners``.
 
     The volumes are read once from end to end: however patches overlap, their borders part each
     axis into stretches, and a patch is the sum of some of them.
     """
     z, y, x = (np.array(corners_along(n, size, size - overlap)) for n in pair.mask.shape)
-    mask, classmap = pair.mask, pair.classmap
-    if mask.strides[2] < 0:
+    volumes = [pair.mask, pair.classmap, pair.cochlea]
+    if pair.mask.strides[2] < 0:
         # A mirrored ear: forwards is twice as fast, and the same patches lie at mirrored corners.
-        mask, classmap, x = mask[..., ::-1], classmap[..., ::-1], mask.shape[2] - size - x
+        volumes = [volume[..., ::-1] for volume in volumes]
+        x = pair.mask.shape[2] - size - x
     stretches = []
     for first, last in pairwise(_borders(z, size).tolist()):
-        counts = _count_along_z(mask, classmap, slice(first, last))
+        counts = _count_along_z(volumes, slice(first, last))
         for axis, corners in ((1, y), (2, x)):
             along = np.add.reduceat(counts, _borders(corners, size)[:-1], axis)
             counts = _sums_of_stretches(along, corners, size, axis)
         stretches.append(counts)
     voxels = _sums_of_stretches(np.stack(stretches), z, size, axis=0)
-    return np.moveaxis(voxels, 1, -1).reshape(-1, len(CLASSES) + 1).tolist()
+    return np.moveaxis(voxels, 1, -1).reshape(-1, len(COUNTED) + 1).tolist()
 
 
 def _borders(corners: np.ndarray, size: int) -> np.ndarray:
@@ -136,21 +138,25 @@ def _sums_of_stretches(
     return up_to.take(stops, axis) - up_to.take(starts, axis)
 
 
-def _count_along_z(mask: np.ndarray, classmap: np.ndarray, rows: slice) -> np.ndarray:
-    """Count the classes and all inside the mask, over some rows along z (4, y, x)."""
-    counts = np.zeros((len(CLASSES) + 1, *mask.shape[1:]), np.int64)
+def _count_along_z(volumes: Sequence[np.ndarray], rows: slice) -> np.ndarray:
+    """Count ``COUNTED`` and all inside the mask, over some rows along z (5, y, x).
+
+    ``volumes`` are mask, class map and region at the cochlea.
+    """
+    counts = np.zeros((len(COUNTED) + 1, *volumes[0].shape[1:]), np.int64)
     for first in range(rows.start, rows.stop, SLICES):
         last = min(first + SLICES, rows.stop)
         few = np.zeros(counts.shape, np.uint8)
-        for volume in (mask, classmap):
+        for volume in volumes:
             read_ahead(volume[last : last + SLICES])
-        for covered, classes in zip(mask[first:last], classmap[first:last], strict=True):
+        for covered, classes, cochlea in zip(*(v[first:last] for v in volumes), strict=True):
             inside = covered > 0
             for number in range(len(CLASSES)):
                 few[number] += ((classes == number) & inside).view(np.uint8)
+            few[-2] += ((cochlea > 0) & inside).view(np.uint8)
             few[-1] += inside.view(np.uint8)
         counts += few
-        for volume in (mask, classmap):
+        for volume in volumes:
             let_go(volume[first:last])
     return counts
 

@@ -61,7 +61,7 @@ def metrics(scores: pd.DataFrame, label: str) -> dict[str, Any]:
         What the data are.
     """
     rows = scores[scores["grid"] == "microct"]
-    means = rows.groupby(["method", "metric", "class"], sort=True)["value"].mean()
+    means = rows.groupby(["method", "metric", "class"], sort=True)["value"].mean().dropna()
     found: dict[str, Any] = {"data": label}
     for (method, metric, tissue), value in means.items():
         place = found.setdefault(method, {})

@@ -60,6 +60,16 @@ def dice_view(scores: pd.DataFrame) -> pd.DataFrame:
     return rows.groupby(keys, sort=False)["value"].mean().rename("dice").reset_index()
 
 
+def cochlear_dice_view(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the same at the cochlea: study, group, specimen, method, class, cochlear_dice.
+
+    The class is soft, bone, or empty for their mean; NaN where the region is not known.
+    """
+    rows = scores.query("metric in ['cochlear_dice', 'cochlear_mean_dice'] and grid == 'microct'")
+    keys = ["study", "group", "specimen", "method", "class"]
+    return rows.groupby(keys, sort=False)["value"].mean().rename("cochlear_dice").reset_index()
+
+
 def perceptual_error_view(scores: pd.DataFrame) -> pd.DataFrame:
     """Return Eq. 8 on the micro-CT grid: study, group, specimen, method, perceptual_error."""
     rows = scores.query("metric == 'perceptual_error' and grid == 'microct'")

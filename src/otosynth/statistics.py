@@ -4,6 +4,8 @@ All functions read the long score table (:mod:`otosynth.scores`) of one study. A
 seeds repeat a training on the same ears, so they are averaged first and never counted as ears.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -15,6 +17,8 @@ CONFIDENCE = 0.95
 SIGNIFICANCE = 0.05
 # Up to this many ears all 2^n sign patterns are counted; above, 2^16 are drawn.
 EXACT_EARS_AT_MOST = 16
+# What tables/summary.csv and tables/comparison.csv are of.
+DICE_METRICS = ("dice", "cochlear_dice", "cochlear_mean_dice")
 LOWER_IS_BETTER = frozenset(
     {
         "assd_mm",
@@ -27,6 +31,12 @@ LOWER_IS_BETTER = frozenset(
         "perceptual_error",
     }
 )
+
+
+def known_metrics(scores: pd.DataFrame, metrics: Iterable[str], grid: str = "microct") -> list[str]:
+    """Return those metrics that have a value on a grid: all may lack it, e.g. at the cochlea."""
+    of_grid = scores[(scores["grid"] == grid) & np.isfinite(scores["value"])]
+    return [metric for metric in metrics if metric in set(of_grid["metric"])]
 
 
 def ear_values(scores: pd.DataFrame, metric: str = "dice", grid: str = "microct") -> pd.DataFrame:
@@ -71,7 +81,7 @@ def paired_differences(
     Returns
     -------
     pandas.DataFrame
-        Columns method, class, group, specimen, difference (in the metric's unit).
+        Columns metric, method, class, group, specimen, difference (in the metric's unit).
 
     Raises
     ------
@@ -87,7 +97,8 @@ def paired_differences(
         of_reference, on=["group", "specimen", "class"], suffixes=("", "_reference")
     )
     pairs["difference"] = pairs["value"] - pairs["value_reference"]
-    return pairs[["method", "class", "group", "specimen", "difference"]]
+    pairs["metric"] = metric
+    return pairs[["metric", "method", "class", "group", "specimen", "difference"]]
 
 
 def paired_comparison(
@@ -311,7 +322,10 @@ def caveat(scores: pd.DataFrame, reference: str) -> str:
     """
     dice = scores[(scores["metric"] == "dice") & (scores["grid"] == "microct")]
     ears, groups = dice["specimen"].nunique(), dice["group"].nunique()
-    comparisons = (dice["method"].nunique() - 1) * dice["class"].nunique()
+    compared = scores[scores["metric"].isin(known_metrics(scores, DICE_METRICS))]
+    # An empty class is NaN where the scores were read from a file.
+    measures = compared[["metric", "class"]].fillna("").drop_duplicates()
+    comparisons = (dice["method"].nunique() - 1) * len(measures)
     # An atlas, which nothing trains, has seed 0.
     seeds = dice[dice["seed"] > 0].groupby("method")["seed"].nunique().min()
     least = smallest_p(ears)

@@ -26,7 +26,7 @@ def make_ear() -> Pair:
     microct = np.choose(classmap, [0.0, 0.4, 1.0]).astype(np.float32)
     mask = np.ones(z.shape, np.uint8)
     mask[:, :3] = 0
-    return Pair(2000 * microct - 1000, microct, mask, classmap)
+    return Pair(2000 * microct - 1000, microct, mask, classmap, np.zeros_like(mask))
 
 
 @pytest.fixture

@@ -137,6 +137,54 @@ def test_figure_7_is_readable(count, ears, label, assert_readable):
     assert_readable(draw_dice(make_dice(titles, ears), PUBLISHED, titles, label))
 
 
+def make_cochlear(dice):
+    """At the cochlea, the class read from a file; of the first ear it is not known."""
+    at_cochlea = dice[dice["class"] != "air"].rename(columns={"dice": "cochlear_dice"})
+    means = at_cochlea.groupby(["specimen", "method"])["cochlear_dice"].mean().reset_index()
+    table = pd.concat([at_cochlea, means], ignore_index=True)
+    table.loc[table["specimen"] == "P0", "cochlear_dice"] = np.nan
+    return table
+
+
+TOLD = "Region at the cochlea, within 0.5 mm of the scalae: by the phantom's exact structures for "
+
+
+def test_figure_7_shows_the_cochlea_below_with_the_longest_names(label, assert_readable):
+    titles = {
+        "ct_otsu": "Otsu on CT", "ct_thresholds": "Two thresholds on CT",
+        "ct_otsu_deconvolved": "Otsu on deconvolved CT",
+        "ct_thresholds_deconvolved": "Two thresholds on deconvolved CT", "atlas": "Atlas",
+        "single_task": "Single task", "multi_task": "Multi-task", "ours": "Residual U-Net (ours)",
+    }  # fmt: skip
+    dice = make_dice(titles)
+    told = f"{TOLD}P1, P2, P3, P4, P5; not known for P0."
+    figure = draw_dice(dice, PUBLISHED, titles, label, make_cochlear(dice), told)
+    assert_readable(figure)
+    assert [axes.get_title() for axes in figure.axes] == [
+        *(f"whole volume:\n{name}" for name in ("air", "soft tissue", "bone")),
+        *(f"at the cochlea:\n{name}" for name in ("mean of both", "soft tissue", "bone")),
+    ]
+    for axes, number in zip(figure.axes, (6, 6, 6, 5, 5, 5), strict=True):
+        points = [line for line in axes.lines if line.get_markersize() == 2.2]
+        assert [len(line.get_xdata()) for line in points] == [number] * 8
+    diamonds = [any(line.get_marker() == "D" for line in axes.lines) for axes in figure.axes]
+    assert diamonds == [True, False, False, False, False, False]
+    names = [tick.get_text().replace("\n", " ") for tick in figure.axes[3].get_yticklabels()]
+    assert names == list(titles.values())
+    assert "not known for P0" in figure.texts[1].get_text().replace("\n", " ")
+
+
+def test_figure_7_has_no_second_row_where_no_region_is_known(label, assert_readable):
+    titles = {"atlas": "Atlas", "m": "Method"}
+    dice = make_dice(titles)
+    unknown = make_cochlear(dice).assign(cochlear_dice=np.nan)
+    told = "Region at the cochlea, within 0.5 mm of the scalae: not known for any ear."
+    figure = draw_dice(dice, PUBLISHED, titles, label, unknown, told)
+    assert_readable(figure)
+    assert len(figure.axes) == 3
+    assert "not known for any ear" in figure.texts[1].get_text().replace("\n", " ")
+
+
 def test_published_medians_are_told_apart(label):
     titles = {"atlas": "Atlas", "m": "Method"}
     figure = draw_dice(make_dice(titles), PUBLISHED, titles, label)

@@ -7,7 +7,13 @@ import pytest
 from otosynth.calibration import calibration_table
 from otosynth.figures.calibration import draw_calibration
 from otosynth.figures.differences import draw_differences
-from otosynth.statistics import caveat, paired_comparison, paired_differences
+from otosynth.statistics import (
+    DICE_METRICS,
+    caveat,
+    known_metrics,
+    paired_comparison,
+    paired_differences,
+)
 
 TITLES = {"atlas": "Atlas"} | {f"m{k}": f"Method number {k}" for k in range(8)}
 
@@ -63,6 +69,31 @@ def test_differences_are_readable(count, ears, label, assert_readable):
     note = caveat(scores, TITLES["atlas"])
     assert_readable(draw_differences(table, TITLES, label, points, note))
     assert_readable(draw_differences(table, TITLES, label))
+
+
+def test_differences_at_the_cochlea_stand_below(label, assert_readable):
+    methods = list(TITLES)[:4]
+    scores = pd.concat(
+        [
+            make_scores(methods),
+            make_scores(methods, metric="cochlear_dice", classes=("soft", "bone")),
+            make_scores(methods, metric="cochlear_mean_dice", classes=("",)),
+        ]
+    )
+    comparison, ears = (
+        pd.concat(
+            compare(scores, "atlas", metric) for metric in known_metrics(scores, DICE_METRICS)
+        )
+        for compare in (paired_comparison, paired_differences)
+    )
+    figure = draw_differences(comparison, TITLES, label, ears, caveat(scores, "Atlas"))
+    assert_readable(figure)
+    assert [axes.get_title() for axes in figure.axes][3:] == [
+        f"at the cochlea:\n{name}" for name in ("mean of both", "soft tissue", "bone")
+    ]
+    drawn = [line for line in figure.axes[3].lines if line.get_marker() == "o"]
+    means = ears[ears["metric"] == "cochlear_mean_dice"].set_index("method")["difference"]
+    np.testing.assert_allclose(drawn[0].get_xdata(), means.loc["m0"])
 
 
 @pytest.mark.parametrize(("metric", "better"), [("ssim", "right"), ("perceptual_error", "left")])

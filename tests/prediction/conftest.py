@@ -11,7 +11,7 @@ from otosynth.configuration.phantom import PhantomSettings
 from otosynth.configuration.study import load_study
 from otosynth.files import sha256_of, write_bytes, write_csv, write_json
 from otosynth.normalisation import Normalisation, Window
-from otosynth.pairs import open_pair
+from otosynth.pairs import VOLUMES, open_pair
 from otosynth.patches import patch_table
 from otosynth.phantom import PhantomEar, make_ear
 from otosynth.prediction.model import TrainedModel
@@ -71,6 +71,7 @@ def write_pair(ear: PhantomEar, results: Path) -> None:
     write_volume(field_of_view_mask(ear.ct, ear.pose, Grid.of(ear.microct)), folder / "mask.nii")
     write_volume(ear.microct, folder / "microct.nii")
     write_volume(ear.labels, folder / "classmap.nii")
+    write_volume(ear.labels * 0, folder / "cochlea.nii")
     write_transform(ear.pose, folder / "registration/transform.tfm")
     parameters = {"ct": f"phantom/{ear.specimen}/ct.nii.gz"}
     write_record(results, f"register_pair/{ear.specimen}", {"specimen": ear.specimen}, parameters)
@@ -92,7 +93,7 @@ def train(results: Path, group: str, ear: str) -> None:
         study_seed=1,
         settings=settings,
         training={"threads": 1, "device": "cpu", "precision": "float32"},
-        pairs=tuple(str(specimen / f"{n}.nii") for n in ("ct", "microct", "mask", "classmap")),
+        pairs=tuple(str(specimen / f"{n}.nii") for n in VOLUMES),
         mirrored=mirrored,
         training_table=str(table),
         validation_table=str(table),

@@ -5,6 +5,7 @@ import torch
 
 from otosynth.files import write_csv
 from otosynth.methods import create_method
+from otosynth.pairs import VOLUMES
 from otosynth.patches import patch_table
 from otosynth.training.arithmetic import resolve_arithmetic
 from otosynth.training.batches import PatchReader
@@ -22,7 +23,7 @@ def make_task(pairs, normalisation, tiny_settings, tmp_path):
 
     files = []
     for name, pair in pairs.items():
-        for volume in ("ct", "microct", "mask", "classmap"):
+        for volume in VOLUMES:
             path = tmp_path / f"specimens/{name}/{volume}.nii"
             write_volume(sitk.GetImageFromArray(getattr(pair, volume)), path)
             files.append(str(path))

@@ -34,7 +34,7 @@ def test_a_patch_is_cut_scaled_and_one_hot_inside_the_mask(reader, pairs):
 
 def test_a_mirrored_ear_is_read_backwards_along_x(normalisation, pairs):
     arithmetic = resolve_arithmetic("cpu", "float32", 1)
-    names = ("ct", "microct", "mask", "classmap")
+    names = ("ct", "microct", "mask", "classmap", "cochlea")
     flipped = Pair(*(from_side(getattr(pairs["E1"], name), True) for name in names))
     table = patch_table({"E1": flipped}, 40, 0)
     plain = PatchReader(table, {"E1": pairs["E1"]}, normalisation, arithmetic).read(0)

@@ -14,8 +14,10 @@ PREDICTIONS = (
 PRIOR = "make_prior"
 # Rules that make an ear's pair, with the outputs that show something of the ear. Masks do not: they
 # say where both scans see it, and two ears may have the same.
-PAIRS = ("register_pair", "make_class_map", "downsample_pair")
-VOLUMES = ("ct.nii", "microct.nii", "classmap.nii")
+PAIRS = ("register_pair", "make_class_map", "mark_cochlea", "downsample_pair")
+VOLUMES = ("ct.nii", "microct.nii", "classmap.nii", "cochlea.nii")
+# Where nothing tells the region at the cochlea it is empty, and shows nothing of its ear.
+REGION = "cochlea.nii"
 # What a prediction may know of the ear that it tests.
 KNOWN = "ct.nii"
 
@@ -88,7 +90,18 @@ class Ear:
                          if Path(file).name in VOLUMES}  # fmt: skip
             if record["rule"] == "register_pair" and record["wildcards"]["specimen"] == name:
                 scans = {role: _hashes(record, record["roles"][role]) for role in ("ct", "microct")}
-        return cls(name, pair, scans)
+        shared = _regions_of_several(tree)
+        return cls(name, {h: file for h, file in pair.items() if h not in shared}, scans)
+
+
+def _regions_of_several(tree: RecordTree) -> set[str]:
+    """Return the hashes of regions at the cochlea that several ears have: the empty ones."""
+    ears: dict[str, set[str]] = {}
+    for record in tree.records.values():
+        for file, facts in record["outputs"].items():
+            if record["rule"] in PAIRS and Path(file).name == REGION:
+                ears.setdefault(facts["sha256"], set()).add(record["wildcards"]["specimen"])
+    return {hashed for hashed, names in ears.items() if len(names) > 1}
 
 
 def _is_prior_of(record: Record, ear: Ear) -> bool:

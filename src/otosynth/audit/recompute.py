@@ -34,6 +34,7 @@ UNREADABLE = (*NIBABEL_ERRORS, EOFError, ValueError, KeyError)
 SSIM_EDGE, SSIM_K1, SSIM_K2 = 7, 0.01, 0.03
 STEP_OF_8_BITS, NEAR_GREY_LEVELS = 1 / 255, 16
 LOCAL_MM = 0.5
+COCHLEAR, COCHLEAR_CLASSES = ["cochlear_dice", "cochlear_mean_dice"], ("soft", "bone")
 KEYS = ["specimen", "method", "seed", "grid", "class", "metric"]
 
 
@@ -114,13 +115,15 @@ def _agree(a: float, b: float) -> bool:
 
 def _views(places: Places, scores: pd.DataFrame) -> Iterator[Difference]:
     """Compare the tables that only rearrange the scores."""
-    for view, metric, keys in (
-        ("dice", "dice", ["specimen", "method", "class"]),
-        ("perceptual_error", "perceptual_error", ["specimen", "method"]),
+    for view, metrics, keys in (
+        ("dice", ["dice"], ["specimen", "method", "class"]),
+        ("cochlear_dice", COCHLEAR, ["specimen", "method", "class"]),
+        ("perceptual_error", ["perceptual_error"], ["specimen", "method"]),
     ):
-        rows = scores[(scores["metric"] == metric) & (scores["grid"] == "microct")]
+        rows = scores[scores["metric"].isin(metrics) & (scores["grid"] == "microct")]
         expected = rows.groupby(keys)["value"].mean()
-        shown = _read_table(places.results / f"tables/{view}.csv").set_index(keys)[view]
+        table = _read_table(places.results / f"tables/{view}.csv").fillna({"class": ""})
+        shown = table.set_index(keys)[view]
         for key in sorted(set(expected.index) | set(shown.index)):
             if not _agree(shown.get(key, np.nan), expected.get(key, np.nan)):
                 where = f"{view}.csv {key}"
@@ -158,14 +161,19 @@ def scores_of(
         if "microct" in volumes:
             for name, metric, value in _microct_scores(volumes["microct"], target, low, high):
                 yield grid, name, metric, value
+    region = (truth["mask"].voxels > 0) & (_read(files["cochlea"][0]).voxels > 0)
+    overlaps = _overlaps(brought["classmap"], truth["classmap"], region)
+    at_cochlea = [overlaps[name] for name in COCHLEAR_CLASSES]
+    for name, value in zip(COCHLEAR_CLASSES, at_cochlea, strict=True):
+        yield "microct", name, "cochlear_dice", value
+    yield "microct", "", "cochlear_mean_dice", _mean_of_known(at_cochlea)
     if "segmented" in brought:
         mask = truth["mask"].voxels > 0
         seen = list(_class_scores(brought["segmented"], truth["classmap"], mask))
         for name, metric, value in seen:
             yield "microct", name, f"perceptibility_{metric}", value
-        overlaps = [value for _, metric, value in seen if metric == "dice"]
-        known = [value for value in overlaps if np.isfinite(value)]
-        yield "microct", "", "s_score", float(np.mean(known)) if known else np.nan
+        s_score = _mean_of_known([value for _, metric, value in seen if metric == "dice"])
+        yield "microct", "", "s_score", s_score
 
 
 # The rules that give scores, and what calculates them again.
@@ -189,16 +197,35 @@ def _onto(volume: Volume, reference: Volume, order: int) -> Volume:
     return Volume(voxels, reference.affine)
 
 
+def _mean_of_known(values: list[float]) -> float:
+    known = [value for value in values if np.isfinite(value)]
+    return float(np.mean(known)) if known else np.nan
+
+
+def _labels(volumes: tuple[Volume, Volume], mask: np.ndarray) -> list[np.ndarray]:
+    """Return class numbers from 1; outside the mask both are 0, a label that no class has."""
+    return [np.where(mask, volume.voxels.astype(np.int16) + 1, 0) for volume in volumes]
+
+
+def _overlaps(predicted: Volume, truth: Volume, mask: np.ndarray) -> dict[str, float]:
+    """Return the Dice of each class inside a mask; NaN where neither has it."""
+    labels = _labels((truth, predicted), mask)
+    overlap = sitk.LabelOverlapMeasuresImageFilter()
+    overlap.Execute(*(sitk.GetImageFromArray(array) for array in labels))
+    present = {number for array in labels for number in np.unique(array)}
+    return {
+        name: overlap.GetDiceCoefficient(number) if number in present else np.nan
+        for number, name in enumerate(CLASSES, start=1)
+    }
+
+
 def _class_scores(
     predicted: Volume, truth: Volume, mask: np.ndarray
 ) -> Iterator[tuple[str, str, float]]:
-    # Outside the mask both are 0, a label that no class has.
-    labels = [np.where(mask, v.voxels.astype(np.int16) + 1, 0) for v in (truth, predicted)]
-    overlap = sitk.LabelOverlapMeasuresImageFilter()
-    overlap.Execute(*(sitk.GetImageFromArray(array) for array in labels))
+    overlaps = _overlaps(predicted, truth, mask)
+    labels = _labels((truth, predicted), mask)
     for number, name in enumerate(CLASSES, start=1):
-        present = [bool((array == number).any()) for array in labels]
-        yield name, "dice", overlap.GetDiceCoefficient(number) if any(present) else np.nan
+        yield name, "dice", overlaps[name]
         edges = [_edge_points(array, number) * truth.spacing_mm for array in labels]
         if not all(len(points) for points in edges):
             yield name, "assd_mm", np.nan

@@ -22,6 +22,8 @@ STEPS = {
     "make_phantom": "raw scans, made by the phantom",
     "register_pair": "registration: CT and micro-CT on one grid",
     "make_class_map": "class map",
+    "mark_cochlea": "region at the cochlea",
+    "carry_cochlea": "region at the cochlea, carried from atlases",
     "downsample_pair": "down-sampled pair",
     "compute_normalisation": "intensity windows of the fold",
     "tabulate_patches": "patches",
@@ -37,6 +39,8 @@ STEPS = {
     "gather_scores": "all scores",
 }
 
+# Results that say in a few words what was found.
+FACTS = ("selected.json", "classmap.json", "cochlea.json", "normalisation.json")
 # Steps that read one of all checkpoints: the selected one.
 READS_CHECKPOINTS = ("predict", "predict_classes", "predict_samples", "segment_synthetic")
 
@@ -182,7 +186,7 @@ class Tracer:
         if "study" in record["seeds"] and names:
             yield "seeds: " + ", ".join(f"{key} {value}" for key, value in record["seeds"].items())
         for name in names:
-            if name.endswith(("selected.json", "classmap.json", "normalisation.json")):
+            if name.endswith(FACTS):
                 yield _in_words(self._json(name))
         if record["rule"] == "train" and names:
             fold = record["parameters"].get("fold", {})

@@ -32,14 +32,9 @@ def landmark_lines(path: Path, specimen: str, offset_mm: float) -> CochlearLines
     Raises
     ------
     InputError
-        As :func:`otosynth.registration.landmarks.read_landmarks`; for a label that is neither S
-        nor M with a number, a missing point, or a canal beyond the axis of the modiolus.
+        As :func:`scala_tympani`, and for a canal beyond the axis of the modiolus.
     """
-    landmarks = read_landmarks(path, specimen)
-    through, base, apex = _ordered(landmarks, path, specimen)
-    spline = CubicSpline(_chords_mm(through), through)
-    curve = spline(np.linspace(0.0, spline.x[-1], POINTS))
-    direction = (apex - base) / np.linalg.norm(apex - base)
+    curve, base, direction = scala_tympani(path, specimen)
     outwards = curve - base - ((curve - base) @ direction)[:, None] * direction
     radius_mm = np.linalg.norm(outwards, axis=1)
     if radius_mm.min() <= offset_mm:
@@ -50,6 +45,32 @@ def landmark_lines(path: Path, specimen: str, offset_mm: float) -> CochlearLines
     angles_deg = _angles_deg(outwards, direction)
     canal = curve - offset_mm * outwards / radius_mm[:, None]
     return CochlearLines(Line(curve, angles_deg), Line(canal, angles_deg))
+
+
+def scala_tympani(path: Path, specimen: str) -> tuple[Points, Points, Points]:
+    """Read an ear's landmarks, in the frame of its micro-CT, and return scala tympani.
+
+    Parameters
+    ----------
+    path
+        3D Slicer file (``.fcsv`` or ``.mrk.json``).
+
+    Returns
+    -------
+    tuple
+        Points (400, 3) along the middle of scala tympani, from the round window; the base (3,) of
+        the modiolar axis; and the unit vector (3,) along it towards the apex. x, y, z in mm, LPS.
+
+    Raises
+    ------
+    InputError
+        As :func:`otosynth.registration.landmarks.read_landmarks`; for a label that is neither S
+        nor M with a number, or a missing point.
+    """
+    through, base, apex = _ordered(read_landmarks(path, specimen), path, specimen)
+    spline = CubicSpline(_chords_mm(through), through)
+    curve = spline(np.linspace(0.0, spline.x[-1], POINTS))
+    return curve, base, (apex - base) / np.linalg.norm(apex - base)
 
 
 def _ordered(

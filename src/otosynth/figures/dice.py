@@ -1,4 +1,4 @@
-"""Figure 7: Dice of every class and method over the tested ears."""
+"""Figure 7: Dice of every class and method over the tested ears, whole and at the cochlea."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,15 +7,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from otosynth.figures.method_rows import draw_boxes, write_head
-from otosynth.figures.style import CLASS_TITLES, INK, TEXT_PT, new_figure
-from otosynth.tissues import CLASSES
+from otosynth.figures.method_rows import WHOLE, draw_boxes, panel_rows, place_panels, write_head
+from otosynth.figures.style import INK, new_figure
 
 ROW_IN = 0.36
 
 
 def draw_dice(
-    dice: pd.DataFrame, published: pd.DataFrame, titles: Mapping[str, str], label: str
+    dice: pd.DataFrame,
+    published: pd.DataFrame,
+    titles: Mapping[str, str],
+    label: str,
+    cochlear: pd.DataFrame | None = None,
+    region: str = "",
 ) -> Figure:
     """Draw boxplots of the Dice with every ear as a point (thesis, Fig. 7).
 
@@ -24,29 +28,36 @@ def draw_dice(
     dice
         Columns specimen, method, class, dice.
     published
-        Medians of others' data: columns method, class, value. Methods that the study does not
-        have are left out.
+        Medians of others' data, of the whole volume: columns method, class, value. Methods that
+        the study does not have are left out.
     titles
         Method to its name, in the order of the rows.
     label
         What the data are.
+    cochlear
+        At the cochlea: columns specimen, method, class (soft, bone; empty: their mean),
+        cochlear_dice. Ears whose region is not known have no value.
+    region
+        From where the region at the cochlea is known (:func:`otosynth.cochlea.told`).
     """
     methods = [method for method in titles if method in set(dice["method"])]
-    specimens = sorted(dice["specimen"].unique())
+    values = _long(dice, cochlear)
+    rows = panel_rows(list(zip(values["metric"], values["class"], strict=True)))
+    ears = f"{dice['specimen'].nunique()} ears"
     figure = new_figure(
         "Dice similarity coefficient (Eq. 7) of the tested ears",
         label,
-        f"{len(specimens)} ears, each tested once; points: ears; boxes: median and quartiles",
-        len(methods) * ROW_IN + 0.75,
+        f"{ears}, each tested once; points: ears; boxes: median and quartiles. {region}".strip(),
+        len(rows) * (len(methods) * ROW_IN + 0.5) + 0.25,
     )
-    panels = figure.subplots(1, len(CLASSES), sharey=True)
     known = published[published["method"].isin(methods)]
-    for axes, name, title in zip(panels, CLASSES, CLASS_TITLES, strict=True):
-        _draw_class(axes, dice[dice["class"] == name], methods)
-        _mark_published(axes, known[known["class"] == name], methods)
-        axes.set_title(title)
+    names = [titles[method] for method in methods]
+    for axes, panel in place_panels(figure, rows, names, sharex=False):
+        at = (values["metric"] == panel.metric) & (values["class"] == panel.tissue)
+        _draw_measure(axes, values[at], methods)
+        if panel in WHOLE:
+            _mark_published(axes, known[known["class"] == panel.tissue], methods)
         axes.set_xlabel("Dice")
-    panels[0].set_yticks(range(len(methods)), [titles[m] for m in methods], fontsize=TEXT_PT)
     handles = [_point("o", INK, "one ear of this study")]
     if len(known):
         handles.append(_point("D", "none", "published median (Sun 2021, other data)"))
@@ -54,8 +65,20 @@ def draw_dice(
     return figure
 
 
-def _draw_class(axes: Axes, rows: pd.DataFrame, methods: Sequence[str]) -> None:
-    ears = [rows[rows["method"] == m].sort_values("specimen")["dice"] for m in methods]
+def _long(dice: pd.DataFrame, cochlear: pd.DataFrame | None) -> pd.DataFrame:
+    """Return the values of both tables: metric, specimen, method, class, value."""
+    tables = [dice.rename(columns={"dice": "value"}).assign(metric="dice")]
+    if cochlear is not None:
+        known = cochlear.rename(columns={"cochlear_dice": "value"}).dropna(subset="value")
+        known = known.fillna({"class": ""})
+        of_means = known["class"] == ""
+        metric = of_means.map({True: "cochlear_mean_dice", False: "cochlear_dice"})
+        tables.append(known.assign(metric=metric))
+    return pd.concat(tables)
+
+
+def _draw_measure(axes: Axes, rows: pd.DataFrame, methods: Sequence[str]) -> None:
+    ears = [rows[rows["method"] == m].sort_values("specimen")["value"] for m in methods]
     draw_boxes(axes, methods, ears, ears, [f"{values.median():.2f}" for values in ears])
     write_head(axes, "median")
 

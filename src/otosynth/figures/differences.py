@@ -8,21 +8,27 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from otosynth.figures.method_rows import finish_rows, write_beside, write_head
+from otosynth.figures.method_rows import (
+    Panel,
+    finish_rows,
+    panel_rows,
+    place_panels,
+    write_beside,
+    write_head,
+)
 from otosynth.figures.style import (
-    CLASS_TITLES,
     GREY,
     INK,
     SMALL_PT,
-    TEXT_PT,
     method_colours,
     new_figure,
 )
 from otosynth.statistics import LOWER_IS_BETTER
-from otosynth.tissues import CLASSES
 
 METRIC_TITLES = {
     "dice": "Dice",
+    "cochlear_dice": "Dice at the cochlea",
+    "cochlear_mean_dice": "mean Dice at the cochlea",
     "field_error": "error of the potential",
     "assd_mm": "ASSD (mm)",
     "hd95_mm": "HD95 (mm)",
@@ -56,7 +62,8 @@ def draw_differences(
     Parameters
     ----------
     comparison
-        As :func:`otosynth.statistics.paired_comparison` gives, for one metric and reference.
+        As :func:`otosynth.statistics.paired_comparison` gives, for one reference and one metric,
+        or for the Dice of the whole volume and at the cochlea.
     titles
         Method to its name, in the order of the rows.
     label
@@ -66,8 +73,10 @@ def draw_differences(
     note
         Written below: what so few ears cannot show (:func:`otosynth.statistics.caveat`).
     """
-    metric, reference = comparison["metric"].iloc[0], comparison["reference"].iloc[0]
+    reference = comparison["reference"].iloc[0]
     methods = [method for method in titles if method in set(comparison["method"])]
+    rows = panel_rows(list(zip(comparison["metric"], comparison["class"], strict=True)))
+    metric = rows[0][0].metric
     lines = textwrap.wrap(note, FOOTER_CHARACTERS)
     name = METRIC_TITLES.get(metric, metric)
     figure = new_figure(
@@ -76,26 +85,26 @@ def draw_differences(
         "diamonds: mean, lines: 95 % bootstrap interval over ears"
         + ("; dots: ears" if ears is not None else "")
         + "; at the right: ears won",
-        len(methods) * ROW_IN + len(lines) * LINE_IN + 0.75,
+        len(rows) * (len(methods) * ROW_IN + 0.35) + len(lines) * LINE_IN + 0.4,
     )
-    classes = [name for name in (*CLASSES, "") if name in set(comparison["class"])]
-    panels = figure.subplots(1, len(classes), sharex=True, sharey=True, squeeze=False)[0]
-    class_titles = dict(zip(CLASSES, CLASS_TITLES, strict=True)) | {"": "all classes"}
     # Of all titles, so that a method has its colour whatever the reference is.
     colours = method_colours(list(titles))
     better = "left" if metric in LOWER_IS_BETTER else "right"
-    for axes, of_class in zip(panels, classes, strict=True):
-        _draw_class(axes, comparison[comparison["class"] == of_class], methods, colours)
+    names = [titles[method] for method in methods]
+    for axes, panel in place_panels(figure, rows, names, sharex=True):
+        _draw_class(axes, _of(comparison, panel), methods, colours)
         if ears is not None:
-            _draw_ears(axes, ears[ears["class"] == of_class], methods)
-        axes.set_title(class_titles[of_class])
-    panels[0].set_yticks(range(len(methods)), [titles[m] for m in methods], fontsize=TEXT_PT)
+            _draw_ears(axes, _of(ears, panel), methods)
     figure.supxlabel(
         f"difference in {name}, method minus {titles[reference]} (better to the {better})\n\n"
         + "\n".join(lines),
         fontsize=SMALL_PT,
     )
     return figure
+
+
+def _of(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
+    return table[(table["metric"] == panel.metric) & (table["class"] == panel.tissue)]
 
 
 def _draw_class(

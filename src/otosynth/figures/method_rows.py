@@ -1,23 +1,108 @@
 """What Figures 7, 9 and 11 share: a row a method, with a number at the right border."""
 
+import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from otosynth.figures.style import (
+    CLASS_TITLES,
     GREY,
     INK,
     SMALL_PT,
+    TEXT_PT,
     few_ticks,
     method_colours,
     method_markers,
     pale_grid,
 )
+from otosynth.tissues import CLASSES
 
+# Longer names of methods take two lines.
+NAME_CHARACTERS = 21
 # How far the points of a box lie apart in height, of the box's own.
 SPREAD = 0.4
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A measure that has a panel of its own: its metric and class, and what stands above it."""
+
+    metric: str
+    tissue: str
+    title: str
+
+
+_TITLES = dict(zip(CLASSES, CLASS_TITLES, strict=True))
+WHOLE = tuple(Panel("dice", tissue, f"whole volume:\n{title}") for tissue, title in _TITLES.items())
+AT_COCHLEA = (
+    Panel("cochlear_mean_dice", "", "at the cochlea:\nmean of both"),
+    *(
+        Panel("cochlear_dice", tissue, f"at the cochlea:\n{_TITLES[tissue]}")
+        for tissue in ("soft", "bone")
+    ),
+)
+"""Rows of panels of Figures 7 and 9: the whole volume, and below it the cochlea."""
+
+
+def panel_rows(measures: Sequence[tuple[str, str]]) -> list[list[Panel]]:
+    """Return the rows of panels of some measures, each a metric and a class.
+
+    Measures that neither the whole volume's row nor the cochlea's has stand in a row of their own,
+    above.
+    """
+    rows = [[panel for panel in row if (panel.metric, panel.tissue) in measures]
+            for row in (WHOLE, AT_COCHLEA)]  # fmt: skip
+    placed = {(panel.metric, panel.tissue) for row in rows for panel in row}
+    others = [
+        Panel(metric, tissue, _TITLES.get(tissue, "all classes"))
+        for metric, tissue in dict.fromkeys(measures)
+        if (metric, tissue) not in placed
+    ]
+    return [row for row in (others, *rows) if row]
+
+
+def place_panels(
+    figure: Figure, rows: Sequence[Sequence[Panel]], names: Sequence[str], *, sharex: bool
+) -> list[tuple[Axes, Panel]]:
+    """Make the axes of rows of panels, with their titles and the methods' names at the left.
+
+    Parameters
+    ----------
+    rows
+        As :func:`panel_rows` gives.
+    names
+        Of the methods, from the top down.
+    sharex
+        Whether all axes have one scale.
+    """
+    columns = max(len(row) for row in rows)
+    grid = figure.subplots(len(rows), columns, sharex=sharex, sharey=True, squeeze=False)
+    lines = [_in_lines(name) for name in names]
+    placed = []
+    for row, line in zip(rows, grid, strict=True):
+        line[0].set_yticks(range(len(lines)), lines, fontsize=TEXT_PT)
+        for axes, panel in zip_longest(line, row):
+            if panel is None:
+                axes.set_visible(False)
+                continue
+            axes.set_title(panel.title)
+            placed.append((axes, panel))
+    return placed
+
+
+def _in_lines(name: str) -> str:
+    """Return a long name in two lines of about one length."""
+    if len(name) <= NAME_CHARACTERS:
+        return name
+    widths = range(len(name) // 2, len(name) + 1)
+    parted = (textwrap.wrap(name, width, break_on_hyphens=False) for width in widths)
+    return "\n".join(next(lines for lines in parted if len(lines) <= 2))
 
 
 def draw_boxes(
@@ -44,6 +129,8 @@ def draw_boxes(
         widths=0.6,
         showfliers=False,
         patch_artist=True,
+        # The ticks are named already.
+        manage_ticks=False,
         boxprops={"linewidth": 0.8},
         medianprops={"color": INK, "linewidth": 1.2},
         whiskerprops={"linewidth": 0.8},

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import SimpleITK as sitk
 from pydantic import ValidationError
 
@@ -88,7 +89,8 @@ class TrainingEar:
             from_side(array_of(image), self.mirrored)
             for image in (self.ct, self.microct, self.mask, self.classes)
         )
-        return Pair(ct, microct, mask, classes)
+        # Nothing tells where the cochlea is.
+        return Pair(ct, microct, mask, classes, np.zeros_like(mask))
 
     def reference(self) -> Reference:
         """Return what a new CT is compared with."""

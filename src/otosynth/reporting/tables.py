@@ -237,18 +237,37 @@ class Tables:
                 continue
             row = [Cell(title)]
             for tissue in CLASSES:
-                found = dice[title, tissue]
-                mean, median, low, high = (
-                    f"{float(found[key]):.3f}" for key in ("mean", "median", "low", "high")
-                )
-                value, spread = medians.get((name, tissue)), found["seed_spread"]
-                between = f" ±{float(spread):.3f}" if _is_number(spread) else ""
+                value = medians.get((name, tissue))
                 row += [
-                    Cell(f"{mean} [{low}–{high}]{between}", job),
-                    Cell(median, job),
+                    *_mean_and_median(dice[title, tissue], job),
                     Cell("" if value is None else f"{value:.2f}", published=True),
                 ]
             rows.append(row)
+        return Table(caption, columns, rows, job)
+
+    def at_cochlea(self) -> Table:
+        """Return the Dice of every method at the cochlea; no row where no region is known."""
+        measures = {
+            "soft tissue and bone, mean over both": ("cochlear_mean_dice", ""),
+            "soft tissue": ("cochlear_dice", "soft"),
+            "bone": ("cochlear_dice", "bone"),
+        }
+        columns = ["method", *(f"{measure}{what}" for measure in measures
+                   for what in (": mean [95 % interval]", ": median"))]  # fmt: skip
+        caption = (
+            "Dice at the cochlea, within 0.5 mm of the scalae, over the ears where it is known"
+        )
+        table = self.named("summary")
+        job = self.study.traces.of("tables/summary.csv")
+        if table is None:
+            return Table(caption, (), ())
+        found = table.set_index(["method", "metric", "class"]).to_dict("index")
+        rows = [
+            [Cell(title), *(cell for at in measures.values()
+                            for cell in _mean_and_median(found.get((title, *at)), job))]
+            for title in self.study.titles.values()
+            if any((title, *at) in found for at in measures.values())
+        ]  # fmt: skip
         return Table(caption, columns, rows, job)
 
     def notes_of(self, name: str) -> list[str]:
@@ -262,22 +281,32 @@ class Tables:
     def scores_of_ears(self) -> Table:
         """Return the Dice and perceptual error of every ear and method; mean over the seeds."""
         dice, errors = self.named("dice"), self.named("perceptual_error")
+        cochlear = self.named("cochlear_dice")
         caption = "Dice and perceptual error of every ear"
-        if dice is None or errors is None:
+        if dice is None or errors is None or cochlear is None:
             return Table(caption, (), ())
         keys = ["specimen", "method", "class"]
         values = dice.set_index(keys)["dice"].to_dict()
+        at_cochlea = cochlear.assign(**{"class": "cochlea " + cochlear["class"]})
+        values |= at_cochlea.set_index(keys)["cochlear_dice"].to_dict()
         values |= errors.assign(**{"class": "error"}).set_index(keys)["perceptual_error"].to_dict()
+        shown = (*CLASSES, "cochlea soft", "cochlea bone", "error")
         rows = []
         for ear in sorted(self.study.group_of):
             for method, title in self.study.titles.items():
                 if (ear, method, CLASSES[0]) not in values:
                     continue
                 job = self.study.traces.of(self._score(ear, method))
-                found = [values.get((ear, method, what), "") for what in (*CLASSES, "error")]
+                found = [values.get((ear, method, what), "") for what in shown]
                 cells = [Cell(f"{float(v):.3f}", job) if _is_number(v) else Cell(v) for v in found]
                 rows.append([Cell(ear), Cell(self.study.group_of[ear]), Cell(title), *cells])
-        columns = ("ear", "group", "method", *(f"Dice {c}" for c in CLASSES), "perceptual error")
+        columns = (
+            "ear",
+            "group",
+            "method",
+            *(f"Dice {what}" for what in shown[:-1]),
+            "perceptual error",
+        )
         return Table(caption, columns, rows, self.study.traces.of("tables/scores.csv"))
 
     def field(self) -> Table:
@@ -301,6 +330,17 @@ class Tables:
                 cells.append(Cell(_number(values.median()) if len(values) else "", job))
             rows.append([Cell(title), *cells])
         return Table(caption, ("method", *FIELD_METRICS.values()), rows, job)
+
+
+def _mean_and_median(found: dict[str, str] | None, job: str) -> list[Cell]:
+    """Return the cells of a row of the summary: mean with interval and spread, and median."""
+    if found is None:
+        return [Cell(""), Cell("")]
+    mean, median, low, high = (
+        f"{float(found[key]):.3f}" for key in ("mean", "median", "low", "high")
+    )
+    between = f" ±{float(found['seed_spread']):.3f}" if _is_number(found["seed_spread"]) else ""
+    return [Cell(f"{mean} [{low}–{high}]{between}", job), Cell(median, job)]
 
 
 def _is_number(text: str) -> bool:

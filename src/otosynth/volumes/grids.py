@@ -66,6 +66,12 @@ class Grid:
         matrix = np.reshape(self.direction, (3, 3)) * self.spacing_mm
         return np.asarray(self.origin_mm) + matrix @ np.asarray(index)
 
+    def index_of(self, points_mm: np.ndarray) -> np.ndarray:
+        """Return the indices x, y, z (n, 3; not only whole ones) of points (n, 3; x, y, z, LPS)."""
+        # The directions are at right angles and of length 1: their inverse is their transpose.
+        directions = np.reshape(self.direction, (3, 3))
+        return (points_mm - np.array(self.origin_mm)) @ directions / np.array(self.spacing_mm)
+
     def shrunk(self, factors: Sequence[int]) -> "Grid":
         """Return the grid of whole blocks of voxels, so many along x, y, z."""
         blocks = np.asarray(factors)
