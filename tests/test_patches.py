@@ -64,7 +64,7 @@ def test_the_table_is_that_of_counting_every_patch_by_itself(pairs, size, overla
             inside = pair.mask[at] > 0
             voxels = np.bincount(pair.classmap[at][inside], minlength=3)
             if inside.mean() >= 0.69:
-                cochlea = np.sum(pair.cochlea[at][inside])
+                cochlea = np.count_nonzero(pair.cochlea[at][inside])
                 plain.append(
                     (name, *corner, size, *voxels, cochlea, round(float(inside.mean()), 6))
                 )

@@ -74,9 +74,12 @@ def _score_on_grid(
 def _score_cochlea(
     predicted: Mapping[str, sitk.Image], truth: Mapping[str, sitk.Image]
 ) -> pd.DataFrame:
-    classmaps = (array_of(images["classmap"]) for images in (truth, predicted))
-    mask, region = (array_of(truth[name]) > 0 for name in ("mask", "cochlea"))
-    return score_cochlea(*classmaps, mask, region)
+    return score_cochlea(
+        array_of(truth["classmap"]),
+        array_of(predicted["classmap"]),
+        array_of(truth["mask"]) > 0,
+        array_of(truth["cochlea"]) > 0,
+    )
 
 
 def _score_segmented(

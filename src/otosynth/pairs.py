@@ -46,11 +46,11 @@ def open_pair(folder: Path, mirrored: bool, prior: Iterable[Path] = ()) -> Pair:
     InputError
         If a file is missing, compressed or not a volume.
     """
-    volumes = [
+    ct, microct, mask, classmap, cochlea, *of_others = (
         from_side(map_voxels(path), mirrored)
         for path in (*(folder / f"{name}.nii" for name in VOLUMES), *prior)
-    ]
-    return Pair(*volumes[: len(VOLUMES)], tuple(volumes[len(VOLUMES) :]))
+    )
+    return Pair(ct, microct, mask, classmap, cochlea, tuple(of_others))
 
 
 def open_pairs(

@@ -3,6 +3,8 @@
 import json
 import shutil
 
+import nibabel
+import numpy as np
 import pandas as pd
 import pytest
 from safetensors import safe_open
@@ -28,6 +30,43 @@ def test_every_specimen_is_scored_by_every_method_in_every_class(finished):
     scores = pd.read_csv(finished.results / "tables/scores.csv")
     assert set(scores["label"]) == {"phantom in miniature"}
     assert set(scores.query("method == 'multi_task'")["grid"]) == {"microct", "own", "field"}
+
+
+def test_every_specimen_is_scored_at_the_cochlea(finished):
+    table = pd.read_csv(finished.results / "tables/cochlear_dice.csv").fillna({"class": ""})
+    assert len(table) == 3 * 3 * 3
+    assert table["cochlear_dice"].between(0, 1).all()
+    by_class = table.pivot(index=["specimen", "method"], columns="class", values="cochlear_dice")
+    assert by_class[""].to_numpy() == pytest.approx(by_class[["soft", "bone"]].mean(axis=1))
+    whole = pd.read_csv(finished.results / "tables/dice.csv").query("`class` == 'soft'")
+    whole = whole.set_index(["specimen", "method"])["dice"]
+    assert (by_class["soft"] - whole).abs().max() > 0.01, "the region is to be another one"
+    for name in ("summary", "comparison"):
+        metrics = set(pd.read_csv(finished.results / f"tables/{name}.csv")["metric"])
+        assert metrics == {"dice", "cochlear_dice", "cochlear_mean_dice"}
+    measures = pd.read_csv(finished.results / "tables/measures.csv")
+    assert measures["cochlear_mean_dice"].between(0, 1).all()
+    notes = (finished.results / "tables/summary.md").read_text()
+    assert "within 0.5 mm of the scalae: by the phantom's exact structures." in notes
+    page = (finished.results / "report.html").read_text(encoding="utf-8")
+    assert "Dice at the cochlea, within 0.5 mm of the scalae" in page
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_patches_tell_how_much_of_the_cochlea_they_hold(finished, factor):
+    folder = finished.results / "specimens/E1"
+    folder = folder if factor == 1 else folder / f"x{factor}"
+    region, mask = (
+        nibabel.load(folder / f"{name}.nii").get_fdata() for name in ("cochlea", "mask")
+    )
+    # About the same part of the volume on either grid.
+    assert 0.02 < region.mean() < 0.1
+    table = pd.read_csv(finished.results / f"groups/A/patches/x{factor}/testing.tsv", sep="\t")
+    # E1 is of the working side: no axis runs backwards.
+    for row in table.itertuples():
+        at = tuple(slice(corner, corner + row.size) for corner in (row.x, row.y, row.z))
+        assert row.cochlea == np.count_nonzero(region[at] * mask[at])
+    assert table["cochlea"].max() > 0
 
 
 def test_registration_finds_the_known_pose(finished):
