@@ -1,5 +1,7 @@
 """Small volumes and settings that many tests share."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -66,6 +68,29 @@ def pairs() -> dict[str, Pair]:
 @pytest.fixture
 def normalisation() -> Normalisation:
     return Normalisation(Window(-1000, 1000), Window(0, 1), ("E1", "E2"))
+
+
+@pytest.fixture
+def phantom_landmarks():
+    """Landmarks of a phantom ear, as a person sets them who sees scala tympani and the modiolus."""
+
+    def write(specimen, side, settings, seed, file):
+        # Here: machines with GPUs may lack SimpleITK, and run the tests of what GPUs compute.
+        from otosynth.field.phantom_lines import phantom_lines
+        from otosynth.phantom.anatomy import Anatomy
+        from otosynth.phantom.variation import draw_variation
+
+        anatomy = Anatomy(draw_variation(specimen, seed, settings), side)
+        tympani = phantom_lines(specimen, side, settings, seed).scala_tympani.points
+        axis = anatomy.from_ear(anatomy.cochlea.to_ear(np.array([[0.0, 0, 0], [0, 0, 3]])))
+        landmarks = {f"S{k}": p for k, p in enumerate(tympani[::10].tolist(), start=1)}
+        landmarks |= {"M1": axis[0].tolist(), "M2": axis[1].tolist()}
+        points = [{"label": k, "position": p} for k, p in landmarks.items()]
+        markups = [{"coordinateSystem": "LPS", "controlPoints": points}]
+        file.write_text(json.dumps({"markups": markups}))
+        return file
+
+    return write
 
 
 @pytest.fixture

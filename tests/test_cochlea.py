@@ -1,7 +1,5 @@
 """The region at the cochlea: by structures, landmarks and atlases, and where nothing tells it."""
 
-import json
-
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -19,12 +17,9 @@ from otosynth.cochlea import (
 )
 from otosynth.configuration.phantom import PhantomSettings
 from otosynth.field.landmark_lines import scala_tympani
-from otosynth.field.phantom_lines import phantom_lines
 from otosynth.files import write_json
 from otosynth.phantom import make_ear
-from otosynth.phantom.anatomy import Anatomy
 from otosynth.phantom.structures import Structure
-from otosynth.phantom.variation import draw_variation
 from otosynth.volumes.arrays import spacing_zyx
 from otosynth.volumes.grids import Grid
 from otosynth.volumes.writing import write_volume
@@ -83,18 +78,10 @@ def test_the_region_of_landmarks_is_a_tube_on_an_oblique_grid():
     np.testing.assert_allclose(grid.index_of(places), indices, atol=1e-9)
 
 
-def test_landmarks_of_a_phantom_find_most_of_its_exact_region(tmp_path):
-    """As a person would set them who sees the middle of scala tympani and the modiolar axis."""
+def test_landmarks_of_a_phantom_find_most_of_its_exact_region(tmp_path, phantom_landmarks):
     settings = PhantomSettings(spacing_mm=0.2)
     structures = make_ear("P1", "right", settings, 1).structures
-    anatomy = Anatomy(draw_variation("P1", 1, settings), "right")
-    tympani = phantom_lines("P1", "right", settings, 1).scala_tympani.points
-    axis = anatomy.from_ear(anatomy.cochlea.to_ear(np.array([[0.0, 0, 0], [0, 0, 3]])))
-    landmarks = {f"S{k}": p for k, p in enumerate(tympani[::10].tolist(), start=1)}
-    landmarks |= {"M1": axis[0].tolist(), "M2": axis[1].tolist()}
-    points = [{"label": k, "position": p} for k, p in landmarks.items()]
-    file = tmp_path / "S.mrk.json"
-    file.write_text(json.dumps({"markups": [{"coordinateSystem": "LPS", "controlPoints": points}]}))
+    file = phantom_landmarks("P1", "right", settings, 1, tmp_path / "P1.mrk.json")
     curve, _, towards_apex = scala_tympani(file, "P1")
     region = near_tympani(curve, towards_apex, Grid.of(structures))
     exact = near_scalae(sitk.GetArrayFromImage(structures), spacing_zyx(structures))

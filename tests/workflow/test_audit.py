@@ -191,14 +191,26 @@ def test_a_leak_is_found_by_name_or_by_bytes(finished, name):
 
 
 @pytest.mark.parametrize("prediction", ["vote_atlases/E2", "predict/E2-single_task-1"])
-@pytest.mark.parametrize("name", ["specimens/E2/classmap.nii", "specimens/E2/microct.nii"])
-def test_a_prediction_that_knew_the_truth_is_found(finished, prediction, name):
-    tree = read_records(places_of(finished))
+@pytest.mark.parametrize("volume", ["classmap", "microct", "cochlea"])
+def test_a_prediction_that_knew_the_truth_is_found(finished, prediction, volume):
+    tree, name = read_records(places_of(finished)), f"specimens/E2/{volume}.nii"
     records = json.loads(json.dumps(tree.records))
     made = tree.records[tree.maker[name]]["outputs"][name]
     records[prediction]["inputs"][name] = made
     [leak] = find_leaks(RecordTree(records, tree.digests))[0]
     assert (leak.prediction, leak.through) == (prediction, prediction)
+
+
+def test_an_empty_region_that_several_ears_have_is_no_leak(finished):
+    tree = read_records(places_of(finished))
+    records = json.loads(json.dumps(tree.records))
+    empty = records["mark_cochlea/E1"]["outputs"]["specimens/E1/cochlea.nii"]
+    train = records["train/A-single_task-1"]["inputs"]
+    train["specimens/E2/cochlea.nii"] = empty
+    [leak] = find_leaks(RecordTree(records, tree.digests))[0]
+    assert leak.why == "read specimens/E2/cochlea.nii, which is specimens/E1/cochlea.nii of E1"
+    records["mark_cochlea/E2"]["outputs"]["specimens/E2/cochlea.nii"] = empty
+    assert find_leaks(RecordTree(records, tree.digests))[0] == []
 
 
 def test_a_copied_raw_scan_is_a_leak_and_a_shared_slice_is_none(finished):
