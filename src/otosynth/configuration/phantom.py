@@ -22,10 +22,16 @@ class PhantomSettings(Section):
         20.0, ge=10.0, le=60.0, description="Edge of the CT's cubic field of view, mm."
     )
     ct_fwhm_mm: float = Field(
-        0.5, gt=0.0, le=2.0, description="Full width at half maximum of the CT's point spread, mm."
+        0.6,
+        gt=0.0,
+        le=2.0,
+        description="Full width at half maximum of the CT's point spread in the slice, mm.",
+    )
+    ct_slice_fwhm_mm: float = Field(
+        0.7, gt=0.0, le=2.0, description="The same across slices: the slice sensitivity profile."
     )
     ct_noise_hu: float = Field(
-        45.0, ge=0.0, le=500.0, description="Standard deviation of the CT's noise, HU."
+        70.0, ge=0.0, le=500.0, description="Standard deviation of the CT's noise, HU."
     )
     microct_noise_per_mm: float = Field(
         0.0018,
@@ -52,7 +58,7 @@ class PhantomSettings(Section):
         description="Largest distance of the ear from the centre of the CT's field of view, mm.",
     )
     deformation_mm: float = Field(
-        0.25,
+        0.45,
         ge=0.0,
         le=0.5,
         description="Root mean square length of each ear's smooth random deformation, mm.",

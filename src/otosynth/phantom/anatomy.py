@@ -19,45 +19,56 @@ from otosynth.phantom.shapes import (
     inside_box,
     unit,
 )
-from otosynth.phantom.structures import Structure
+from otosynth.phantom.structures import CLASS_OF_STRUCTURE, Structure
 from otosynth.phantom.variation import Variation
+from otosynth.tissues import BONE
 
 CENTRE = np.array([-1.8, 2.2, 0.5])
 """Point of the right ear that an ear without offset has in the middle of the micro-CT, mm."""
 
-CAPSULE_MM = 1.5
-"""Thickness of the dense otic capsule round the labyrinth."""
-
-_PROMONTORY_MM = 0.9
-_NERVE_WALL_MM = 0.35
-_CELL_WALL_MM = 0.4
+_PROMONTORY_MM = 0.6
+_CORTEX_MM = 0.15
 _MEMBRANE_MM = 0.36
-_CORNER_MM = 0.45
+_CORNER_MM = 0.2
 _REACH_MM = 2.0
+_CAPSULE_EDGE_MM = 0.4
+
+# Mineral relative to compact petrous bone, which is 1500 HU above water in the CT. The otic
+# capsule is the densest bone of the body; trabeculae and septa are less mineralised.
+_CAPSULE_DENSITY = 1.36
+_TRABECULAR_DENSITY = 0.8
+_SEPTUM_DENSITY = 0.85
+_OSSICLE_DENSITY = 1.05
+_MODIOLUS_DENSITY = 0.8
 
 Labels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Distance:
-    """Signed distances (n,) in mm to what the air spaces keep away from."""
+    """Signed distances (n,) in mm to what the air spaces keep away from.
+
+    ``wall`` is how thick a thin wall is there, mm; 0 or less where bone is wanting (a dehiscence).
+    """
 
     labyrinth: Distances
     middle_ear: Distances
     nerves: Distances
     vessels: Distances
     cranium: Distances
+    wall: Distances
 
 
 def _room(at: Distance) -> Distances:
-    """Distance (n,) into the bone that air cells may take, mm; negative outside it."""
+    """Distance (n,) into the bone that air cells or marrow may take, mm; negative outside it."""
+    wall = np.maximum(at.wall, 0.1)
     return np.minimum.reduce(
         [
-            at.labyrinth - _PROMONTORY_MM - 0.2,
-            at.middle_ear - _CELL_WALL_MM,
-            at.nerves - _CELL_WALL_MM,
-            at.vessels - _CELL_WALL_MM,
-            at.cranium - 0.9,
+            at.labyrinth - _PROMONTORY_MM,
+            at.middle_ear - wall,
+            at.nerves - wall,
+            at.vessels - wall,
+            at.cranium - wall,
         ]
     )
 
@@ -72,9 +83,10 @@ class Anatomy:
         self.labyrinth: Labyrinth = labyrinth(
             variation.canal_radius_mm, variation.lateral_canal_radius_mm
         )
+        self.round = parts.surroundings(variation)
         self.cells: AirCells = draw_cells(variation)
-        room_at_seeds = _room(self._distances(self.cells.seeds.T))
-        self.cells = self.cells.without_cramped(room_at_seeds)
+        seeds = self.cells.seeds.T.astype(np.float32)
+        self.cells = self.cells.without_cramped(_room(self._distances(seeds)))
 
     def to_ear(self, points: npt.NDArray) -> npt.NDArray:
         """Points (3, n) of the micro-CT frame in the frame of the right ear, mm."""
@@ -107,8 +119,8 @@ class Anatomy:
         ear = self.to_ear(points).astype(np.float32)
         labels = np.zeros(ear.shape[1], dtype=np.uint8)
         distance = self._distances(ear)
-        labels[distance.labyrinth < CAPSULE_MM] = Structure.OTIC_CAPSULE
-        self._label_air_cells(labels, ear, distance)
+        self._label_cells(labels, ear, distance)
+        labels[distance.labyrinth < self.variation.capsule_mm] = Structure.OTIC_CAPSULE
         self._label_middle_ear(labels, ear, distance)
         self._label_soft_tubes(labels, ear, distance)
         self._label_labyrinth(labels, ear)
@@ -116,72 +128,100 @@ class Anatomy:
         return labels, self._density(ear, labels, distance)
 
     def _distances(self, ear: Points) -> Distance:
-        lab = self.labyrinth
+        v, lab, around = self.variation, self.labyrinth, self.round
         cochlea = np.full(ear.shape[1], FAR_MM, dtype=np.float32)
         inside = np.flatnonzero(inside_box(ear, self.cochlea.box, _REACH_MM))
         if inside.size:
             cochlea[inside] = self.cochlea.locate(ear[:, inside]).distance
         vestibule = distance_near(lab.vestibule + parts.VESTIBULAR_OPENING, ear, _REACH_MM)
         canals = distance_near(lab.lateral + lab.superior + lab.posterior, ear, _REACH_MM)
-        undulation = 0.4 * np.sin(0.5 * ear[0]) * np.sin(0.6 * ear[1] + 1.0)
-        posterior = along(ear, unit([0.62, 0.78, 0.05]), np.zeros(3)) - 11.5
+        wall = v.wall.at(ear)[0]
+        undulation = 0.5 * np.sin(0.5 * ear[0]) * np.sin(0.6 * ear[1] + 1.0) + 0.5 * wall
+        posterior = along(ear, unit([0.62, 0.78, 0.05]), np.zeros(3)) - v.posterior_fossa_mm
         return Distance(
             labyrinth=np.minimum(np.minimum(cochlea, vestibule), canals),
             # Bent like the cells, so that the walls of the cavity are as irregular as theirs.
-            middle_ear=distance_near(parts.MIDDLE_EAR, ear + self.cells.bend.at(ear), _REACH_MM),
+            middle_ear=distance_near(around.middle_ear, ear + self.cells.bend.at(ear), _REACH_MM),
             nerves=distance_near(
-                parts.FACIAL_NERVE + parts.INTERNAL_AUDITORY_CANAL, ear, _REACH_MM
+                [*around.facial_nerve, *around.auditory_canal], ear, _REACH_MM
             ),
-            vessels=distance_near(
-                parts.CAROTID_CANAL + parts.TENSOR_TYMPANI + parts.JUGULAR_BULB, ear, _REACH_MM
-            ),
-            cranium=-np.maximum(ear[2] - 10.2 + undulation, posterior + undulation),
+            vessels=distance_near([*around.vessels, *around.tensor_tympani], ear, _REACH_MM),
+            cranium=-np.maximum(ear[2] - v.tegmen_mm + undulation, posterior + undulation),
+            wall=v.thin_wall_mm * (1.0 + 1.5 * wall),
         )
 
-    def _label_air_cells(self, labels: Labels, ear: Points, at: Distance) -> None:
+    def _label_cells(self, labels: Labels, ear: Points, at: Distance) -> None:
+        """Label air cells with their mucosa and, where there are none, spongy bone."""
         room = _room(at)
         possible = np.flatnonzero(room > 0.0)
         if not possible.size:
             return
-        at_cell = self.cells.locate(ear[:, possible])
-        walls = [wall - 0.5 * self.variation.septum_mm for wall in at_cell.walls_mm]
-        depth = rounded_minimum([*walls, room[possible]], _CORNER_MM)
-        cell = np.where(depth > self.variation.mucosa_mm, Structure.AIR_CELLS, Structure.MUCOSA)
+        v, room = self.variation, room[possible]
+        points = ear[:, possible]
+        at_cell = self.cells.locate(points)
+        nearest, next_ = (wall - 0.5 * v.septum_mm for wall in at_cell.walls_mm)
+        depth = rounded_minimum([np.maximum(nearest, at_cell.opening_mm), next_, room], _CORNER_MM)
+        cell = np.where(depth > v.mucosa_mm, Structure.AIR_CELLS, Structure.MUCOSA)
         cell = np.where(at_cell.filled, Structure.FILLED_CELLS, cell)
         open_ = at_cell.hollow & (depth > 0.0)
         labels[possible[open_]] = cell[open_]
+        # The cortex parts marrow from every surface, the wall of a hollow neighbour among them.
+        inner = (room > _CORTEX_MM) & (~at_cell.beside_hollow | (nearest > 0.0))
+        spongy = ~at_cell.hollow & inner
+        labels[possible[spongy]] = self._spongy(points[:, spongy])
+
+    def _spongy(self, ear: Points) -> Labels:
+        """Trabeculae or marrow (n,) at points (3, n)."""
+        v = self.variation
+        level = v.diploe_level + v.diploe.at(ear)[0]
+        bone = v.trabeculae.at(ear)[0] > level
+        return np.where(bone, Structure.TRABECULAE, Structure.MARROW).astype(np.uint8)
 
     def _label_middle_ear(self, labels: Labels, ear: Points, at: Distance) -> None:
-        mucosa = self.variation.mucosa_mm
+        mucosa, around = self.variation.mucosa_mm, self.round
         cavity = np.maximum.reduce(
             [
                 at.middle_ear,
                 _PROMONTORY_MM - at.labyrinth,
-                _NERVE_WALL_MM - at.nerves,
-                _NERVE_WALL_MM - at.vessels,
+                at.wall - at.nerves,
+                at.wall - at.vessels,
+                at.wall - at.cranium,
             ]
         )
         labels[cavity < 0.0] = Structure.MUCOSA
         labels[cavity < -mucosa] = Structure.MIDDLE_EAR
-        canal = distance_near(parts.EAR_CANAL, ear, _REACH_MM)
+        canal = distance_near(around.ear_canal, ear, _REACH_MM)
         outside = (canal < 0.0) & (at.middle_ear > 0.0)
         labels[outside] = Structure.TYMPANIC_MEMBRANE
         labels[outside & (canal < -mucosa) & (at.middle_ear > _MEMBRANE_MM)] = Structure.EAR_CANAL
         ossicles = distance_near(parts.OSSICLES, ear, _REACH_MM)
         in_air = cavity < 0.0
-        labels[in_air & (ossicles < 0.24)] = Structure.MUCOSA
+        labels[in_air & (ossicles < mucosa)] = Structure.MUCOSA
         labels[in_air & (ossicles < 0.0)] = Structure.OSSICLES
 
     def _label_soft_tubes(self, labels: Labels, ear: Points, at: Distance) -> None:
+        around = self.round
+        self._label_small_canals(labels, ear, at)
         for solids, structure in (
-            (parts.FACIAL_NERVE, Structure.FACIAL_NERVE),
-            (parts.CAROTID_CANAL + parts.JUGULAR_BULB, Structure.CAROTID_CANAL),
-            (parts.TENSOR_TYMPANI, Structure.TENSOR_TYMPANI),
+            (around.facial_nerve, Structure.FACIAL_NERVE),
+            (around.vessels, Structure.CAROTID_CANAL),
+            (around.tensor_tympani, Structure.TENSOR_TYMPANI),
             (parts.NERVE_BRANCHES, Structure.COCHLEAR_NERVE),
-            (parts.INTERNAL_AUDITORY_CANAL, Structure.INTERNAL_AUDITORY_CANAL),
+            (around.auditory_canal, Structure.INTERNAL_AUDITORY_CANAL),
         ):
             labels[distance_near(solids, ear, 0.0) < 0.0] = structure
         labels[at.cranium < 0.0] = Structure.CRANIAL_CAVITY
+
+    def _label_small_canals(self, labels: Labels, ear: Points, at: Distance) -> None:
+        """Canals of small nerves and vessels: they cross bone, and end at air."""
+        for solids, structure, away_mm in (
+            (self.round.small_canals, Structure.SMALL_CANALS, 0.4),
+            (parts.VESTIBULAR_AQUEDUCT, Structure.VESTIBULAR_AQUEDUCT, 0.0),
+            (parts.COCHLEAR_AQUEDUCT, Structure.COCHLEAR_AQUEDUCT, 0.0),
+        ):
+            within = distance_near(solids, ear, 0.0) < 0.0
+            bone = CLASS_OF_STRUCTURE[labels] == BONE
+            labels[within & bone & (at.labyrinth > away_mm)] = structure
 
     def _label_labyrinth(self, labels: Labels, ear: Points) -> None:
         lab = self.labyrinth
@@ -224,11 +264,18 @@ class Anatomy:
             beyond = wall & (inner > _MEMBRANE_MM)
             labels[wall] = structure
             labels[beyond] = Structure.MUCOSA
-            labels[beyond & (tunnel < -0.25) & (at.nerves > _NERVE_WALL_MM)] = Structure.MIDDLE_EAR
+            open_ = beyond & (tunnel < -0.25) & (at.nerves > np.maximum(at.wall, 0.1))
+            labels[open_] = Structure.MIDDLE_EAR
 
     def _density(self, ear: Points, labels: Labels, at: Distance) -> npt.NDArray[np.float32]:
-        """Mineral of the bone relative to petrous bone; 1.14 in the capsule, 0.88 in modiolus."""
-        edge = ((CAPSULE_MM - at.labyrinth) / 0.5).clip(0.0, 1.0)
-        density = 1.0 + 0.14 * edge + self.variation.mineral.at(ear)[0]
-        density[labels == Structure.MODIOLUS] -= 0.2
-        return density.astype(np.float32)
+        """Mineral of the bone (n,) relative to compact petrous bone."""
+        v = self.variation
+        depth = ((v.capsule_mm + _CAPSULE_EDGE_MM - at.labyrinth) / _CAPSULE_EDGE_MM).clip(0.0, 1.0)
+        density = 1.0 + (_CAPSULE_DENSITY - 1.0) * depth
+        for structure, value in (
+            (Structure.TRABECULAE, _TRABECULAR_DENSITY),
+            (Structure.OSSICLES, _OSSICLE_DENSITY),
+            (Structure.MODIOLUS, _MODIOLUS_DENSITY),
+        ):
+            density[labels == structure] = value
+        return (density * (1.0 + v.mineral.at(ear)[0])).clip(0.6, 1.5).astype(np.float32)

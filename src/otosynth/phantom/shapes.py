@@ -5,6 +5,7 @@ A set of points is an array (3, n) of x, y, z in mm; a distance is negative insi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -55,7 +56,7 @@ class Tube:
     path: npt.NDArray[np.float64]
     radii_mm: npt.NDArray[np.float64]
 
-    @property
+    @cached_property
     def box(self) -> npt.NDArray[np.float64]:
         """Lower and upper corner (2, 3), mm."""
         reach = self.radii_mm[:, None]
@@ -156,8 +157,14 @@ def distance_near(solids: Sequence[Solid], points: Points, reach_mm: float) -> D
     of points it is computed with.
     """
     nearest = np.full(points.shape[1], FAR_MM, dtype=np.float32)
+    if not points.shape[1]:
+        return nearest
+    low, high = points.min(axis=1), points.max(axis=1)
     for solid in solids:
-        inside = np.flatnonzero(inside_box(points, solid.box, reach_mm))
+        box = solid.box
+        if (low > box[1] + reach_mm).any() or (high < box[0] - reach_mm).any():
+            continue
+        inside = np.flatnonzero(inside_box(points, box, reach_mm))
         if inside.size:
             distance = solid.distance(points[:, inside])
             nearest[inside] = np.minimum(nearest[inside], distance)

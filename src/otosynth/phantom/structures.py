@@ -37,6 +37,11 @@ class Structure(IntEnum):
     EAR_CANAL = 23
     TYMPANIC_MEMBRANE = 24
     CRANIAL_CAVITY = 25
+    TRABECULAE = 26
+    MARROW = 27
+    VESTIBULAR_AQUEDUCT = 28
+    COCHLEAR_AQUEDUCT = 29
+    SMALL_CANALS = 30
 
 
 STRUCTURES: dict[str, int] = {s.name.lower(): int(s) for s in Structure}
@@ -49,6 +54,7 @@ _BONY = {
     Structure.SPIRAL_LAMINA,
     Structure.MODIOLUS,
     Structure.OSSICLES,
+    Structure.TRABECULAE,
 }
 
 

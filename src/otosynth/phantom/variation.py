@@ -57,9 +57,15 @@ class Variation:
     """The variation of one ear and of its pose in the CT.
 
     ``size`` scales the whole ear. ``head_rotation`` (3, 3) and ``head_offset_mm`` place it in the
-    micro-CT. ``pneumatisation`` runs from 0 to 1; ``filled_cells`` is the fraction of air cells
-    that hold soft tissue. A micro-CT point p lies in the CT at
+    micro-CT. A micro-CT point p lies in the CT at
     ``pose_rotation @ p + pose_offset_mm + ct_centre_mm``.
+
+    Round the labyrinth every ear differs more: ``middle_ear_scale`` (3,), the offsets (3,) of
+    middle ear, nerves and vessels, the width of the internal auditory canal, the heights of the
+    tegmen and of the posterior fossa. ``pneumatisation`` runs from 0 to 1; ``filled_cells`` is the
+    fraction of air cells that hold soft tissue. ``wall`` modulates the thickness of thin walls
+    (1 component, about -1 to 1), ``trabeculae`` and ``diploe`` shape the spongy bone: where the
+    first exceeds the level that the second sets, there is bone, elsewhere marrow.
     """
 
     size: float
@@ -71,6 +77,20 @@ class Variation:
     head_offset_mm: npt.NDArray[np.float64]
     deformation: Waves
     mineral: Waves
+    capsule_mm: float
+    middle_ear_scale: npt.NDArray[np.float64]
+    middle_ear_offset_mm: npt.NDArray[np.float64]
+    nerve_offset_mm: npt.NDArray[np.float64]
+    vessel_offset_mm: npt.NDArray[np.float64]
+    auditory_canal_width: float
+    tegmen_mm: float
+    posterior_fossa_mm: float
+    thin_wall_mm: float
+    wall: Waves
+    trabeculae: Waves
+    diploe: Waves
+    diploe_level: float
+    vessel_seed: int
     pneumatisation: float
     filled_cells: float
     mucosa_mm: float
@@ -106,20 +126,34 @@ def draw_variation(specimen: str, seed: int, settings: PhantomSettings) -> Varia
     distance_mm = settings.max_translation_mm * pose.uniform(0.3, 1.0)
     rng = generator(seed, specimen, "anatomy")
     return Variation(
-        size=rng.uniform(0.95, 1.05),
+        size=rng.uniform(0.93, 1.07),
         turns=rng.uniform(2.4, 2.75),
         cochlear_height_mm=rng.uniform(3.0, 3.4),
-        canal_radius_mm=rng.uniform(3.0, 3.4),
-        lateral_canal_radius_mm=rng.uniform(2.15, 2.45),
+        canal_radius_mm=rng.uniform(2.8, 3.6),
+        lateral_canal_radius_mm=rng.uniform(2.0, 2.6),
         head_rotation=_rotation(_random_direction(rng), np.deg2rad(rng.uniform(0.0, 10.0))),
         head_offset_mm=rng.uniform(-0.6, 0.6, size=3),
         deformation=draw_waves(rng, 8, (8.0, 16.0), 3, settings.deformation_mm),
-        mineral=draw_waves(rng, 40, (0.8, 5.0), 1, 0.05),
-        pneumatisation=rng.uniform(0.5, 1.0),
-        filled_cells=rng.uniform(0.0, 0.12),
-        mucosa_mm=rng.uniform(0.22, 0.30),
-        septum_mm=rng.uniform(0.3, 0.45),
-        cell_spacing_mm=rng.uniform(2.7, 3.3),
+        mineral=draw_waves(rng, 24, (2.0, 8.0), 1, 0.22),
+        capsule_mm=rng.uniform(0.6, 1.1),
+        middle_ear_scale=rng.uniform(0.85, 1.15, size=3),
+        middle_ear_offset_mm=rng.uniform(-0.5, 0.5, size=3),
+        nerve_offset_mm=rng.uniform(-0.25, 0.25, size=3),
+        vessel_offset_mm=rng.uniform(-1.5, 1.5, size=3),
+        auditory_canal_width=rng.uniform(0.65, 1.1),
+        tegmen_mm=rng.uniform(8.3, 10.3),
+        posterior_fossa_mm=rng.uniform(10.3, 12.3),
+        thin_wall_mm=rng.uniform(0.15, 0.4),
+        wall=draw_waves(rng, 12, (3.0, 8.0), 1, 0.6),
+        trabeculae=draw_waves(rng, 24, (0.7, 1.2), 1, 1.0),
+        diploe=draw_waves(rng, 8, (5.0, 14.0), 1, 0.25),
+        diploe_level=rng.uniform(-1.0, -0.65),
+        vessel_seed=int(rng.integers(2**32)),
+        pneumatisation=rng.uniform(0.4, 1.0),
+        filled_cells=rng.uniform(0.0, 0.25),
+        mucosa_mm=rng.uniform(0.05, 0.20),
+        septum_mm=rng.uniform(0.12, 0.25),
+        cell_spacing_mm=rng.uniform(1.4, 2.2),
         cell_seed=int(rng.integers(2**32)),
         pose_rotation=_rotation(_random_direction(pose), angle_rad),
         pose_offset_mm=distance_mm * _random_direction(pose),
