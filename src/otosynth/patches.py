@@ -155,6 +155,16 @@ def _count_along_z(mask: np.ndarray, classmap: np.ndarray, rows: slice) -> np.nd
     return counts
 
 
+def stride_of(table: pd.DataFrame) -> int:
+    """Return the distance of neighbouring patches (voxels): the commonest; 0 for single patches."""
+    steps = [
+        np.diff(np.unique(of_ear[axis])) for _, of_ear in table.groupby("specimen")
+        for axis in "zyx"
+    ]  # fmt: skip
+    counts = np.bincount(np.concatenate(steps))
+    return int(counts.argmax()) if len(counts) else 0
+
+
 def fullest_patch(table: pd.DataFrame) -> int:
     """Return the row of the patch whose rarest class has the most voxels: the one to look at."""
     return int(table[list(CLASSES)].min(axis=1).idxmax())

@@ -65,17 +65,58 @@ class MethodSettings(Section):
     factor: int = Field(1, ge=1, le=8, description="Down-sampling of the pair before training.")
     epochs: int = Field(200, ge=1, description="Epochs in all.")
     constant_epochs: int = Field(
-        100, ge=0, description="Epochs at the full rate; then it falls linearly to 0."
+        100,
+        ge=0,
+        description="Epochs at the full rate; then it falls linearly to 0. For `schedule: linear`.",
     )
     steps_per_epoch: int | None = Field(
-        None, ge=1, description="Patches drawn per epoch, by seed; null: every patch."
+        None,
+        ge=1,
+        description="Steps of an epoch, each on `batch_size` patches drawn by seed; several "
+        "processes share them. null: every patch once.",
+    )
+    batch_size: int = Field(
+        1, ge=1, description="Patches of a step, in each process; 1 in the thesis."
     )
     learning_rate: float = Field(2e-4, gt=0, description="Rate of Adam for all networks.")
+    schedule: Literal["linear", "cosine"] = Field(
+        "linear",
+        description="How the rate changes: `constant_epochs`, then linearly to 0; or, at every "
+        "step, a rise over `warmup` and half a cosine to 0.",
+    )
+    warmup: float = Field(
+        0.06,
+        ge=0,
+        lt=1,
+        description="Share of all steps over which the rate rises, for `schedule: cosine`.",
+    )
     adam_betas: tuple[float, float] = Field((0.5, 0.999), description="Adam's two decay rates.")
+    weight_decay: float = Field(
+        0.0,
+        ge=0,
+        description="Decoupled decay of the weights (AdamW): each step takes this times the rate.",
+    )
+    gradient_clip: float | None = Field(
+        None, gt=0, description="Largest norm of a step's gradients; longer ones are scaled."
+    )
     checkpoint_every: int = Field(5, ge=1, description="Epochs between checkpoints.")
-    augmentation: Literal["none", "flips"] = Field(
+    augmentation: Literal["none", "flips", "flips_and_axes"] = Field(
         "none",
-        description="`flips`: each training patch is mirrored at random along each axis.",
+        description="`flips`: each training patch is mirrored at random along each axis; "
+        "`flips_and_axes`: its axes also change places.",
+    )
+    cochlea_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the training patches that are drawn near the cochlea, each by how "
+        "much of that region it holds (column `cochlea` of the patch table); the others are drawn "
+        "from all.",
+    )
+    jitter: bool = Field(
+        False,
+        description="Shift each training patch at random, by up to half the distance of "
+        "neighbours along each axis.",
     )
     prediction: PredictionSettings = PredictionSettings()
 
@@ -104,7 +145,7 @@ class MethodSettings(Section):
     @model_validator(mode="after")
     def schedule_fits(self) -> "MethodSettings":
         """Refuse a schedule that never saves or that decays after its end."""
-        if self.constant_epochs > self.epochs:
+        if self.schedule == "linear" and self.constant_epochs > self.epochs:
             raise ValueError("constant_epochs must not exceed epochs")
         if self.checkpoint_every > self.epochs:
             raise ValueError("checkpoint_every must not exceed epochs")
