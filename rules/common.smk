@@ -184,10 +184,23 @@ def patch_table(group, split, factor):
     return f"{RESULTS}/groups/{group}/patches/x{factor}/{split}.tsv"
 
 
+def lender_of(group, method, seed):
+    """Return the folder of the training whose networks a block predicts with."""
+    trained = STUDY.methods[method].weights_of or method
+    return f"{RESULTS}/training/{group}/{trained}/seed-{seed}"
+
+
 def training_of(specimen, method, seed):
     """Return the folder of the training whose group tests a specimen."""
-    trained = STUDY.methods[method].weights_of or method
-    return f"{RESULTS}/training/{GROUP_OF[specimen]}/{trained}/seed-{seed}"
+    return lender_of(GROUP_OF[specimen], method, seed)
+
+
+def temperature_of(specimen, method, seed):
+    """Return what a method's confidence is scaled by; nothing where it gives none."""
+    if method not in CONFIDENT:
+        return []
+    # A block's own, also where it predicts with another's networks: it may do so otherwise.
+    return f"{RESULTS}/training/{GROUP_OF[specimen]}/{method}/seed-{seed}/temperature.json"
 
 
 def atlases_for(group, specimen):
@@ -309,10 +322,10 @@ def monitored():
 
 
 def calibrated():
-    """Return what the calibration of sampled predictions reads, of all ears and seeds."""
+    """Return what the calibration of confidence reads, of all ears and seeds."""
     runs = [(ear, seed) for ear in GROUP_OF for seed in STUDY.training.seeds]
     files = {}
-    for name in SAMPLED:
+    for name in CONFIDENT:
         folders = [PREDICTION.format(specimen=e, method=name, seed=s) for e, s in runs]
         pairs = [pair_folder(ear, factor_of(name)) for ear, _ in runs]
         files |= {
@@ -366,7 +379,8 @@ def tell_ears_without_electrodes():
 
 
 SYNTHESISERS = [name for name, method in TESTED.items() if method.gives_microct]
-SAMPLED = [name for name, method in TESTED.items() if method.prediction.samples]
+# Methods that say how sure they are of a class.
+CONFIDENT = [name for name, method in TESTED.items() if method.gives_confidence]
 # What the field by the micro-CT's own class map is called among the methods.
 TRUTH = "microct"
 FIELD_EARS = with_electrodes()
@@ -388,7 +402,7 @@ FIGURES = expand(
     number=[
         *("1", "2", *FRAMEWORKS, "5", "6", "7", "8"),
         *(["9"] if STUDY.statistics.compare else []),
-        *(["10"] if SAMPLED else []),
+        *(["10"] if CONFIDENT else []),
         *(["11", "12"] if FIELD_EARS else []),
     ],
     suffix=["png", "pdf"],
@@ -405,7 +419,7 @@ TABLES = [
             *("scores", "dice", "perceptual_error", "registration", "classmaps"),
             "summary",
             *(["comparison"] if STUDY.statistics.compare else []),
-            *(["calibration"] if SAMPLED else []),
+            *(["calibration", "uncertainty"] if CONFIDENT else []),
         ],
     ),
     f"{RESULTS}/tables/summary.md",

@@ -29,7 +29,8 @@ STEPS = {
     "select_epoch": "choice of the epoch",
     "predict": "prediction",
     "predict_classes": "prediction",
-    "predict_samples": "prediction by samples with dropout on",
+    "fit_temperature": "temperature of the confidence, by the validation ears",
+    "predict_confidence": "mean of several predictions, with its confidence",
     "segment_synthetic": "classes that a segmentor sees in the prediction",
     "make_prior": "prior of the registered training ears",
     "vote_atlases": "atlas vote",
@@ -38,7 +39,9 @@ STEPS = {
 }
 
 # Steps that read one of all checkpoints: the selected one.
-READS_CHECKPOINTS = ("predict", "predict_classes", "predict_samples", "segment_synthetic")
+READS_CHECKPOINTS = (
+    "predict", "predict_classes", "predict_confidence", "fit_temperature", "segment_synthetic",
+)  # fmt: skip
 
 
 @dataclass
@@ -182,7 +185,9 @@ class Tracer:
         if "study" in record["seeds"] and names:
             yield "seeds: " + ", ".join(f"{key} {value}" for key, value in record["seeds"].items())
         for name in names:
-            if name.endswith(("selected.json", "classmap.json", "normalisation.json")):
+            if name.endswith(
+                ("selected.json", "temperature.json", "classmap.json", "normalisation.json")
+            ):
                 yield _in_words(self._json(name))
         if record["rule"] == "train" and names:
             fold = record["parameters"].get("fold", {})

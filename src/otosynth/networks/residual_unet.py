@@ -79,7 +79,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Keep the shape (batch, width, z, y, x)."""
-        return x + self.second(torch.relu(self.first(torch.relu(x))))
+        change: Tensor = self.second(torch.relu_(self.first(torch.relu(x))))
+        return change.add_(x)
 
 
 def voxels_to_channels(x: Tensor) -> Tensor:

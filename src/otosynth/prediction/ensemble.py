@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 
 from otosynth.calibration import uncertainty
-from otosynth.inference import Corner, Ear, Prediction, Predictor
+from otosynth.inference import Corner, Ear, Prediction, Predictor, patches_seen
 from otosynth.methods.base import CtPatch, Method, Networks, PatchPrediction
 from otosynth.patches import patch_corners
 from otosynth.tissues import CLASSES
@@ -41,9 +41,7 @@ class EnsemblePrediction:
 
 def patches_to_see(ear: Ear, method: Method, size: int) -> int:
     """Return how many patches a member's networks will see."""
-    wanted = method.settings.prediction
-    corners = patch_corners(ear.ct.shape, size, round(wanted.overlap * size))
-    return len(corners) * max(wanted.samples, 1)
+    return patches_seen(method.settings.prediction, ear.ct.shape, size)
 
 
 def predict_ensemble(

@@ -23,6 +23,17 @@ class PredictionSettings(Section):
         description="Predictions with dropout on that are averaged; their spread is the "
         "uncertainty map. 0: one prediction with dropout off.",
     )
+    edge: int | None = Field(
+        None,
+        ge=1,
+        description="Edge of a patch in testing (voxels); along an axis that is shorter one patch "
+        "covers it whole. null: `patches.size`.",
+    )
+    flips: bool = Field(
+        False,
+        description="Predict each patch and its seven mirrored versions, and average them; their "
+        "spread is in the uncertainty map.",
+    )
 
 
 class MethodSettings(Section):
@@ -119,6 +130,12 @@ class MethodSettings(Section):
         "neighbours along each axis.",
     )
     prediction: PredictionSettings = PredictionSettings()
+
+    @property
+    def gives_confidence(self) -> bool:
+        """Whether it predicts a micro-CT and classes several times, and so says how sure it is."""
+        averages = self.prediction.samples > 0 or self.prediction.flips
+        return averages and self.gives_microct and self.gives_classes
 
     @property
     def smallest_patch(self) -> int:
