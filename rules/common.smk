@@ -200,7 +200,9 @@ def temperature_of(specimen, method, seed):
     if method not in CONFIDENT:
         return []
     # A block's own, also where it predicts with another's networks: it may do so otherwise.
-    return f"{RESULTS}/training/{GROUP_OF[specimen]}/{method}/seed-{seed}/temperature.json"
+    return (
+        f"{RESULTS}/training/{GROUP_OF[specimen]}/{method}/seed-{seed}/temperature.json"
+    )
 
 
 def atlases_for(group, specimen):
@@ -210,7 +212,7 @@ def atlases_for(group, specimen):
 
 def priors_of(group, specimens, method):
     """Return the priors of some ears in a group, as far as a method has one."""
-    kind, factor = STUDY.methods[method].prior, factor_of(method)
+    kind, factor = STUDY.methods[method].prior_kind, factor_of(method)
     folder = f"{RESULTS}/groups/{group}/priors/x{factor}"
     names = PRIOR_FILES[kind] if kind else ()
     return [f"{folder}/{specimen}/{name}" for specimen in specimens for name in names]
@@ -448,6 +450,8 @@ SCHEDULE = {
     "augmentation",
     "cochlea_share",
     "jitter",
+    "prior_dropout",
+    "prior_jitter_voxels",
     "pretraining_epochs",
     "prediction",
     "weights_of",

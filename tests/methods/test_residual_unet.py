@@ -190,3 +190,16 @@ def test_the_seed_decides_the_weights():
 def test_a_patch_is_halved_once_a_resolution():
     assert make().settings.patch_multiple == make().settings.smallest_patch == 8
     assert make(widths=(4, 4)).settings.patch_multiple == 4
+
+
+def test_with_a_prior_it_reads_the_votes_and_does_without(make_batch):
+    method, batch = make(prior="classes"), make_batch(prior_channels=3)
+    assert method.settings.prior_kind == "classes"
+    assert make().settings.prior_kind is None
+    networks = method.build_networks(1)
+    assert networks["unet"].first.in_channels == 8 * 4
+    seen = method.predict(networks, batch.known).probabilities
+    without = method.predict(networks, replace(batch, prior=None).known).probabilities
+    nobody = replace(batch, prior=torch.zeros_like(batch.prior))
+    assert torch.equal(method.predict(networks, nobody.known).probabilities, without)
+    assert not torch.allclose(seen, without)

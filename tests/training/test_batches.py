@@ -6,6 +6,7 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
+from otosynth.configuration.methods.base import PriorChanges
 from otosynth.errors import InputError
 from otosynth.methods.base import UnpairedBatch
 from otosynth.pairs import Pair, from_side
@@ -152,6 +153,37 @@ def test_patches_together_are_one_batch(reader):
     assert both.ct.shape == (2, 1, 20, 20, 20)
     for name, tensor in both.tensors.items():
         np.testing.assert_array_equal(tensor[1:], getattr(reader.read(6), name))
+
+
+def test_a_prior_may_be_left_out_or_shifted(pairs, normalisation):
+    arithmetic = resolve_arithmetic("cpu", "float32", 1)
+    with_prior = {"E1": replace(pairs["E1"], prior=(pairs["E1"].microct,))}
+    reader = PatchReader(patch_table(with_prior, 20, 0), with_prior, normalisation, arithmetic)
+    plain = reader.read(0)
+
+    def read(dropout, shift):
+        patches = TrainingPatches(
+            reader, paired=True, augmentation="none", prior_changes=PriorChanges(dropout, shift)
+        )
+        batches = [patches.read(0, seed) for seed in range(20)]
+        assert all(np.array_equal(batch.microct, plain.microct) for batch in batches)
+        return [batch.prior for batch in batches]
+
+    dropped = [bool((prior == 0).all()) for prior in read(0.5, 0)]
+    assert 5 < sum(dropped) < 15
+    assert all((prior == 0).all() for prior in read(1.0, 0))
+    assert all(np.array_equal(prior, plain.prior) for prior in read(0.0, 0))
+    volume = normalisation.microct.normalise(pairs["E1"].microct)
+    offsets = []
+    for prior in read(0.0, 3):
+        found = [
+            by for by in product(range(4), repeat=3)
+            if np.array_equal(volume[tuple(slice(k, k + 20) for k in by)], prior[0, 0])
+        ]  # fmt: skip
+        offsets += found
+    assert len(offsets) == 20
+    assert np.max(offsets) == 3
+    assert len(set(offsets)) > 8
 
 
 def test_a_prior_is_cut_with_its_patch(pairs, normalisation):

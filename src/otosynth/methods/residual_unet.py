@@ -28,7 +28,8 @@ class Method(base.Method):
 
     def build_networks(self, seed: int) -> dict[str, nn.Module]:
         """Return the U-Net with weights drawn from ``seed``."""
-        unet = ResidualUnet(1, len(CLASSES) + 1, self.settings.widths)
+        inputs = 1 + (len(CLASSES) if self.settings.prior else 0)
+        unet = ResidualUnet(inputs, len(CLASSES) + 1, self.settings.widths)
         unet.initialise(derive_seed(seed, "weights", "unet"))
         return {"unet": unet}
 
@@ -39,7 +40,7 @@ class Method(base.Method):
 
     def generate(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
         """Run the U-Net: ``logits`` (batch, 3, z, y, x) and ``microct`` in [-1, 1]."""
-        return _run(networks, batch.known)
+        return self._run(networks, batch.known)
 
     def losses(
         self,
@@ -64,7 +65,7 @@ class Method(base.Method):
 
     def validation_losses(self, networks: Networks, batch: Batch) -> dict[str, Tensor]:
         """Return Dice and cross-entropy, as for the other segmenters, and L1."""
-        generated = _run(networks, batch.known)
+        generated = self._run(networks, batch.known)
         losses = terms.dice_and_cross_entropy(generated["logits"], batch.classes)
         return losses | {"l1": masked_l1(batch.microct, generated["microct"], batch.mask)}
 
@@ -74,10 +75,18 @@ class Method(base.Method):
 
     def predict(self, networks: Networks, patch: CtPatch) -> PatchPrediction:
         """Predict the micro-CT and the classes."""
-        generated = _run(networks, patch)
+        generated = self._run(networks, patch)
         return PatchPrediction(generated["microct"], torch.softmax(generated["logits"], dim=1))
 
+    def _run(self, networks: Networks, patch: CtPatch) -> dict[str, Tensor]:
+        result = networks["unet"](self._seen(patch)).float()
+        return {"logits": result[:, :-1], "microct": torch.tanh(result[:, -1:])}
 
-def _run(networks: Networks, patch: CtPatch) -> dict[str, Tensor]:
-    result = networks["unet"](patch.ct).float()
-    return {"logits": result[:, :-1], "microct": torch.tanh(result[:, -1:])}
+    def _seen(self, patch: CtPatch) -> Tensor:
+        """Return the CT and, of a method with a prior, the votes: 0 where nobody votes."""
+        if not self.settings.prior:
+            return patch.ct
+        votes = patch.prior
+        if votes is None:
+            votes = torch.zeros_like(patch.ct).expand(-1, len(CLASSES), -1, -1, -1)
+        return torch.cat([patch.ct, votes], dim=1)

@@ -170,7 +170,7 @@ def _method(study: Study, name: ModelName) -> Method:
         )
     if not settings.tested:
         raise InputError(f"{name.method} serves other methods and predicts no CT by itself.")
-    if settings.prior:
+    if settings.prior_kind:
         raise InputError(
             f"{name.method} needs a prior, the training ears' micro-CTs registered to each new "
             "ear, which `otosynth predict` and `export` do not make. Choose another method."

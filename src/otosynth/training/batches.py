@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from otosynth.configuration.methods.base import NO_CHANGES, PriorChanges
 from otosynth.errors import InputError
 from otosynth.methods.base import Batch, UnpairedBatch
 from otosynth.normalisation import Normalisation
@@ -55,14 +56,23 @@ class PatchReader:
         row = self.table.iloc[index]
         return int(row.z), int(row.y), int(row.x)
 
-    def read_at(self, index: int, corner: Corner) -> Batch:
-        """Return a patch of the ear and the size of row ``index`` that begins at a voxel."""
+    def read_at(self, index: int, corner: Corner, prior_corner: Corner | None = None) -> Batch:
+        """Return a patch of the ear and the size of row ``index`` that begins at a voxel.
+
+        Parameters
+        ----------
+        prior_corner
+            Where its prior begins; None: where the patch does.
+        """
         row = self.table.iloc[index]
         pair = self.pairs[row.specimen]
-        at = tuple(slice(first, first + row["size"]) for first in corner)
+        at, prior_at = (
+            tuple(slice(first, first + row["size"]) for first in begin)
+            for begin in (corner, prior_corner or corner)
+        )
         mask = pair.mask[at] > 0
         classes = np.stack([(pair.classmap[at] == k) & mask for k in range(len(CLASSES))])
-        prior = prior_channels([volume[at] for volume in pair.prior], self.normalisation)
+        prior = prior_channels([volume[prior_at] for volume in pair.prior], self.normalisation)
         return Batch(
             ct=self._tensor(self.normalisation.ct.normalise(pair.ct[at])[None]),
             microct=self._tensor(self.normalisation.microct.normalise(pair.microct[at])[None]),
@@ -107,12 +117,15 @@ class TrainingPatches:
         change places).
     jitter
         Whether patches are shifted at random, by up to half the distance of neighbours.
+    prior_changes
+        How their priors are changed at random, where they have any.
     """
 
     reader: PatchReader
     paired: bool
     augmentation: Augmentation
     jitter: bool = False
+    prior_changes: PriorChanges = NO_CHANGES
 
     def __post_init__(self) -> None:
         """Refuse an unpaired training on one ear.
@@ -141,9 +154,19 @@ class TrainingPatches:
     def _read(self, index: int, random: np.random.Generator) -> Batch:
         corner = self.reader.corner(index)
         if self.jitter:
-            by = random.integers(-self._farthest, self._farthest, 3, endpoint=True)
-            corner = self.reader.moved(index, corner, by.tolist())
-        return self.reader.read_at(index, corner)
+            corner = self._shifted(index, corner, self._farthest, random)
+        dropout, shift = self.prior_changes
+        prior_corner = self._shifted(index, corner, shift, random) if shift else corner
+        batch = self.reader.read_at(index, corner, prior_corner)
+        if batch.prior is not None and dropout and random.random() < dropout:
+            batch = replace(batch, prior=torch.zeros_like(batch.prior))
+        return batch
+
+    def _shifted(
+        self, index: int, corner: Corner, farthest: int, random: np.random.Generator
+    ) -> Corner:
+        by = random.integers(-farthest, farthest, 3, endpoint=True)
+        return self.reader.moved(index, corner, by.tolist())
 
     @cached_property
     def _farthest(self) -> int:

@@ -109,8 +109,9 @@ class Trainer:
         self.arithmetic, self.job, self.team = arithmetic, job, team or Team()
         self.settings = method.settings
         self.patches = TrainingPatches(
-            reader, self.settings.paired, self.settings.augmentation, self.settings.jitter
-        )
+            reader, self.settings.paired, self.settings.augmentation, self.settings.jitter,
+            self.settings.prior_changes,
+        )  # fmt: skip
         self.of_cochlea = self._voxels_of_cochlea()
         self.networks = {
             name: arithmetic.place_network(network)

@@ -1,10 +1,12 @@
 """What the settings of every trained method share: its schedule and how it predicts."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
 from otosynth.configuration.base import Section
+
+PriorKind = Literal["microct", "classes"]
 
 
 class PredictionSettings(Section):
@@ -36,6 +38,24 @@ class PredictionSettings(Section):
     )
 
 
+class PriorChanges(NamedTuple):
+    """How the priors of training patches are changed, so that a network does not lean on them.
+
+    Attributes
+    ----------
+    dropout
+        Share of the patches whose prior is 0 everywhere, as where no ear reaches.
+    shift
+        By how many voxels along each axis a prior is shifted at random, at most.
+    """
+
+    dropout: float = 0.0
+    shift: int = 0
+
+
+NO_CHANGES = PriorChanges()
+
+
 class MethodSettings(Section):
     """Settings that every method has; a method adds its networks and its losses.
 
@@ -43,9 +63,6 @@ class MethodSettings(Section):
     ----------
     paired
         Whether CT and micro-CT of a training step are of the same ear.
-    prior
-        What the group's training ears, registered to the ear, say of it beforehand: their mean
-        micro-CT, their votes for each class, or nothing.
     requires
         Blocks whose selected networks the training of this one needs.
     gives_microct
@@ -58,7 +75,6 @@ class MethodSettings(Section):
     """
 
     paired: ClassVar[bool] = True
-    prior: ClassVar[Literal["microct", "classes"] | None] = None
     requires: ClassVar[tuple[str, ...]] = ()
     gives_microct: ClassVar[bool] = True
     gives_classes: ClassVar[bool] = True
@@ -130,6 +146,19 @@ class MethodSettings(Section):
         "neighbours along each axis.",
     )
     prediction: PredictionSettings = PredictionSettings()
+
+    @property
+    def prior_kind(self) -> PriorKind | None:
+        """What the group's training ears, registered to the ear, say of it beforehand.
+
+        Their mean micro-CT, their votes for each class, or nothing.
+        """
+        return None
+
+    @property
+    def prior_changes(self) -> PriorChanges:
+        """How the priors of training patches are changed."""
+        return NO_CHANGES
 
     @property
     def gives_confidence(self) -> bool:

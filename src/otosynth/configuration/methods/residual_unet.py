@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from otosynth.configuration.base import Section
-from otosynth.configuration.methods.base import MethodSettings
+from otosynth.configuration.methods.base import MethodSettings, PriorChanges, PriorKind
 
 
 class LossWeights(Section):
@@ -32,8 +32,32 @@ class Settings(MethodSettings):
         "batch's voxels inside the mask.",
     )
     loss_weights: LossWeights = LossWeights()
+    prior: Literal["classes"] | None = Field(
+        None,
+        description="`classes`: the network also reads each class's share of the votes of the "
+        "other training ears, registered to the ear.",
+    )
+    prior_dropout: float = Field(
+        0.5, ge=0, le=1, description="Share of the training patches whose prior is set to 0."
+    )
+    prior_jitter_voxels: int = Field(
+        0,
+        ge=0,
+        description="Voxels by which a training patch's prior is shifted at random along each "
+        "axis, at most.",
+    )
     schedule: Literal["linear", "cosine"] = "cosine"
     adam_betas: tuple[float, float] = (0.9, 0.999)
+
+    @property
+    def prior_kind(self) -> PriorKind | None:
+        """As the key says."""
+        return self.prior
+
+    @property
+    def prior_changes(self) -> PriorChanges:
+        """As the keys say."""
+        return PriorChanges(self.prior_dropout, self.prior_jitter_voxels)
 
     @property
     def smallest_patch(self) -> int:
