@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from otosynth.calibration import BORDER_MM, fit_temperature, thinned
+from otosynth.calibration import border_radius_mm, fit_temperature, thinned
 from otosynth.configuration.methods import method_settings
 from otosynth.configuration.training import TrainingSettings
 from otosynth.files import write_json
@@ -46,7 +46,8 @@ with job(snakemake):
         corners = list(rows[["z", "y", "x"]].itertuples(index=False, name=None))
         shares = predictor.predict(Ear(pair.ct, pair.mask, pair.prior), corners, None).probabilities
         spacing = read_grid(folders[name] / "ct.nii").spacing_zyx
-        near = near_class_borders(pair.classmap, pair.mask > 0, BORDER_MM, spacing)
+        radius = border_radius_mm(spacing)
+        near = near_class_borders(pair.classmap, pair.mask > 0, radius, spacing)
         for z, chosen in enumerate(thinned(near, MOST_VOXELS)):
             probabilities.append(shares[:, z][:, chosen])
             classes.append(pair.classmap[z][chosen])

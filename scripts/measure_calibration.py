@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from otosynth.calibration import BORDER_MM, calibration_table, reliability
+from otosynth.calibration import border_radius_mm, calibration_table, reliability
 from otosynth.figures.calibration import draw_calibration
 from otosynth.figures.style import write_figure
 from otosynth.jobs import job
@@ -19,7 +19,8 @@ def read_ear(confidence, classmap, truth, mask):
     """Read one prediction inside the mask: confidence, whether it is right, near a border."""
     image = read_labels(Path(truth))
     true, inside = array_of(image), array_of(read_labels(Path(mask))) > 0
-    near = near_class_borders(true, inside, BORDER_MM, spacing_zyx(image))
+    spacing = spacing_zyx(image)
+    near = near_class_borders(true, inside, border_radius_mm(spacing), spacing)
     predicted, sure = array_of(read_labels(Path(classmap))), array_of(read_volume(Path(confidence)))
     return [values[inside] for values in (sure, predicted == true, near)]
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from otosynth.calibration import (
+    border_radius_mm,
     calibration_table,
     error_detection,
     expected_calibration_error,
@@ -138,9 +139,14 @@ def test_reliability_near_borders_looks_at_those_voxels_alone():
     correct = np.array([True, True, True, False])
     near = np.array([False, False, True, True])
     whole, borders = reliability(confidence, correct, near).to_dict("records")
-    assert (whole["region"], borders["region"]) == ("all", "within 0.3 mm")
+    assert (whole["region"], borders["region"]) == ("all", "near borders")
     assert (whole["voxels"], borders["voxels"]) == (4, 2)
     assert (whole["wrong"], borders["wrong"]) == (0.25, 0.5)
     assert borders["ece"] == pytest.approx(0.1)
     assert whole["ece"] == pytest.approx((2 * 0.1 + 2 * 0.1) / 4)
     assert borders["error_detection"] == 0.5
+
+
+def test_a_border_is_near_within_a_voxel_at_least():
+    assert border_radius_mm((0.12, 0.12, 0.12)) == 0.3
+    assert border_radius_mm((0.4, 0.5, 0.4)) == 0.5

@@ -6,7 +6,7 @@ one: ``probability.max(axis=0)`` and ``probability.argmax(axis=0) == classmap``.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,8 +15,8 @@ from otosynth.tissues import CLASSES
 
 # How far a softmax in single precision may leave [0, 1].
 ROUNDING = 1e-5
-# How near to a border of true classes confidence is looked at by itself: elsewhere nearly all
-# voxels are right, and nobody asks how sure one may be. A CT's voxel.
+# How near to a border of true classes confidence is looked at by itself, if no voxel is larger:
+# elsewhere nearly all voxels are right, and nobody asks how sure one may be. A CT's voxel.
 BORDER_MM = 0.3
 BORDER_BINS = 15
 # Between which temperatures the best is looked for.
@@ -116,13 +116,19 @@ def error_detection(confidence: np.ndarray, correct: np.ndarray) -> float:
     return float((ranks - wrong * (wrong + 1) / 2) / wrong / right)
 
 
+def border_radius_mm(spacing_mm: Sequence[float]) -> float:
+    """Return how near to a border is near, on a grid of some voxel size: at least a voxel."""
+    return max(BORDER_MM, *spacing_mm)
+
+
 def reliability(confidence: np.ndarray, correct: np.ndarray, near: np.ndarray) -> pd.DataFrame:
     """Return how far confidence can be trusted in all voxels, and near borders of classes.
 
     Parameters
     ----------
     confidence, correct, near
-        Of the voxels that count, in one row; ``near`` is True within ``BORDER_MM`` of a border.
+        Of the voxels that count, in one row; ``near`` is True near borders of true classes
+        (:func:`border_radius_mm`).
 
     Returns
     -------
@@ -131,7 +137,7 @@ def reliability(confidence: np.ndarray, correct: np.ndarray, near: np.ndarray) -
         ``BORDER_BINS`` bins), error_detection (:func:`error_detection`).
     """
     rows = []
-    for region, chosen in (("all", np.ones_like(near)), (f"within {BORDER_MM:g} mm", near)):
+    for region, chosen in (("all", np.ones_like(near)), ("near borders", near)):
         values, right = confidence[chosen], correct[chosen]
         table = calibration_table(values, right, np.ones_like(right), BORDER_BINS)
         rows.append(

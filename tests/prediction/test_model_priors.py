@@ -9,8 +9,8 @@ import SimpleITK as sitk
 from otosynth.api import load_model
 from otosynth.configuration.atlas import AtlasSettings
 from otosynth.configuration.methods import method_settings
-from otosynth.metrics import dice
 from otosynth.methods import create_method
+from otosynth.metrics import dice
 from otosynth.prediction.card import card_path, write_card
 from otosynth.prediction.members import networks_used
 from otosynth.prediction.model_file import write_model
@@ -66,9 +66,7 @@ def looked(voting, new_ear):
 
 def test_members_votes_are_those_of_their_training_ears(voting, looked, new_ear):
     done = []
-    one, both = priors_of_members(
-        looked.ct, looked.mask, voting, "classes", lambda: done.append(1)
-    )
+    one, both = priors_of_members(looked.ct, looked.mask, voting, "classes", lambda: done.append(1))
     assert len(done) == 2, "each ear is registered once"
     for number, prior in ((1, one), (2, both)):
         assert [volume.dtype for volume in prior] == [np.uint8] * 3
