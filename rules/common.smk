@@ -184,10 +184,25 @@ def patch_table(group, split, factor):
     return f"{RESULTS}/groups/{group}/patches/x{factor}/{split}.tsv"
 
 
+def lender_of(group, method, seed):
+    """Return the folder of the training whose networks a block predicts with."""
+    trained = STUDY.methods[method].weights_of or method
+    return f"{RESULTS}/training/{group}/{trained}/seed-{seed}"
+
+
 def training_of(specimen, method, seed):
     """Return the folder of the training whose group tests a specimen."""
-    trained = STUDY.methods[method].weights_of or method
-    return f"{RESULTS}/training/{GROUP_OF[specimen]}/{trained}/seed-{seed}"
+    return lender_of(GROUP_OF[specimen], method, seed)
+
+
+def temperature_of(specimen, method, seed):
+    """Return what a method's confidence is scaled by; nothing where it gives none."""
+    if method not in CONFIDENT:
+        return []
+    # A block's own, also where it predicts with another's networks: it may do so otherwise.
+    return (
+        f"{RESULTS}/training/{GROUP_OF[specimen]}/{method}/seed-{seed}/temperature.json"
+    )
 
 
 def atlases_for(group, specimen):
@@ -197,7 +212,7 @@ def atlases_for(group, specimen):
 
 def priors_of(group, specimens, method):
     """Return the priors of some ears in a group, as far as a method has one."""
-    kind, factor = STUDY.methods[method].prior, factor_of(method)
+    kind, factor = STUDY.methods[method].prior_kind, factor_of(method)
     folder = f"{RESULTS}/groups/{group}/priors/x{factor}"
     names = PRIOR_FILES[kind] if kind else ()
     return [f"{folder}/{specimen}/{name}" for specimen in specimens for name in names]
@@ -309,10 +324,10 @@ def monitored():
 
 
 def calibrated():
-    """Return what the calibration of sampled predictions reads, of all ears and seeds."""
+    """Return what the calibration of confidence reads, of all ears and seeds."""
     runs = [(ear, seed) for ear in GROUP_OF for seed in STUDY.training.seeds]
     files = {}
-    for name in SAMPLED:
+    for name in CONFIDENT:
         folders = [PREDICTION.format(specimen=e, method=name, seed=s) for e, s in runs]
         pairs = [pair_folder(ear, factor_of(name)) for ear, _ in runs]
         files |= {
@@ -398,7 +413,8 @@ def tell_ears_without_cochlea():
 
 
 SYNTHESISERS = [name for name, method in TESTED.items() if method.gives_microct]
-SAMPLED = [name for name, method in TESTED.items() if method.prediction.samples]
+# Methods that say how sure they are of a class.
+CONFIDENT = [name for name, method in TESTED.items() if method.gives_confidence]
 # What the field by the micro-CT's own class map is called among the methods.
 TRUTH = "microct"
 FIELD_EARS = with_electrodes()
@@ -420,7 +436,7 @@ FIGURES = expand(
     number=[
         *("1", "2", *FRAMEWORKS, "5", "6", "7", "8"),
         *(["9"] if STUDY.statistics.compare else []),
-        *(["10"] if SAMPLED else []),
+        *(["10"] if CONFIDENT else []),
         *(["11", "12"] if FIELD_EARS else []),
     ],
     suffix=["png", "pdf"],
@@ -438,7 +454,7 @@ TABLES = [
             *("registration", "classmaps"),
             "summary",
             *(["comparison"] if STUDY.statistics.compare else []),
-            *(["calibration"] if SAMPLED else []),
+            *(["calibration", "uncertainty"] if CONFIDENT else []),
         ],
     ),
     f"{RESULTS}/tables/summary.md",
@@ -456,10 +472,19 @@ SCHEDULE = {
     "epochs",
     "constant_epochs",
     "steps_per_epoch",
+    "batch_size",
     "learning_rate",
+    "schedule",
+    "warmup",
     "adam_betas",
+    "weight_decay",
+    "gradient_clip",
     "checkpoint_every",
     "augmentation",
+    "cochlea_share",
+    "jitter",
+    "prior_dropout",
+    "prior_jitter_voxels",
     "pretraining_epochs",
     "prediction",
     "weights_of",

@@ -258,6 +258,29 @@ def local_region(classmap: np.ndarray, mask: np.ndarray, spacing_mm: Spacing) ->
     return region
 
 
+def near_class_borders(
+    classmap: np.ndarray, mask: np.ndarray, radius_mm: float, spacing_mm: Spacing
+) -> np.ndarray:
+    """Return the voxels whose centre is at most a radius from that of another class's voxel.
+
+    Parameters
+    ----------
+    classmap
+        Class numbers of :mod:`otosynth.tissues`.
+    mask
+        True where the classes count, in both voxels.
+    radius_mm
+        How near, in mm.
+    spacing_mm
+        Voxel size z, y, x in mm.
+    """
+    near = np.zeros(mask.shape, bool)
+    for number in range(len(CLASSES)):
+        of_class = (classmap == number) & mask
+        near |= _dilated(mask & ~of_class, radius_mm, spacing_mm) & of_class
+    return near
+
+
 def surface_distances(
     a: np.ndarray, b: np.ndarray, mask: np.ndarray, spacing_mm: Spacing
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:

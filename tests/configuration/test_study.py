@@ -148,6 +148,16 @@ def test_thesis_overlay_keeps_the_published_values():
         ({"methods": {"multi_task": {"prediction": {"samples": 3}, "dropout": 0}}}, "no dropout"),
         ({"methods": {"multi_task": {"prediction": {"overlap": 0.9}}}}, "prediction.overlap"),
         (
+            {"methods": {"residual_unet": {"prediction": {"edge": 100}}}},
+            "residual_unet.prediction.edge must be at least 8 and a multiple of 8",
+        ),
+        (
+            {"methods": {"residual_unet": {"loss_weights": {"cross_entropy": 0, "dice": 0}}}},
+            "cross_entropy and dice must not both be 0",
+        ),
+        ({"methods": {"residual_unet": {"widths": [16, 0]}}}, "widths must be at least 1"),
+        ({"methods": {"multi_task": {"cochlea_share": 1.1}}}, "cochlea_share"),
+        (
             {
                 "methods": {
                     "tiss_net": {"title": "T", "factor": 2},

@@ -10,9 +10,12 @@ import pytest
 from safetensors import safe_open
 from workflow_copy import ROOT, Workflow, copy_workflow, digests
 
+# The atlas and three trained blocks.
+METHODS = 4
+
 
 def test_every_figure_and_table_is_there(finished):
-    for number in range(1, 9):
+    for number in range(1, 13):
         for suffix in ("png", "pdf"):
             assert (finished.results / f"figures/fig{number}.{suffix}").stat().st_size > 1000
     for number in range(1, 4):
@@ -25,7 +28,7 @@ def test_every_specimen_is_scored_by_every_method_in_every_class(finished):
     assert list(dice.columns) == [
         "study", "group", "specimen", "method", "class", "dice", "inputs_sha256",
     ]  # fmt: skip
-    assert len(dice) == 3 * 3 * 3
+    assert len(dice) == 3 * METHODS * 3
     assert dice["dice"].between(0, 1).all()
     scores = pd.read_csv(finished.results / "tables/scores.csv")
     assert set(scores["label"]) == {"phantom in miniature"}
@@ -119,6 +122,22 @@ def test_checkpoints_load_without_pickle_and_say_their_epoch(finished, method):
         assert {name.split(".")[0] for name in names} == {"generator", "discriminator"}
 
 
+def test_confidence_is_scaled_on_the_validation_ears_and_measured(finished):
+    folder = finished.results / "training/A/residual_unet/seed-1"
+    fitted = json.loads((folder / "temperature.json").read_text())
+    assert fitted["voxels"] > 100
+    assert 0.1 < fitted["temperature"] < 10
+    table = pd.read_csv(finished.results / "tables/uncertainty.csv")
+    assert table["method"].tolist() == ["Residual U-Net"] * 2
+    assert table["region"].tolist() == ["all", "near borders"]
+    assert table["ece"].between(0, 1).all()
+    assert table["error_detection"].between(0, 1).all()
+    names = {p.name for p in (finished.results / "predictions/E1/residual_unet/seed-1").iterdir()}
+    assert names == {
+        "microct.nii.gz", "classmap.nii.gz", "confidence.nii.gz", "uncertainty.nii.gz",
+    }  # fmt: skip
+
+
 def test_the_report_is_one_file_with_every_figure(finished):
     finished.output_of("--report", "report.html")
     page = (finished.folder / "report.html").read_text(encoding="utf-8")
@@ -142,9 +161,9 @@ def test_every_prediction_has_an_electric_field(finished):
     scores = pd.read_csv(finished.results / "tables/scores.csv").fillna({"class": ""})
     field = scores[scores["grid"] == "field"]
     of_arrays = field[(field["class"] == "") & (field["metric"] == "field_contacts_lost")]
-    assert len(of_arrays) == 3 * 3
+    assert len(of_arrays) == 3 * METHODS
     of_contacts = field[(field["class"] != "") & (field["metric"] == "field_error")]
-    assert len(of_contacts) == 3 * 3 * 12
+    assert len(of_contacts) == 3 * METHODS * 12
     truth = pd.read_csv(finished.results / "field/E1/microct/seed-0/potentials.csv")
     assert (truth.drop(columns="site").max() > 0).all()
     for number in (11, 12):

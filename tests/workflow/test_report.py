@@ -71,7 +71,7 @@ def test_every_part_of_the_story_is_there(text, finished):
     for number in numbers:
         assert f"<strong>Figure {number[11:-4]}.</strong>" in text
     assert 'class="published">0.95<' in text
-    assert "Every training: a step is one patch" in text
+    assert "Every training: a step is one batch of patches" in text
 
 
 def test_numbers_lead_to_the_jobs_that_made_them(text):

@@ -150,6 +150,12 @@ class Study(Section):
                     f"patches.size must be at least {smallest} and a multiple of "
                     f"{method.patch_multiple} for methods.{name}"
                 )
+            edge = method.prediction.edge
+            if edge is not None and (edge < smallest or edge % method.patch_multiple):
+                raise ValueError(
+                    f"methods.{name}.prediction.edge must be at least {smallest} and a multiple of "
+                    f"{method.patch_multiple}"
+                )
         return self
 
 

@@ -196,7 +196,7 @@ class Tables:
             cells = [*map(Cell, titles), *(Cell(f"{n}", job) for n in counts)]
             rows.append((list(self.study.titles).index(method), group, seed, cells))
         columns = ("method", "group", "seed", "epochs", "steps")
-        caption = "Every training: a step is one patch for each player"
+        caption = "Every training: a step is one batch of patches for each player"
         return Table(caption, columns, [cells for *_, cells in sorted(rows, key=lambda r: r[:3])])
 
     def perceptual_error(self) -> Table:
