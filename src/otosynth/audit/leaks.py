@@ -7,9 +7,10 @@ from pathlib import Path
 from otosynth.provenance.tree import Record, RecordTree
 
 # Rules whose results a network's prediction was learned or chosen by.
-LEARNED = ("train", "select_epoch", "compute_normalisation")
+LEARNED = ("train", "select_epoch", "compute_normalisation", "learn_thresholds")
 PREDICTIONS = (
     "predict", "predict_classes", "predict_samples", "segment_synthetic", "vote_atlases",
+    "apply_yardsticks",
 )  # fmt: skip
 PRIOR = "make_prior"
 # Rules that make an ear's pair, with the outputs that show something of the ear. Masks do not: they

@@ -153,8 +153,11 @@ def scores_of(
         if not target:
             continue
         mask = target["mask"].voxels > 0
-        for name, metric, value in _class_scores(volumes["classmap"], target["classmap"], mask):
+        of_classes = list(_class_scores(volumes["classmap"], target["classmap"], mask))
+        for name, metric, value in of_classes:
             yield grid, name, metric, value
+        if grid == "microct":
+            yield grid, "", "mean_dice", _mean_overlap(of_classes)
         if "microct" in volumes:
             for name, metric, value in _microct_scores(volumes["microct"], target, low, high):
                 yield grid, name, metric, value
@@ -163,9 +166,14 @@ def scores_of(
         seen = list(_class_scores(brought["segmented"], truth["classmap"], mask))
         for name, metric, value in seen:
             yield "microct", name, f"perceptibility_{metric}", value
-        overlaps = [value for _, metric, value in seen if metric == "dice"]
-        known = [value for value in overlaps if np.isfinite(value)]
-        yield "microct", "", "s_score", float(np.mean(known)) if known else np.nan
+        yield "microct", "", "s_score", _mean_overlap(seen)
+
+
+def _mean_overlap(of_classes: list[tuple[str, str, float]]) -> float:
+    """Return the mean Dice of the classes that have one."""
+    overlaps = [value for _, metric, value in of_classes if metric == "dice"]
+    known = [value for value in overlaps if np.isfinite(value)]
+    return float(np.mean(known)) if known else float("nan")
 
 
 # The rules that give scores, and what calculates them again.

@@ -33,10 +33,15 @@ STEPS = {
     "segment_synthetic": "classes that a segmentor sees in the prediction",
     "make_prior": "prior of the registered training ears",
     "vote_atlases": "atlas vote",
+    "learn_thresholds": "thresholds learnt on the fold's training ears",
+    "apply_yardsticks": "yardsticks: thresholds on the CT",
+    "blur_microct": "ceiling: Otsu on the blurred micro-CT",
     "score_prediction": "score",
     "gather_scores": "all scores",
 }
 
+# Small results that say in words what was chosen.
+SAYING = ("selected.json", "classmap.json", "normalisation.json", "yardsticks.json")
 # Steps that read one of all checkpoints: the selected one.
 READS_CHECKPOINTS = ("predict", "predict_classes", "predict_samples", "segment_synthetic")
 
@@ -182,7 +187,7 @@ class Tracer:
         if "study" in record["seeds"] and names:
             yield "seeds: " + ", ".join(f"{key} {value}" for key, value in record["seeds"].items())
         for name in names:
-            if name.endswith(("selected.json", "classmap.json", "normalisation.json")):
+            if name.endswith(SAYING):
                 yield _in_words(self._json(name))
         if record["rule"] == "train" and names:
             fold = record["parameters"].get("fold", {})

@@ -23,6 +23,7 @@ from otosynth.tissues import CLASSES
 
 METRIC_TITLES = {
     "dice": "Dice",
+    "mean_dice": "mean Dice",
     "field_error": "error of the potential",
     "assd_mm": "ASSD (mm)",
     "hd95_mm": "HD95 (mm)",

@@ -24,7 +24,7 @@ FIELD_METRICS = {
 }
 PUBLISHED = "published"
 HEADS = {
-    "specimen": "ear", "tre_mean_mm": "TRE mean (mm)", "tre_max_mm": "TRE largest (mm)",
+    "specimen": "ear", "point_spread_mm": "point spread (mm)", "tre_mean_mm": "TRE mean (mm)", "tre_max_mm": "TRE largest (mm)",
     "thresholds_1": "threshold air/soft", "thresholds_2": "threshold soft/bone",
     "dice_air": "Dice air", "dice_soft": "Dice soft", "dice_bone": "Dice bone",
 }  # fmt: skip
