@@ -18,11 +18,11 @@ from otosynth.configuration.tables import (
     study_groups,
     study_specimens,
 )
-from otosynth.tested import (
+from otosynth.rows import (
     BLURRED_MICROCT,
     NO_SEED,
     YARDSTICKS,
-    tested_rows,
+    study_rows,
     without_ceilings,
 )
 
@@ -47,7 +47,7 @@ GROUP_OF = {
 TRAINED = {n: m for n, m in STUDY.methods.items() if m.weights_of is None}
 TESTED = {n: m for n, m in STUDY.methods.items() if m.tested}
 # What tables and figures have a row for: yardsticks, atlases, tested blocks, ceilings.
-ROWS = tested_rows(
+ROWS = study_rows(
     STUDY.atlas,
     {name: m.title for name, m in TESTED.items()},
     STUDY.training.seeds,

@@ -225,9 +225,7 @@ rule draw_comparison:
         pair=pairs_of([SHOWN], 1),
         normalisation=normalisation_of(SHOWN),
         dice=f"{RESULTS}/tables/dice.csv",
-        classmaps=[
-            class_map_of(SHOWN, name, FIRST_SEED) for name in SHOWN_IN_FIGURE_8
-        ],
+        classmaps=[class_map_of(SHOWN, name, FIRST_SEED) for name in SHOWN_IN_FIGURE_8],
         microcts=[
             synthetic_microct_of(SHOWN, name, FIRST_SEED) for name in SYNTHESISERS
         ],

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from otosynth.jobs import job
-from otosynth.scores import dice_view, gather, perceptual_error_view
+from otosynth.scores import dice_view, gather, perceptual_error_view, with_kind
 from otosynth.tables import write_with_digest
 
 with job(snakemake) as recorder:
@@ -18,4 +18,4 @@ with job(snakemake) as recorder:
         (dice_view(scores), snakemake.output.dice),
         (perceptual_error_view(scores), snakemake.output.perceptual_error),
     ):
-        write_with_digest(table, path, recorder.digest)
+        write_with_digest(with_kind(table), path, recorder.digest)

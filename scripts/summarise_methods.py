@@ -3,8 +3,10 @@
 import pandas as pd
 
 from otosynth.jobs import job
+from otosynth.scores import with_kind
 from otosynth.statistics import caveat, measures_table, method_summary
 from otosynth.tables import write_table
+from otosynth.verdicts import say_verdicts
 
 DIGITS = 3
 RANKS_NOTHING = (
@@ -16,6 +18,10 @@ BUDGET = (
     "Methods with costly steps did few of them: this is what each method learns for that much "
     "compute, not how good it can be."
 )
+CEILINGS = (
+    "Rows of the kind `ceiling` know the micro-CT: they show what is within reach, are no methods "
+    "and are compared with none."
+)
 MEASURES = (
     "Medians over the ears on the micro-CT grid, seeds averaged first; docs/method.md, section 8, "
     "says what each measure is. Perceptibility and s_score favour TISS-Net, which is trained with "
@@ -26,10 +32,13 @@ with job(snakemake) as recorder:
     params = snakemake.params
     scores = pd.read_csv(snakemake.input.scores)
     summary = method_summary(scores, resamples=params.statistics["resamples"], seed=params.seed)
+    summary = with_kind(summary)
     summary["method"] = summary["method"].map(params.titles)
     notes = [
         "Dice on the micro-CT grid. low and high: 95 % bootstrap interval of the mean over ears. "
         "seed_spread: standard deviation over the seeds of the mean over ears.",
+        CEILINGS,
+        *say_verdicts(scores, params.titles),
         caveat(scores, params.titles[params.reference]),
     ]
     if params.petaflop is not None:
@@ -38,6 +47,8 @@ with job(snakemake) as recorder:
         notes.append(RANKS_NOTHING)
     files = snakemake.output
     write_table(summary.round(DIGITS), params.label, files[:2], recorder.digest, notes)
-    measures = measures_table(scores)
+    measures = with_kind(measures_table(scores))
     measures["method"] = measures["method"].map(params.titles)
-    write_table(measures.round(DIGITS), params.label, files[2:], recorder.digest, [MEASURES])
+    write_table(
+        measures.round(DIGITS), params.label, files[2:], recorder.digest, [MEASURES, CEILINGS]
+    )

@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from otosynth.errors import InputError
+from otosynth.rows import without_ceilings
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
@@ -59,7 +60,7 @@ def paired_differences(
 ) -> pd.DataFrame:
     """Return each ear's difference of every method to a reference method.
 
-    Ears that lack the value of either method are left out.
+    Ears that lack the value of either method are left out, as are ceilings, which are no methods.
 
     Parameters
     ----------
@@ -82,7 +83,8 @@ def paired_differences(
     of_reference = values[values["method"] == reference].drop(columns="method")
     if of_reference.empty:
         raise InputError(f"The reference method {reference} has no {metric} on the {grid} grid.")
-    others = values[values["method"] != reference]
+    methods = [name for name in without_ceilings(values["method"].unique()) if name != reference]
+    others = values[values["method"].isin(methods)]
     pairs = others.merge(
         of_reference, on=["group", "specimen", "class"], suffixes=("", "_reference")
     )
@@ -311,8 +313,9 @@ def caveat(scores: pd.DataFrame, reference: str) -> str:
     """
     dice = scores[(scores["metric"] == "dice") & (scores["grid"] == "microct")]
     ears, groups = dice["specimen"].nunique(), dice["group"].nunique()
-    comparisons = (dice["method"].nunique() - 1) * dice["class"].nunique()
-    # An atlas, which nothing trains, has seed 0.
+    others = len(without_ceilings(dice["method"].unique())) - 1
+    comparisons = others * dice["class"].nunique()
+    # What nothing trains has seed 0.
     seeds = dice[dice["seed"] > 0].groupby("method")["seed"].nunique().min()
     least = smallest_p(ears)
     sentences = [f"{ears} ears give an exact two-sided p of at least {least:.2g}."]

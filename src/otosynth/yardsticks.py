@@ -227,7 +227,7 @@ def _padding(shape: Sequence[int], margin: Sequence[int]) -> list[tuple[int, int
 
 
 def _gaussian(fwhm_voxels: np.ndarray) -> np.ndarray:
-    """A Gaussian of sum one, odd along each axis, four standard deviations to each side."""
+    """Return a Gaussian of sum one, odd along each axis, four standard deviations to each side."""
     sigma = fwhm_voxels / FWHM_PER_SIGMA
     axes = [
         np.arange(-n, n + 1) / s for s, n in zip(sigma, np.ceil(4 * sigma).astype(int), strict=True)

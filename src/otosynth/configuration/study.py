@@ -28,7 +28,7 @@ from otosynth.configuration.statistics import StatisticsSettings
 from otosynth.configuration.training import TrainingSettings
 from otosynth.configuration.yardsticks import YardstickSettings
 from otosynth.errors import InputError
-from otosynth.tested import RESERVED, YARDSTICKS
+from otosynth.rows import RESERVED, YARDSTICKS
 
 # A block of the section `methods`, with the keys of its own method.
 MethodBlock = Annotated[SerializeAsAny[MethodSettings], BeforeValidator(settings_of)]

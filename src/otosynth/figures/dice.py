@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from otosynth.figures.method_rows import draw_boxes, write_head
-from otosynth.figures.style import CLASS_TITLES, INK, TEXT_PT, new_figure
+from otosynth.figures.method_rows import ceiling_note, draw_boxes, write_head, write_titles
+from otosynth.figures.style import CLASS_TITLES, INK, new_figure
 from otosynth.tissues import CLASSES
 
 ROW_IN = 0.36
@@ -36,7 +36,8 @@ def draw_dice(
     figure = new_figure(
         "Dice similarity coefficient (Eq. 7) of the tested ears",
         label,
-        f"{len(specimens)} ears, each tested once; points: ears; boxes: median and quartiles",
+        f"{len(specimens)} ears, each tested once; points: ears; boxes: median and quartiles"
+        + ceiling_note(methods),
         len(methods) * ROW_IN + 0.75,
     )
     panels = figure.subplots(1, len(CLASSES), sharey=True)
@@ -46,7 +47,7 @@ def draw_dice(
         _mark_published(axes, known[known["class"] == name], methods)
         axes.set_title(title)
         axes.set_xlabel("Dice")
-    panels[0].set_yticks(range(len(methods)), [titles[m] for m in methods], fontsize=TEXT_PT)
+    write_titles(panels[0], methods, titles)
     handles = [_point("o", INK, "one ear of this study")]
     if len(known):
         handles.append(_point("D", "none", "published median (Sun 2021, other data)"))

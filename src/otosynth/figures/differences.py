@@ -8,13 +8,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from otosynth.figures.method_rows import finish_rows, write_beside, write_head
+from otosynth.figures.method_rows import finish_rows, write_beside, write_head, write_titles
 from otosynth.figures.style import (
     CLASS_TITLES,
     GREY,
     INK,
     SMALL_PT,
-    TEXT_PT,
     method_colours,
     new_figure,
 )
@@ -90,7 +89,7 @@ def draw_differences(
         if ears is not None:
             _draw_ears(axes, ears[ears["class"] == of_class], methods)
         axes.set_title(class_titles[of_class])
-    panels[0].set_yticks(range(len(methods)), [titles[m] for m in methods], fontsize=TEXT_PT)
+    write_titles(panels[0], methods, titles)
     figure.supxlabel(
         f"difference in {name}, method minus {titles[reference]} (better to the {better})\n\n"
         + "\n".join(lines),

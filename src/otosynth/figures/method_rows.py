@@ -1,6 +1,7 @@
 """What Figures 7, 9 and 11 share: a row a method, with a number at the right border."""
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,12 +11,16 @@ from otosynth.figures.style import (
     GREY,
     INK,
     SMALL_PT,
+    TEXT_PT,
     few_ticks,
     method_colours,
     method_markers,
     pale_grid,
 )
+from otosynth.rows import Kind, kind_of
 
+# Longer titles go on in a second line.
+TITLE_CHARACTERS = 22
 # How far the points of a box lie apart in height, of the box's own.
 SPREAD = 0.4
 
@@ -52,10 +57,36 @@ def draw_boxes(
     colours, markers = method_colours(methods), method_markers(methods)
     for row, method in enumerate(methods):
         boxes["boxes"][row].set_facecolor(colours[method])
+        if kind_of(method) is Kind.CEILING:
+            boxes["boxes"][row].set(linestyle="--", edgecolor=GREY)
         heights = row + np.linspace(-SPREAD / 2, SPREAD / 2, len(points[row]))
         axes.plot(points[row], heights, markers[method], color=INK, markersize=2.2, zorder=5)
         write_beside(axes, row, numbers[row])
+    mark_ceilings(axes, methods)
     finish_rows(axes, len(methods))
+
+
+def mark_ceilings(axes: Axes, methods: Sequence[str]) -> None:
+    """Draw a line above the first ceiling, which stand below all methods."""
+    first = next((k for k, name in enumerate(methods) if kind_of(name) is Kind.CEILING), 0)
+    if first:
+        axes.axhline(first - 0.5, color=GREY, linewidth=0.6, linestyle=(0, (4, 3)))
+
+
+def write_titles(axes: Axes, methods: Sequence[str], titles: Mapping[str, str]) -> None:
+    """Write the methods' titles at the left border; those of ceilings are grey."""
+    lines = [textwrap.fill(titles[method], TITLE_CHARACTERS) for method in methods]
+    axes.set_yticks(range(len(methods)), lines, fontsize=TEXT_PT)
+    for label, method in zip(axes.get_yticklabels(), methods, strict=True):
+        if kind_of(method) is Kind.CEILING:
+            label.set_color(GREY)
+
+
+def ceiling_note(methods: Sequence[str]) -> str:
+    """Return what dashed boxes are, for the line above a figure; nothing where there are none."""
+    if not any(kind_of(method) is Kind.CEILING for method in methods):
+        return ""
+    return "; dashed: ceilings, which know the micro-CT"
 
 
 def write_beside(axes: Axes, row: float, text: str) -> None:

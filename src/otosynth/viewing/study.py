@@ -11,7 +11,7 @@ from otosynth.configuration.atlas import AtlasSettings
 from otosynth.errors import InputError
 from otosynth.provenance.places import Places
 from otosynth.provenance.tree import Root, read_root
-from otosynth.tested import TestedRow, tested_rows
+from otosynth.rows import Row, study_rows
 
 PAIR = re.compile(r"specimens/([^/]+)/classmap\.nii")
 
@@ -84,9 +84,9 @@ def method_titles(root: Root) -> dict[str, str]:
     return {name: row.title for name, row in _rows(root).items()}
 
 
-def _rows(root: Root) -> dict[str, TestedRow]:
+def _rows(root: Root) -> dict[str, Row]:
     configuration = root["configuration"]
-    return tested_rows(
+    return study_rows(
         AtlasSettings(**configuration["atlas"]),
         {name: keys["title"] for name, keys in configuration["methods"].items()},
         configuration["training"]["seeds"],

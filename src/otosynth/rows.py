@@ -37,7 +37,7 @@ NO_SEED = 0
 
 
 @dataclass(frozen=True)
-class TestedRow:
+class Row:
     """A row: its name and title, its kind, and where its results lie.
 
     ``seeds`` are those of its trainings; ``classmap`` and ``microct`` are paths within
@@ -87,9 +87,9 @@ def marked_title(name: str, title: str) -> str:
     return f"{title} ({kind})" if kind in (Kind.YARDSTICK, Kind.CEILING) else title
 
 
-def tested_rows(
+def study_rows(
     atlases: AtlasSettings, trained: Mapping[str, str], seeds: Sequence[int], *, is_phantom: bool
-) -> dict[str, TestedRow]:
+) -> dict[str, Row]:
     """Return all rows of a study by their names: yardsticks, atlases, trained methods, ceilings.
 
     Parameters
@@ -107,11 +107,11 @@ def tested_rows(
     prediction = "predictions/{specimen}/NAME/seed-{seed}/"
     rows = [
         *(
-            TestedRow(name, title, Kind.YARDSTICK, untrained, _yardstick_path(name))
+            Row(name, title, Kind.YARDSTICK, untrained, _yardstick_path(name))
             for name, title in YARDSTICKS.items()
         ),
         *(
-            TestedRow(
+            Row(
                 name,
                 atlases.title_of(fusion),
                 Kind.ATLAS,
@@ -121,7 +121,7 @@ def tested_rows(
             for name, fusion in atlases.methods().items()
         ),
         *(
-            TestedRow(
+            Row(
                 name,
                 title,
                 Kind.TRAINED,
@@ -132,7 +132,7 @@ def tested_rows(
             for name, title in trained.items()
         ),
         *(
-            TestedRow(name, title, Kind.CEILING, untrained, _ceiling_path(name))
+            Row(name, title, Kind.CEILING, untrained, _ceiling_path(name))
             for name, title in CEILINGS.items()
             if is_phantom or name != EXACT_CLASSES
         ),
