@@ -129,7 +129,7 @@ class Study(Section):
         """Refuse a reference that no table has."""
         reference = self.statistics.reference
         trained = [name for name, method in self.methods.items() if method.tested]
-        tested = [*YARDSTICKS, *self.atlas.methods(), *trained]
+        tested = [*self.atlas.methods(), *trained, *YARDSTICKS]
         if reference is not None and reference not in tested:
             raise ValueError(
                 f"statistics.reference must be one of {', '.join(tested)}, not {reference}"

@@ -75,7 +75,10 @@ def mark_ceilings(axes: Axes, methods: Sequence[str]) -> None:
 
 def write_titles(axes: Axes, methods: Sequence[str], titles: Mapping[str, str]) -> None:
     """Write the methods' titles at the left border; those of ceilings are grey."""
-    lines = [textwrap.fill(titles[method], TITLE_CHARACTERS) for method in methods]
+    lines = [
+        textwrap.fill(titles[method], TITLE_CHARACTERS, break_on_hyphens=False)
+        for method in methods
+    ]
     axes.set_yticks(range(len(methods)), lines, fontsize=TEXT_PT)
     for label, method in zip(axes.get_yticklabels(), methods, strict=True):
         if kind_of(method) is Kind.CEILING:

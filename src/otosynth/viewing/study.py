@@ -11,7 +11,7 @@ from otosynth.configuration.atlas import AtlasSettings
 from otosynth.errors import InputError
 from otosynth.provenance.places import Places
 from otosynth.provenance.tree import Root, read_root
-from otosynth.rows import Row, study_rows
+from otosynth.rows import Kind, Row, kind_of, marked_title, study_rows
 
 PAIR = re.compile(r"specimens/([^/]+)/classmap\.nii")
 
@@ -75,7 +75,11 @@ def read_viewed_study(places: Places) -> ViewedStudy:
         for ear in ears
     ]
     shown = {method for ear in found for method in ear.predictions}
-    titles = {method: title for method, title in titles.items() if method in shown}
+    titles = {
+        method: marked_title(method, title) if kind_of(method) is Kind.CEILING else title
+        for method, title in titles.items()
+        if method in shown
+    }
     return ViewedStudy(root["study"], root["label"], titles, found)
 
 
