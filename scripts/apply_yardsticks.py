@@ -12,7 +12,7 @@ from otosynth.volumes.mapping import map_voxels
 from otosynth.volumes.slabs import slabs_of
 from otosynth.volumes.volume import Volume
 from otosynth.volumes.writing import write_slabs
-from otosynth.yardsticks import ct_otsu, deconvolved
+from otosynth.yardsticks import ct_otsu, deconvolve, on_grid, seen_ct
 
 with job(snakemake):
     files, specimen = snakemake.input, snakemake.wildcards.specimen
@@ -21,12 +21,9 @@ with job(snakemake):
     sharp = learned["deconvolved_ct"]
     folder = Path(snakemake.output[0]).parent
     try:
-        values = {
-            "ct": ct.voxels,
-            "deconvolved": deconvolved(
-                ct, mask, learned["point_spread_mm"], sharp["smoothness"], folder
-            ),
-        }
+        seen = seen_ct(ct, mask, learned["point_spread_mm"])
+        deconvolved = deconvolve(seen, learned["point_spread_mm"], sharp["smoothness"])
+        values = {"ct": ct.voxels, "deconvolved": on_grid(deconvolved, ct.grid, folder)}
         thresholds = {f"{name}_otsu": ct_otsu(volume, mask) for name, volume in values.items()}
     except InputError as error:
         raise InputError(f"{specimen}: {error}") from None

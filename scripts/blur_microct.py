@@ -12,13 +12,13 @@ from otosynth.volumes.mapping import map_voxels
 from otosynth.volumes.slabs import slabs_of
 from otosynth.volumes.volume import Volume
 from otosynth.volumes.writing import write_slabs
-from otosynth.yardsticks import blurred
+from otosynth.yardsticks import blur, on_grid
 
 with job(snakemake):
     files, output = snakemake.input, Path(snakemake.output[0])
     microct, mask = Volume.mapped(Path(files.microct)), map_voxels(Path(files.mask))
     point_spread_mm = json.loads(Path(files.learned).read_text())["point_spread_mm"]
-    values = blurred(microct, point_spread_mm, output.parent)
+    values = on_grid(blur(microct, point_spread_mm), microct.grid, output.parent)
     settings = ClassMapSettings(**snakemake.params.classmap)
     thresholds = otsu_thresholds(values, settings, mask)
     slabs = (apply_thresholds(values[rows], thresholds) for rows in slabs_of(values.shape))

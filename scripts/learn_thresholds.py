@@ -14,24 +14,26 @@ from otosynth.yardsticks import (
     SMOOTHNESS,
     best_smoothness,
     count_tissues,
-    deconvolved,
+    deconvolve,
     learn_thresholds,
+    seen_ct,
+    slabs_on_grid,
 )
 
 with job(snakemake):
     files = snakemake.input
     width_hu = YardstickSettings(**snakemake.params.yardsticks).bin_width_hu
-    output = Path(snakemake.output[0])
     summaries = [json.loads(Path(path).read_text()) for path in files.registration]
     point_spread_mm = float(np.median([summary["point_spread_mm"] for summary in summaries]))
     plain, sharp = [], {smoothness: [] for smoothness in SMOOTHNESS}
     for ct_file, *others in zip(files.ct, files.mask, files.classmap, strict=True):
         ct = Volume.mapped(Path(ct_file))
         mask, classmap = (map_voxels(Path(path)) for path in others)
-        plain.append(count_tissues(ct.voxels, classmap, mask, width_hu))
+        plain.append(count_tissues(ct.slabs(), classmap, mask, width_hu))
+        seen = seen_ct(ct, mask, point_spread_mm)
         for smoothness, counts in sharp.items():
-            values = deconvolved(ct, mask, point_spread_mm, smoothness, output.parent)
-            counts.append(count_tissues(values, classmap, mask, width_hu))
+            slabs = slabs_on_grid(deconvolve(seen, point_spread_mm, smoothness), ct.grid)
+            counts.append(count_tissues(slabs, classmap, mask, width_hu))
     on_ct = learn_thresholds(plain, width_hu)
     learned = [learn_thresholds(counts, width_hu) for counts in sharp.values()]
     best = best_smoothness(learned)
@@ -46,5 +48,5 @@ with job(snakemake):
                 "training_mean_dice": learned[best].mean_dice,
             },
         },
-        output,
+        Path(snakemake.output[0]),
     )

@@ -14,11 +14,14 @@ from otosynth.volumes.volume import Volume
 from otosynth.yardsticks import (
     Learned,
     best_smoothness,
-    blurred,
+    blur,
     count_tissues,
     ct_otsu,
-    deconvolved,
+    deconvolve,
     learn_thresholds,
+    on_grid,
+    seen_ct,
+    slabs_on_grid,
 )
 
 WIDTH_HU = 10.0
@@ -43,7 +46,13 @@ def make_ct(seed, shape=(6, 8, 10), noise_hu=120.0):
 
 
 def counted(ears, width_hu=WIDTH_HU):
-    return [count_tissues(ct, classmap, mask, width_hu) for ct, classmap, mask in ears]
+    # In two slabs, as a large CT comes.
+    return [
+        count_tissues(
+            iter([(slice(0, 2), ct[:2]), (slice(2, len(ct)), ct[2:])]), classmap, mask, width_hu
+        )
+        for ct, classmap, mask in ears
+    ]
 
 
 def score_of(ears, thresholds):
@@ -145,6 +154,17 @@ def sphere():
     return truth, ct.astype(np.float32)
 
 
+def deconvolved(ct, mask, smoothness, folder, spacing_mm=0.1):
+    volume = volume_of(ct, spacing_mm)
+    seen = seen_ct(volume, mask, POINT_SPREAD_MM)
+    return on_grid(deconvolve(seen, POINT_SPREAD_MM, smoothness), volume.grid, folder)
+
+
+def blurred(array, folder, spacing_mm=0.1):
+    volume = volume_of(array, spacing_mm)
+    return on_grid(blur(volume, POINT_SPREAD_MM), volume.grid, folder)
+
+
 def rms(a, b):
     return float(np.sqrt(np.mean((a.astype(np.float64) - b) ** 2)))
 
@@ -153,56 +173,65 @@ def rms(a, b):
 def test_deconvolution_comes_nearer_to_the_truth(sphere, tmp_path, smoothness):
     truth, ct = sphere
     mask = np.ones(ct.shape, np.uint8)
-    sharp = deconvolved(volume_of(ct), mask, POINT_SPREAD_MM, smoothness, tmp_path)
+    sharp = deconvolved(ct, mask, smoothness, tmp_path)
     assert sharp.shape == ct.shape
     assert sharp.dtype == np.float32
     assert rms(sharp, truth) < 0.85 * rms(ct, truth)
     # Nothing is brighter or darker as a whole, and nothing moved.
     assert sharp.mean() == pytest.approx(ct.mean(), abs=5)
-    again = deconvolved(volume_of(ct), mask, POINT_SPREAD_MM, smoothness, tmp_path)
+    again = deconvolved(ct, mask, smoothness, tmp_path)
     assert np.array_equal(sharp, again)
 
 
 def test_the_border_of_the_field_of_view_does_not_ring(sphere, tmp_path):
     _, ct = sphere
     mask = np.ones(ct.shape, np.uint8)
-    whole = deconvolved(volume_of(ct), mask, POINT_SPREAD_MM, 0.001, tmp_path)
+    whole = deconvolved(ct, mask, 0.001, tmp_path)
     mask[:, :, 33:] = 0
     cut = np.where(mask > 0, ct, np.float32(-1024))
-    sharp = deconvolved(volume_of(cut), mask, POINT_SPREAD_MM, 0.001, tmp_path)
+    sharp = deconvolved(cut, mask, 0.001, tmp_path)
     near_border = (slice(None), slice(None), slice(28, 33))
     assert rms(sharp[near_border], whole[near_border]) < 30
     # What lies outside is not even read.
     other = np.where(mask > 0, ct, np.float32(3000))
-    assert np.array_equal(
-        deconvolved(volume_of(other), mask, POINT_SPREAD_MM, 0.001, tmp_path), sharp
-    )
+    assert np.array_equal(deconvolved(other, mask, 0.001, tmp_path), sharp)
 
 
 def test_a_finer_grid_gives_the_same_sharpness(sphere, tmp_path):
     truth, ct = sphere
     fine = ct.repeat(2, 0).repeat(2, 1).repeat(2, 2)
     ones = np.ones(fine.shape, np.uint8)
-    sharp = deconvolved(volume_of(ct), ones[::2, ::2, ::2], POINT_SPREAD_MM, 0.001, tmp_path)
-    sharp_fine = deconvolved(volume_of(fine, 0.05), ones, POINT_SPREAD_MM, 0.001, tmp_path)
+    sharp = deconvolved(ct, ones[::2, ::2, ::2], 0.001, tmp_path)
+    sharp_fine = deconvolved(fine, ones, 0.001, tmp_path, 0.05)
     means = sharp_fine.reshape(44, 2, 48, 2, 40, 2).mean(axis=(1, 3, 5))
     assert rms(means, sharp) < 0.15 * rms(ct, truth)
 
 
-def test_a_ct_outside_its_mask_cannot_be_deconvolved(sphere, tmp_path):
+def test_a_ct_outside_its_mask_cannot_be_deconvolved(sphere):
     _, ct = sphere
     with pytest.raises(InputError, match="no voxel of the CT is inside the mask"):
-        deconvolved(volume_of(ct), np.zeros(ct.shape, np.uint8), POINT_SPREAD_MM, 0.001, tmp_path)
+        seen_ct(volume_of(ct), np.zeros(ct.shape, np.uint8), POINT_SPREAD_MM)
 
 
 def test_a_blurred_volume_looks_as_a_scanner_of_that_point_spread_saw_it(sphere, tmp_path):
     truth, ct = sphere
-    seen = blurred(volume_of(truth), POINT_SPREAD_MM, tmp_path)
+    seen = blurred(truth, tmp_path)
     # What is left is the noise.
     assert rms(seen, ct) == pytest.approx(20, abs=1)
     fine = truth.repeat(3, 0).repeat(3, 1).repeat(3, 2)
-    coarse = blurred(volume_of(fine, 0.1 / 3), POINT_SPREAD_MM, tmp_path)[1::3, 1::3, 1::3]
+    coarse = blurred(fine, tmp_path, 0.1 / 3)[1::3, 1::3, 1::3]
     assert rms(coarse, seen) < 0.1 * rms(seen, truth)
+
+
+def test_slab_by_slab_is_the_same_as_the_whole(sphere, monkeypatch):
+    truth, _ = sphere
+    volume = volume_of(truth)
+    image = blur(volume_of(truth, 0.1), 2 * POINT_SPREAD_MM)
+    [(_, whole)] = slabs_on_grid(image, volume.grid)
+    monkeypatch.setattr("otosynth.volumes.slabs.SLAB_VOXELS", 10 * truth[0].size)
+    slabs = list(slabs_on_grid(image, volume.grid))
+    assert [len(slab) for _, slab in slabs] == [10, 10, 10, 10, 4]
+    np.testing.assert_allclose(np.concatenate([slab for _, slab in slabs]), whole, atol=0.1)
 
 
 def test_the_training_ears_choose_the_smoothness():

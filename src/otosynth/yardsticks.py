@@ -4,7 +4,7 @@ Arrays are z, y, x; CTs are in HU, on the grid of the micro-CT; class numbers ar
 :mod:`otosynth.tissues`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,13 @@ import SimpleITK as sitk
 from scipy import fft, ndimage
 from skimage.restoration import wiener
 
-from otosynth.classmap import otsu_thresholds
+from otosynth.classmap import SLAB_VOXELS, otsu_thresholds
 from otosynth.configuration.classmap import ClassMapSettings
 from otosynth.errors import InputError
 from otosynth.registration.preparation import FWHM_PER_SIGMA, shrink_volume, smooth
 from otosynth.tissues import AIR, BONE, CLASSES, SOFT
-from otosynth.volumes.grids import onto_grid
+from otosynth.volumes.arrays import spacing_zyx
+from otosynth.volumes.grids import Grid, image_like, onto_grid
 from otosynth.volumes.mapping import let_go, new_volume
 from otosynth.volumes.slabs import slabs_of
 from otosynth.volumes.volume import Volume
@@ -31,6 +32,8 @@ VOXELS_PER_POINT_SPREAD = 4
 MARGIN_IN_POINT_SPREADS = 2
 # Of a block of voxels; averaging is in single precision.
 WHOLE = 0.999
+
+Slabs = Iterator[tuple[slice, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -76,23 +79,27 @@ def ct_otsu(ct: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
 
 
 def count_tissues(
-    ct: np.ndarray, classmap: np.ndarray, mask: np.ndarray, width_hu: float
+    slabs: Slabs, classmap: np.ndarray, mask: np.ndarray, width_hu: float
 ) -> TissueCounts:
     """Count the voxels of each class inside the mask by their HU.
 
     Parameters
     ----------
+    slabs
+        Rows along z with their HU (rows, y, x).
     width_hu
         Of a bin; bins begin at multiples of it.
     """
     keys, counts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for rows in slabs_of(ct.shape):
-        inside = mask[rows] > 0
-        bins = np.floor(ct[rows][inside].astype(np.float64) / width_hu).astype(np.int64)
-        found = np.unique(bins * len(CLASSES) + classmap[rows][inside], return_counts=True)
-        keys.append(found[0])
-        counts.append(found[1])
-        for volume in (ct, classmap, mask):
+    for rows, slab in slabs:
+        for part in slabs_of(slab.shape, SLAB_VOXELS):
+            own = slice(rows.start + part.start, rows.start + part.stop)
+            inside = mask[own] > 0
+            bins = np.floor(slab[part][inside].astype(np.float64) / width_hu).astype(np.int64)
+            found = np.unique(bins * len(CLASSES) + classmap[own][inside], return_counts=True)
+            keys.append(found[0])
+            counts.append(found[1])
+        for volume in (classmap, mask):
             let_go(volume[rows])
     key, number = np.concatenate(keys), np.concatenate(counts)
     occupied, place = np.unique(key // len(CLASSES), return_inverse=True)
@@ -163,29 +170,11 @@ def _dice(right: np.ndarray, called: np.ndarray, true: np.ndarray) -> np.ndarray
     return 2 * right / np.maximum(called + true, 1)
 
 
-def deconvolved(
-    ct: Volume, mask: np.ndarray, point_spread_mm: float, smoothness: float, folder: Path
-) -> np.ndarray:
-    """Deconvolve a CT by a Gaussian point spread: Wiener's filter with a penalty on the Laplacian.
+def seen_ct(ct: Volume, mask: np.ndarray, point_spread_mm: float) -> sitk.Image:
+    """Return a CT on voxels as fine as its point spread lets see, continued outside the mask.
 
-    It works on voxels of at most a quarter of the point spread, which hides finer ones; the result
-    is brought to the CT's grid by linear interpolation. Outside the mask the nearest value inside
-    goes on, so that the border of the field of view does not ring.
-
-    Parameters
-    ----------
-    point_spread_mm
-        Full width at half maximum.
-    smoothness
-        Weight of the penalty, without a unit: the Laplacian is that of voxels as large as the
-        point spread.
-    folder
-        Where a volume larger than the memory may lie meanwhile.
-
-    Returns
-    -------
-    numpy.ndarray
-        HU (z, y, x), float32.
+    Voxels are of at most a quarter of the point spread (full width at half maximum). Outside the
+    mask the nearest value inside goes on, so that a deconvolution does not ring at its border.
 
     Raises
     ------
@@ -193,10 +182,32 @@ def deconvolved(
         If no voxel is inside the mask.
     """
     fine_mm = point_spread_mm / VOXELS_PER_POINT_SPREAD
-    [coarse] = shrink_volume(ct, fine_mm)
+    [image] = shrink_volume(ct, fine_mm)
     [covered] = shrink_volume(Volume(mask, ct.grid), fine_mm)
-    values = _continued(sitk.GetArrayFromImage(coarse), sitk.GetArrayViewFromImage(covered))
-    spread_voxels = point_spread_mm / np.array(coarse.GetSpacing()[::-1])
+    values = _continued(sitk.GetArrayFromImage(image), sitk.GetArrayViewFromImage(covered))
+    return image_like(values, image)
+
+
+def deconvolve(seen: sitk.Image, point_spread_mm: float, smoothness: float) -> sitk.Image:
+    """Deconvolve an image by a Gaussian: Wiener's filter with a penalty on the Laplacian.
+
+    Parameters
+    ----------
+    seen
+        From :func:`seen_ct`, HU.
+    point_spread_mm
+        Full width at half maximum of the Gaussian.
+    smoothness
+        Weight of the penalty, without a unit: the Laplacian is that of voxels as large as the
+        point spread.
+
+    Returns
+    -------
+    SimpleITK.Image
+        On the same grid, HU, float32.
+    """
+    values = sitk.GetArrayViewFromImage(seen)
+    spread_voxels = point_spread_mm / np.array(spacing_zyx(seen))
     # A Laplacian of voxels as large as the point spread is larger by this, squared.
     balance = smoothness * float(np.prod(spread_voxels)) ** (4 / 3)
     margin = [int(np.ceil(MARGIN_IN_POINT_SPREADS * n)) for n in spread_voxels]
@@ -204,9 +215,30 @@ def deconvolved(
     # Its own clipping is for images between -1 and 1.
     result = wiener(padded, _gaussian(spread_voxels), balance, clip=False)
     inner = tuple(slice(m, m + n) for m, n in zip(margin, values.shape, strict=True))
-    image = sitk.GetImageFromArray(result[inner].astype(np.float32))
-    image.CopyInformation(coarse)
-    return _on_grid_of(ct, image, folder)
+    return image_like(result[inner].astype(np.float32), seen)
+
+
+def blur(volume: Volume, point_spread_mm: float) -> sitk.Image:
+    """Blur a volume to a point spread (full width at half maximum), on voxels as `seen_ct`'s."""
+    [image] = shrink_volume(volume, point_spread_mm / VOXELS_PER_POINT_SPREAD)
+    return smooth(image, point_spread_mm)
+
+
+def slabs_on_grid(image: sitk.Image, grid: Grid) -> Slabs:
+    """Bring an image to a grid slab by slab, linearly: rows along z, float32 (rows, y, x)."""
+    for rows in slabs_of(grid.shape):
+        part = grid.slab(rows)
+        reference = part.image(np.zeros(part.shape, np.uint8))
+        yield rows, sitk.GetArrayFromImage(onto_grid(image, reference, interpolate=True))
+
+
+def on_grid(image: sitk.Image, grid: Grid, folder: Path) -> np.ndarray:
+    """Bring an image to a grid as a whole; a large volume lies in a file in ``folder``."""
+    result = new_volume(grid.shape, folder)
+    for rows, slab in slabs_on_grid(image, grid):
+        result[rows] = slab
+        let_go(result[rows])
+    return result
 
 
 def _continued(values: np.ndarray, covered: np.ndarray) -> np.ndarray:
@@ -235,26 +267,6 @@ def _gaussian(fwhm_voxels: np.ndarray) -> np.ndarray:
     z, y, x = np.meshgrid(*axes, indexing="ij", sparse=True)
     kernel = np.exp(-(z**2 + y**2 + x**2) / 2)
     return np.asarray(kernel / kernel.sum())
-
-
-def blurred(volume: Volume, point_spread_mm: float, folder: Path) -> np.ndarray:
-    """Blur a volume to a point spread (full width at half maximum, mm); float32 (z, y, x).
-
-    Voxels are as in :func:`deconvolved`, as is ``folder``.
-    """
-    [coarse] = shrink_volume(volume, point_spread_mm / VOXELS_PER_POINT_SPREAD)
-    return _on_grid_of(volume, smooth(coarse, point_spread_mm), folder)
-
-
-def _on_grid_of(volume: Volume, image: sitk.Image, folder: Path) -> np.ndarray:
-    """Bring an image to a volume's grid, slab by slab."""
-    result = new_volume(volume.grid.shape, folder)
-    for rows in slabs_of(volume.grid.shape):
-        grid = volume.grid.slab(rows)
-        slab = grid.image(np.zeros(grid.shape, np.uint8))
-        result[rows] = sitk.GetArrayViewFromImage(onto_grid(image, slab, interpolate=True))
-        let_go(result[rows])
-    return result
 
 
 def best_smoothness(learned: Iterable[Learned]) -> int:
