@@ -188,10 +188,10 @@ def write_beside(axes: Axes, row: float, text: str) -> None:
 
 
 def write_head(axes: Axes, text: str) -> None:
-    """Write above what stands beside the rows."""
+    """Write above what stands beside the rows, below the panel's title."""
     axes.annotate(
-        text, (1, 1), xycoords="axes fraction", xytext=(2, 6), textcoords="offset points",
-        va="bottom", fontsize=SMALL_PT, color=GREY,
+        text, (1, 1), xycoords="axes fraction", xytext=(2, 0), textcoords="offset points",
+        va="center", fontsize=SMALL_PT, color=GREY,
     )  # fmt: skip
 
 
