@@ -19,11 +19,12 @@ from otosynth.phantom.shapes import (
     inside_box,
     unit,
 )
+from otosynth.phantom.spongy import draw_marrow_spaces
 from otosynth.phantom.structures import CLASS_OF_STRUCTURE, Structure
 from otosynth.phantom.variation import Variation
 from otosynth.tissues import BONE
 
-CENTRE = np.array([-1.8, 2.2, 0.5])
+CENTRE = np.array([-2.8, 2.2, 0.5])
 """Point of the right ear that an ear without offset has in the middle of the micro-CT, mm."""
 
 _PROMONTORY_MM = 0.6
@@ -84,6 +85,7 @@ class Anatomy:
             variation.canal_radius_mm, variation.lateral_canal_radius_mm
         )
         self.round = parts.surroundings(variation)
+        self.marrow = draw_marrow_spaces(variation)
         self.cells: AirCells = draw_cells(variation)
         seeds = self.cells.seeds.T.astype(np.float32)
         self.cells = self.cells.without_cramped(_room(self._distances(seeds)))
@@ -173,9 +175,8 @@ class Anatomy:
     def _spongy(self, ear: Points) -> Labels:
         """Trabeculae or marrow (n,) at points (3, n)."""
         v = self.variation
-        level = v.diploe_level + v.diploe.at(ear)[0]
-        bone = v.trabeculae.at(ear)[0] > level
-        return np.where(bone, Structure.TRABECULAE, Structure.MARROW).astype(np.uint8)
+        marrow = self.marrow.depth(ear, 1.0 + v.diploe.at(ear)[0]) > 0.0
+        return np.where(marrow, Structure.MARROW, Structure.TRABECULAE).astype(np.uint8)
 
     def _label_middle_ear(self, labels: Labels, ear: Points, at: Distance) -> None:
         mucosa, around = self.variation.mucosa_mm, self.round

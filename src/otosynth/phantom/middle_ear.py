@@ -133,7 +133,10 @@ def surroundings(variation: Variation) -> Surroundings:
         vessels=[*_large_vessels(vessel)],
         tensor_tympani=[
             tube(
-                [(-5.0, 0.2, 2.8), (-4.3, -2.5, 1.6), (-2.0, -9.0, -1.4), (0.0, -15.0, -4.0)],
+                np.array(
+                    [(-5.0, 0.2, 2.8), (-4.3, -2.5, 1.6), (-2.0, -9.0, -1.4), (0.0, -15.0, -4.0)]
+                )
+                + v.middle_ear_offset_mm,
                 [0.6, 0.9, 1.0, 1.0],
             )
         ],
