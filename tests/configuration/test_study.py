@@ -55,8 +55,8 @@ def test_the_default_configuration_states_every_key():
 @pytest.mark.parametrize(
     "section",
     [
-        *("phantom", "registration", "classmap", "normalisation", "atlas", "electric_field"),
-        *("statistics", "figures"),
+        *("phantom", "registration", "classmap", "normalisation", "atlas", "yardsticks"),
+        *("electric_field", "statistics", "figures"),
     ],
 )
 def test_the_default_configuration_and_the_definition_agree(section):
@@ -180,6 +180,12 @@ def test_thesis_overlay_keeps_the_published_values():
             "must be fewer than epochs",
         ),
         ({"statistics": {"reference": "nnunet"}}, "statistics.reference must be one of atlas, si"),
+        ({"statistics": {"reference": "exact_classes"}}, "statistics.reference must be one of"),
+        (
+            {"methods": {"ct_otsu": DEFAULT["methods"]["single_task"] | {"module": "single_task"}}},
+            "must not be called ct_otsu",
+        ),
+        ({"yardsticks": {"bin_width_hu": 0}}, "yardsticks.bin_width_hu"),
         ({"atlas": {"fusions": []}}, "atlas.fusions"),
         ({"methods": {"multi_task": {"adam_betas": [0.5, 1.0]}}}, "adam_betas must be two"),
         ({"groups": {"leave_out": 2}}, "exactly one of groups.table and groups.leave_out"),

@@ -8,10 +8,12 @@ from otosynth.figures.dice import draw_dice
 from otosynth.figures.framework import draw_framework
 from otosynth.figures.monitor import MonitorRow, draw_monitor
 from otosynth.figures.network_plan import Block, discriminator_plan, generator_plan
+from otosynth.figures.style import GREY
 from otosynth.figures.validation import Curve, draw_validation, score_parts
 from otosynth.methods import create_method
 from otosynth.networks.discriminator import Discriminator
 from otosynth.networks.generator import Generator
+from otosynth.rows import CEILINGS, YARDSTICKS
 
 EIGHT = [f"Method number {k}" for k in range(8)]
 
@@ -183,6 +185,21 @@ def test_figure_7_has_no_second_row_where_no_region_is_known(label, assert_reada
     assert_readable(figure)
     assert len(figure.axes) == 3
     assert "not known for any ear" in figure.texts[1].get_text().replace("\n", " ")
+
+
+def test_figure_7_has_yardsticks_first_and_ceilings_apart(label, assert_readable):
+    titles = YARDSTICKS | {"atlas": "Atlas", "m": "Method"} | CEILINGS
+    figure = draw_dice(make_dice(titles), PUBLISHED, titles, label)
+    assert_readable(figure)
+    axes = figure.axes[0]
+    names = [tick.get_text().replace("\n", " ") for tick in axes.get_yticklabels()]
+    assert names == list(titles.values())
+    dashed = [box.get_linestyle() == "--" for box in axes.patches]
+    assert dashed == [name in CEILINGS for name in titles]
+    # The line between methods and ceilings lies just above the first ceiling.
+    borders = [line.get_ydata()[0] for line in axes.lines if line.get_color() == GREY]
+    assert borders == [len(titles) - len(CEILINGS) - 0.5]
+    assert "ceilings" in " ".join(text.get_text() for text in figure.texts)
 
 
 def test_published_medians_are_told_apart(label):

@@ -170,7 +170,7 @@ def test_the_viewer_on_its_own_page(browser, address, pictures):
     check_that_cursors_are_linked(browser)
     # Another method beside it, another ear, all planes, other windows and opacity.
     browser.value("document.querySelector('[data-viewer=methods] input').click()")
-    browser.wait_for(f"{SHOWN}.includes('Atlas: errors')")
+    browser.wait_for(f"{SHOWN}.includes('Otsu on CT: errors')")
     choose = (
         "(() => {{ const chosen = document.querySelector('[data-viewer={}]');"
         " chosen.value = '{}'; chosen.dispatchEvent(new Event('{}')); }})()"

@@ -36,6 +36,9 @@ STEPS = {
     "segment_synthetic": "classes that a segmentor sees in the prediction",
     "make_prior": "prior of the registered training ears",
     "vote_atlases": "atlas vote",
+    "learn_thresholds": "thresholds learnt on the fold's training ears",
+    "apply_yardsticks": "yardsticks: thresholds on the CT",
+    "blur_microct": "ceiling: Otsu on the blurred micro-CT",
     "score_prediction": "score",
     "gather_scores": "all scores",
 }
@@ -43,6 +46,7 @@ STEPS = {
 # Results that say in a few words what was found.
 FACTS = (
     "selected.json", "temperature.json", "classmap.json", "cochlea.json", "normalisation.json",
+    "yardsticks.json",
 )  # fmt: skip
 # Steps that read one of all checkpoints: the selected one.
 READS_CHECKPOINTS = (

@@ -144,9 +144,7 @@ class Anatomy:
             labyrinth=np.minimum(np.minimum(cochlea, vestibule), canals),
             # Bent like the cells, so that the walls of the cavity are as irregular as theirs.
             middle_ear=distance_near(around.middle_ear, ear + self.cells.bend.at(ear), _REACH_MM),
-            nerves=distance_near(
-                [*around.facial_nerve, *around.auditory_canal], ear, _REACH_MM
-            ),
+            nerves=distance_near([*around.facial_nerve, *around.auditory_canal], ear, _REACH_MM),
             vessels=distance_near([*around.vessels, *around.tensor_tympani], ear, _REACH_MM),
             cranium=-np.maximum(ear[2] - v.tegmen_mm + undulation, posterior + undulation),
             wall=v.thin_wall_mm * (1.0 + 1.5 * wall),

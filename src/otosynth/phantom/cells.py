@@ -86,9 +86,7 @@ class AirCells:
         at = np.flatnonzero(linked & self.hollow[own] & self.hollow[next_])
         opening[at] = self.opening_mm - self._off_axis(bent[at], own[at], next_[at])
         walls = (0.5 * (second - first), 0.5 * (third - first))
-        return Depth(
-            walls, opening, self.hollow[own], self.filled[own], self.hollow[next_]
-        )
+        return Depth(walls, opening, self.hollow[own], self.filled[own], self.hollow[next_])
 
     @cached_property
     def _tree(self) -> cKDTree:

@@ -52,7 +52,10 @@ NERVE_BRANCHES: list[Solid] = [
 ]
 # From the vestibule's wall back to the posterior fossa, and from scala tympani down.
 VESTIBULAR_AQUEDUCT: list[Solid] = [
-    tube([(-0.6, 5.6, 2.4), (0.6, 7.4, 3.6), (3.0, 10.0, 1.6), (6.0, 14.0, -1.0)], [0.15, 0.2, 0.4, 0.6])
+    tube(
+        [(-0.6, 5.6, 2.4), (0.6, 7.4, 3.6), (3.0, 10.0, 1.6), (6.0, 14.0, -1.0)],
+        [0.15, 0.2, 0.4, 0.6],
+    )
 ]
 COCHLEAR_AQUEDUCT: list[Solid] = [
     tube([(-2.0, 3.0, -1.8), (0.8, 4.2, -5.5), (3.6, 5.6, -10.0)], [0.12, 0.2, 0.5])
