@@ -37,7 +37,7 @@ _CAPSULE_EDGE_MM = 0.4
 # Mineral relative to compact petrous bone, which is 1500 HU above water in the CT. The otic
 # capsule is the densest bone of the body; trabeculae and septa are less mineralised.
 _CAPSULE_DENSITY = 1.36
-_TRABECULAR_DENSITY = 0.8
+_TRABECULAR_DENSITY = 0.95
 _SEPTUM_DENSITY = 0.85
 _OSSICLE_DENSITY = 1.05
 _MODIOLUS_DENSITY = 0.8
