@@ -170,12 +170,12 @@ def _large_vessels(offset: npt.NDArray[np.float64]) -> list[Solid]:
     carotid = np.array(
         [
             (-2.5, -4.5, -22.0),
-            (-1.5, -5.2, -8.0),
-            (-0.6, -6.4, -4.6),
-            (3.0, -9.0, -3.2),
+            (-1.1, -6.2, -9.0),
+            (-0.2, -7.4, -5.6),
+            (3.0, -9.8, -4.2),
             (14.0, -16.0, -1.0),
         ]
     )
     # The carotid keeps its distance from the cochlea: it moves half as far as the bulb.
-    x, y, z = (float(k) for k in np.array([1.5, 6.5, -11.0]) + offset)
+    x, y, z = (float(k) for k in np.array([1.5, 6.5, -12.0]) + offset)
     return [tube(carotid + 0.5 * offset, 2.4), Ellipsoid((x, y, z), (4.0, 4.0, 4.5))]
