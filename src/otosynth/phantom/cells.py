@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
+from otosynth.phantom.middle_ear import ANTRUM
 from otosynth.phantom.shapes import Distances, Points
-from otosynth.phantom.variation import Variation, Waves, draw_waves
+from otosynth.phantom.variation import Variation
+from otosynth.phantom.waves import Waves, draw_waves
 
 _EXTENT_MM = 26.0
 _JITTER = 0.42
@@ -22,7 +24,6 @@ _MISSING_SEEDS = 0.15
 _REACH_MM = 5.0
 _WHOLE_EAR_MM = 4.0
 _LEAST_ROOM_MM = 0.4
-_ANTRUM = np.array([-7.6, 8.0, 5.0])
 # Half the width of the opening between two cells, as a share of the cells' spacing.
 _OPENING = 0.22
 _NEIGHBOURS = 12
@@ -75,9 +76,9 @@ class AirCells:
     opening_mm: float
     bend: Waves
 
-    def locate(self, points: Points) -> Depth:
-        """Place points (3, n), mm, in the cells."""
-        bent = (points + self.bend.at(points)).T
+    def locate(self, bent_points: Points) -> Depth:
+        """Place points (3, n), mm, that the cells' bend has moved, in the cells."""
+        bent = bent_points.T
         distances, cells = self._tree.query(bent, k=3)
         first, second, third = distances.T.astype(np.float32)
         own, next_ = cells[:, 0], cells[:, 1]
@@ -86,9 +87,7 @@ class AirCells:
         at = np.flatnonzero(linked & self.hollow[own] & self.hollow[next_])
         opening[at] = self.opening_mm - self._off_axis(bent[at], own[at], next_[at])
         walls = (0.5 * (second - first), 0.5 * (third - first))
-        return Depth(
-            walls, opening, self.hollow[own], self.filled[own], self.hollow[next_]
-        )
+        return Depth(walls, opening, self.hollow[own], self.filled[own], self.hollow[next_])
 
     @cached_property
     def _tree(self) -> cKDTree:
@@ -118,7 +117,7 @@ def _towards_antrum(
     cells = np.flatnonzero(hollow)
     if len(cells) <= 1:
         return parents
-    remoteness = np.sqrt(((seeds[cells] - _ANTRUM) ** 2).sum(axis=1))
+    remoteness = np.sqrt(((seeds[cells] - ANTRUM) ** 2).sum(axis=1))
     count = min(_NEIGHBOURS, len(cells))
     _, near = cKDTree(seeds[cells]).query(seeds[cells], k=count)
     nearer = remoteness[near] < remoteness[:, None]

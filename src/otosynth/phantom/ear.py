@@ -10,7 +10,8 @@ import SimpleITK as sitk
 from otosynth.configuration.phantom import PhantomSettings
 from otosynth.errors import InputError
 from otosynth.phantom.anatomy import Anatomy
-from otosynth.phantom.scanners import FOUR, Lattice, ct_scan, microct_scan, scan_lattice
+from otosynth.phantom.lattice import FOUR, Lattice, scan_lattice
+from otosynth.phantom.scanners import ct_scan, microct_scan
 from otosynth.phantom.structures import CLASS_OF_STRUCTURE
 from otosynth.phantom.variation import Variation, draw_variation, generator
 from otosynth.specimens import SIDES
