@@ -8,7 +8,7 @@ import numpy.typing as npt
 from otosynth.phantom.canals import Labyrinth, labyrinth
 from otosynth.phantom.cells import AirCells, draw_cells, rounded_minimum
 from otosynth.phantom.cochlea import Cochlea, DuctPoints
-from otosynth.phantom.middle_ear import EAR_CANAL, OSSICLES, OVAL_WINDOW, ROUND_WINDOW
+from otosynth.phantom.middle_ear import OSSICLES, OVAL_WINDOW, ROUND_WINDOW
 from otosynth.phantom.nerves_vessels import NERVE_BRANCHES
 from otosynth.phantom.proximity import Proximity, measure
 from otosynth.phantom.shapes import Cloud, Distances, Points, Vector, along
@@ -27,6 +27,7 @@ _CORTEX_MM = 0.15
 _LEAST_WALL_MM = 0.1
 _MEMBRANE_MM = 0.36
 _CORNER_MM = 0.2
+_ROUNDER_THAN_MUCOSA_MM = 0.02
 _CAPSULE_EDGE_MM = 0.4
 _COCHLEA_REACH_MM = 0.5
 _NERVE_TO_DUCT_MM = 0.1
@@ -43,13 +44,6 @@ _MODIOLUS_DENSITY = 0.8
 _DENSITY_RANGE = (0.6, 1.5)
 
 
-def _room(near: Proximity) -> Distances:
-    """Distance (n,) into the bone that air cells or marrow may take, mm; negative outside it."""
-    wall = np.maximum(near.wall, _LEAST_WALL_MM)
-    walled = reduce(np.minimum, [near.middle_ear, near.nerves, near.vessels, near.cranium])
-    return np.minimum(near.labyrinth - _PROMONTORY_MM, walled - wall)
-
-
 class Anatomy:
     """One ear's anatomy, evaluated at any points of the micro-CT frame."""
 
@@ -62,8 +56,7 @@ class Anatomy:
         )
         self.round: Surroundings = surroundings(variation)
         self.cells: AirCells = draw_cells(variation)
-        near, _ = self._measure(Cloud(self.cells.seeds.T.astype(np.float32)))
-        self.cells = self.cells.without_cramped(_room(near))
+        self.cells = self.cells.fitted(self._room_at, self._corner_mm)
 
     def to_ear(self, points: npt.NDArray) -> npt.NDArray:
         """Points (3, n) of the micro-CT frame in the frame of the right ear, mm."""
@@ -97,32 +90,51 @@ class Anatomy:
         The density is 0 where there is no bone.
         """
         ear = Cloud(self.to_ear(points).astype(np.float32))
-        near, bent = self._measure(ear)
+        bent = Cloud(self.cells.bent(ear.points))
+        near = self._measure(ear, bent)
         labels = np.full(ear.count, Structure.PETROUS_BONE, dtype=np.uint8)
-        self._label_cells(labels, ear, bent, near)
+        septa = self._label_cells(labels, ear, bent, near)
         labels[near.labyrinth < self.variation.capsule_mm] = Structure.OTIC_CAPSULE
         self._label_middle_ear(labels, ear, near)
         self._label_soft_tubes(labels, ear, near)
         self._label_labyrinth(labels, ear, near)
         self._label_windows(labels, ear, near)
-        return labels, self._density(ear, labels, near)
+        return labels, self._density(ear, labels, near, septa)
 
-    def _measure(self, ear: Cloud) -> tuple[Proximity, Cloud]:
-        """How far points are from each part, and the points as the cells' bend moves them."""
-        bent = Cloud(ear.points + self.cells.bend.at(ear.points))
-        near = measure(ear, bent, self.variation, self.cochlea, self.labyrinth, self.round)
-        return near, bent
+    def _measure(self, ear: Cloud, bent: Cloud) -> Proximity:
+        """How far points are from each part; ``bent`` are the same, moved as the cells are."""
+        return measure(ear, bent, self.variation, self.cochlea, self.labyrinth, self.round)
 
-    def _label_cells(self, labels: Labels, ear: Cloud, bent: Cloud, near: Proximity) -> None:
-        """Label air cells with their mucosa and, where there are none, spongy bone."""
-        room = _room(near)
+    @property
+    def _corner_mm(self) -> float:
+        """How round the corners of air cells are, mm; more than the mucosa that lines them."""
+        return max(_CORNER_MM, self.variation.mucosa_mm + _ROUNDER_THAN_MUCOSA_MM)
+
+    def _room(self, near: Proximity) -> Distances:
+        """Distance (n,) into the bone that cells or marrow may take, mm; negative outside it."""
+        parts = [near.middle_ear, near.nerves, near.vessels, near.ear_canal, near.cranium]
+        walled = reduce(np.minimum, parts) - np.maximum(near.wall, _LEAST_WALL_MM)
+        capsule = max(_PROMONTORY_MM, self.variation.capsule_mm)
+        return np.minimum(near.labyrinth - capsule, walled)
+
+    def _room_at(self, bent: Points) -> Distances:
+        """Room (n,) at points (3, n) of the cells' coordinates."""
+        return self._room(self._measure(Cloud(self.cells.unbent(bent)), Cloud(bent)))
+
+    def _label_cells(
+        self, labels: Labels, ear: Cloud, bent: Cloud, near: Proximity
+    ) -> npt.NDArray[np.intp]:
+        """Label air cells with their mucosa and, where there are none, spongy bone.
+
+        Returns which points (k,) lie in the septa between two hollow cells.
+        """
+        room = self._room(near)
         possible = np.flatnonzero(room > 0.0)
-        if not possible.size:
-            return
-        v, room = self.variation, room[possible]
+        room = room[possible]
         at_cell = self.cells.locate(bent.points[:, possible])
-        nearest, next_ = (wall - 0.5 * v.septum_mm for wall in at_cell.walls_mm)
-        depth = rounded_minimum([np.maximum(nearest, at_cell.opening_mm), next_, room], _CORNER_MM)
+        v, (nearest, next_) = self.variation, at_cell.walls_mm
+        piercing = np.maximum(nearest, at_cell.opening_mm)
+        depth = rounded_minimum([piercing, next_, room], self._corner_mm)
         cell = np.where(depth > v.mucosa_mm, Structure.AIR_CELLS, Structure.MUCOSA)
         cell = np.where(at_cell.filled, Structure.FILLED_CELLS, cell)
         open_ = at_cell.hollow & (depth > 0.0)
@@ -131,11 +143,12 @@ class Anatomy:
         inner = (room > _CORTEX_MM) & (~at_cell.beside_hollow | (nearest > 0.0))
         spongy = possible[~at_cell.hollow & inner]
         labels[spongy] = spongy_bone(v, ear.points[:, spongy])
+        return possible[at_cell.hollow & at_cell.beside_hollow & (piercing <= 0.0)]
 
     def _label_middle_ear(self, labels: Labels, ear: Cloud, near: Proximity) -> None:
         """Label the cavity with its mucosa and ossicles, and the ear canal with the ear drum."""
         mucosa = self.variation.mucosa_mm
-        canal = EAR_CANAL.distance(ear)
+        canal = near.ear_canal
         outside = (canal < 0.0) & (near.middle_ear > 0.0)
         labels[outside] = Structure.TYMPANIC_MEMBRANE
         labels[outside & (canal < -mucosa) & (near.middle_ear > _MEMBRANE_MM)] = Structure.EAR_CANAL
@@ -172,7 +185,7 @@ class Anatomy:
             (COCHLEAR_AQUEDUCT, Structure.COCHLEAR_AQUEDUCT, 0.0),
         ):
             within = solids.distance(ear) < 0.0
-            bone = CLASS_OF_STRUCTURE[labels] == BONE
+            bone = (CLASS_OF_STRUCTURE[labels] == BONE) & (labels != Structure.OSSICLES)
             labels[within & bone & (near.labyrinth > away_mm)] = structure
 
     def _label_labyrinth(self, labels: Labels, ear: Cloud, near: Proximity) -> None:
@@ -224,18 +237,19 @@ class Anatomy:
             free = near.nerves > np.maximum(near.wall, _LEAST_WALL_MM)
             labels[beyond & (tunnel < -_WINDOW_MUCOSA_MM) & free] = Structure.MIDDLE_EAR
 
-    def _density(self, ear: Cloud, labels: Labels, near: Proximity) -> npt.NDArray[np.float32]:
+    def _density(
+        self, ear: Cloud, labels: Labels, near: Proximity, septa: npt.NDArray[np.intp]
+    ) -> npt.NDArray[np.float32]:
         """Mineral of the bone (n,) relative to compact petrous bone; 0 where there is none."""
-        density = np.zeros(ear.count, dtype=np.float32)
-        bone = np.flatnonzero(CLASS_OF_STRUCTURE[labels] == BONE)
-        depth_mm = self.variation.capsule_mm + _CAPSULE_EDGE_MM - near.labyrinth[bone]
-        of_bone = 1.0 + (_CAPSULE_DENSITY - 1.0) * (depth_mm / _CAPSULE_EDGE_MM).clip(0.0, 1.0)
+        depth_mm = self.variation.capsule_mm + _CAPSULE_EDGE_MM - near.labyrinth
+        density = 1.0 + (_CAPSULE_DENSITY - 1.0) * (depth_mm / _CAPSULE_EDGE_MM).clip(0.0, 1.0)
+        density[septa] = _SEPTUM_DENSITY
         for structure, value in (
             (Structure.TRABECULAE, _TRABECULAR_DENSITY),
             (Structure.OSSICLES, _OSSICLE_DENSITY),
             (Structure.MODIOLUS, _MODIOLUS_DENSITY),
         ):
-            of_bone[labels[bone] == structure] = value
-        mineral = 1.0 + self.variation.mineral.at(ear.points[:, bone])[0]
-        density[bone] = (of_bone * mineral).clip(*_DENSITY_RANGE)
-        return density
+            density[labels == structure] = value
+        bone = CLASS_OF_STRUCTURE[labels] == BONE
+        density[bone] *= 1.0 + self.variation.mineral.at(ear.points[:, bone])[0]
+        return np.where(bone, density.clip(*_DENSITY_RANGE), np.float32(0.0))

@@ -70,7 +70,9 @@ def _scan_microct(
     count = round(settings.size_mm / settings.spacing_mm)
     middle = np.zeros(3)
     lattice = Lattice((count,) * 3, settings.spacing_mm * np.eye(3), middle)
-    array, attenuation = scan_lattice(anatomy, lattice, samples=FOUR)
+    # The tetrahedron is not its own mirror image, but a left ear is the right one's.
+    samples = [(z, y, anatomy.mirror * x) for z, y, x in FOUR]
+    array, attenuation = scan_lattice(anatomy, lattice, samples=samples)
     structures = _image(array, settings.spacing_mm, middle)
     labels = _image(CLASS_OF_STRUCTURE[array], settings.spacing_mm, middle)
     # A whole ear at the thesis's spacing has 500 million voxels: hold no array twice.

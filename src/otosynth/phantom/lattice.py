@@ -25,15 +25,17 @@ _WATERY = [
 ]
 _BRICK = 24
 Shift = tuple[float, float, float]
+"""Where in a voxel (z, y, x), in voxels from its middle."""
 MIDDLES: Sequence[Shift] = ((0.0, 0.0, 0.0),)
-# Corners of a tetrahedron within the voxel, and two points of its diagonal.
 FOUR: Sequence[Shift] = (
     (-0.25, -0.25, -0.25),
     (-0.25, 0.25, 0.25),
     (0.25, -0.25, 0.25),
     (0.25, 0.25, -0.25),
 )
+"""Corners of a tetrahedron."""
 TWO: Sequence[Shift] = ((-0.25, -0.25, -0.25), (0.25, 0.25, 0.25))
+"""Two points of a voxel's diagonal."""
 # A tie between classes goes to soft tissue, then air, then bone (method.md section 8).
 _PRIORITY = np.array([1, 2, 0], dtype=np.int16)
 
@@ -51,7 +53,7 @@ class Lattice:
     centre_mm: npt.NDArray[np.float64]
 
     def points(
-        self, brick: tuple[slice, slice, slice], shift: tuple[float, float, float] = (0, 0, 0)
+        self, brick: tuple[slice, slice, slice], shift: Shift = (0.0, 0.0, 0.0)
     ) -> npt.NDArray[np.float32]:
         """Positions (3, n), mm, of the voxels of a brick (slices z, y, x).
 
@@ -107,13 +109,13 @@ def scan_lattice(
     structures = np.empty(lattice.shape, dtype=np.uint8)
     attenuation = np.empty(lattice.shape, dtype=np.float32)
     for part in _bricks(lattice.shape, brick):
-        seen, total = [], np.float32(0.0)
-        for shift in samples:
-            labels, density = anatomy.structures_at(lattice.points(part, shift))
-            seen.append(labels)
-            total = total + relative_attenuation(labels, density)
         shape = structures[part].shape
-        structures[part] = _commonest(np.stack(seen)).reshape(shape)
+        seen = np.empty((len(samples), structures[part].size), dtype=np.uint8)
+        total = np.zeros(structures[part].size, dtype=np.float32)
+        for labels, shift in zip(seen, samples, strict=True):
+            labels[:], density = anatomy.structures_at(lattice.points(part, shift))
+            total += relative_attenuation(labels, density)
+        structures[part] = _commonest(seen).reshape(shape)
         attenuation[part] = (total / np.float32(len(samples))).reshape(shape)
     return structures, attenuation
 

@@ -49,7 +49,8 @@ _JUGULAR_SEMI_AXES_MM = (4.0, 4.0, 4.5)
 
 def auditory_canal(offset_mm: Vector, width: float) -> Union:
     """Return the internal auditory canal from its fundus, which stays, to beyond its porus."""
-    path = [_FUNDUS, np.array([8.5, 4.2, 1.4]) + offset_mm, np.array([13.0, 6.0, 1.6]) + offset_mm]
+    porus, beyond = np.array([8.5, 4.2, 1.4]), np.array([13.0, 6.0, 1.6])
+    path = np.stack([np.array(_FUNDUS), porus + offset_mm, beyond + offset_mm])
     return Union([tube(path, [1.6, 2.4 * width, 3.2 * width])])
 
 

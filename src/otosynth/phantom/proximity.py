@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from otosynth.phantom.canals import Labyrinth
 from otosynth.phantom.cochlea import Cochlea, DuctPoints
-from otosynth.phantom.middle_ear import TENSOR_TYMPANI
+from otosynth.phantom.middle_ear import EAR_CANAL, TENSOR_TYMPANI
 from otosynth.phantom.shapes import Cloud, Distances, along, unit
 from otosynth.phantom.surroundings import Surroundings
 from otosynth.phantom.variation import Variation
@@ -18,6 +18,9 @@ REACH_MM = 2.0
 
 _POSTERIOR_FOSSA_NORMAL = unit([0.62, 0.78, 0.05])
 _UNDULATION_MM = 0.5
+# By this times a random field of root mean square 0.6 a thin wall is thicker or thinner, whatever
+# its mean: so an ear with thin walls has dehiscences, and one with thick walls has none.
+_WALL_VARIES_MM = 0.25
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Proximity:
     auditory_canal: Distances
     large_vessels: Distances
     tensor_tympani: Distances
+    ear_canal: Distances
     cranium: Distances
     wall: Distances
 
@@ -97,8 +101,9 @@ def measure(
         auditory_canal=around.auditory_canal.distance(ear, REACH_MM),
         large_vessels=around.vessels.distance(ear, REACH_MM),
         tensor_tympani=TENSOR_TYMPANI.distance(ear, REACH_MM),
+        ear_canal=EAR_CANAL.distance(ear, REACH_MM),
         cranium=_to_cranium(ear, wave, variation),
-        wall=variation.thin_wall_mm * (1.0 + 1.5 * wave),
+        wall=variation.thin_wall_mm + _WALL_VARIES_MM * wave,
     )
 
 

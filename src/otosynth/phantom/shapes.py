@@ -88,7 +88,7 @@ class Tube:
         return nearest
 
 
-def tube(path: Sequence[Sequence[float] | Vector], radii_mm: float | Sequence[float]) -> Tube:
+def tube(path: npt.ArrayLike, radii_mm: float | Sequence[float]) -> Tube:
     """Return the tube along a path (k, 3), with one radius or one for each vertex, mm."""
     vertices = np.asarray(path, dtype=np.float64)
     radii = np.broadcast_to(np.asarray(radii_mm, dtype=np.float64), len(vertices))
