@@ -8,48 +8,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from otosynth.configuration.phantom import PhantomSettings
-from otosynth.phantom.shapes import Points
-
-
-@dataclass(frozen=True)
-class Waves:
-    """A smooth random field: a sum of plane waves with random directions and phases.
-
-    vectors: (m, 3) rad/mm; phases: (m,) rad; amplitudes: (m, c) for a field of c components.
-    """
-
-    vectors: npt.NDArray[np.float64]
-    phases: npt.NDArray[np.float64]
-    amplitudes: npt.NDArray[np.float64]
-
-    def at(self, points: Points) -> npt.NDArray[np.float32]:
-        """Value (c, n) of the field at points (3, n), mm."""
-        value = np.zeros((self.amplitudes.shape[1], points.shape[1]), dtype=np.float32)
-        for vector, phase, amplitude in zip(
-            self.vectors, self.phases, self.amplitudes, strict=True
-        ):
-            a, b, c = (float(k) for k in vector)
-            wave = np.sin(a * points[0] + b * points[1] + c * points[2] + float(phase))
-            for component, weight in zip(value, amplitude, strict=True):
-                component += float(weight) * wave
-        return value
-
-
-def draw_waves(
-    rng: np.random.Generator,
-    count: int,
-    wavelengths_mm: tuple[float, float],
-    components: int,
-    rms: float,
-) -> Waves:
-    """Draw a field of plane waves whose length over all components has a root mean square."""
-    directions = rng.standard_normal((count, 3))
-    directions /= np.sqrt((directions**2).sum(axis=1, keepdims=True))
-    lengths = rng.uniform(*wavelengths_mm, size=(count, 1))
-    amplitudes = rng.standard_normal((count, components))
-    amplitudes *= rms / np.sqrt((amplitudes**2).sum() / 2.0)
-    phases = rng.uniform(0.0, 2.0 * np.pi, size=count)
-    return Waves(directions * (2.0 * np.pi / lengths), phases, amplitudes)
+from otosynth.phantom.waves import Waves, draw_waves
 
 
 @dataclass(frozen=True)
