@@ -1,76 +1,47 @@
 """The anatomy of one ear: which structure is at a point, and how dense the bone is there."""
 
-from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
 
-from otosynth.phantom import middle_ear as parts
 from otosynth.phantom.canals import Labyrinth, labyrinth
 from otosynth.phantom.cells import AirCells, draw_cells, rounded_minimum
-from otosynth.phantom.cochlea import Cochlea
-from otosynth.phantom.shapes import (
-    FAR_MM,
-    Distances,
-    Points,
-    Vector,
-    along,
-    distance_near,
-    inside_box,
-    unit,
-)
-from otosynth.phantom.structures import CLASS_OF_STRUCTURE, Structure
+from otosynth.phantom.cochlea import Cochlea, DuctPoints
+from otosynth.phantom.middle_ear import OSSICLES, OVAL_WINDOW, ROUND_WINDOW
+from otosynth.phantom.nerves_vessels import NERVE_BRANCHES
+from otosynth.phantom.proximity import Proximity, measure
+from otosynth.phantom.shapes import Cloud, Distances, Points, Vector, along
+from otosynth.phantom.small_canals import COCHLEAR_AQUEDUCT, VESTIBULAR_AQUEDUCT
+from otosynth.phantom.spongy import SpongyBone, draw_spongy_bone
+from otosynth.phantom.structures import CLASS_OF_STRUCTURE, Labels, Structure
+from otosynth.phantom.surroundings import Surroundings, surroundings
 from otosynth.phantom.variation import Variation
 from otosynth.tissues import BONE
 
-CENTRE = np.array([-1.8, 2.2, 0.5])
+CENTRE = np.array([-2.8, 2.2, 0.5])
 """Point of the right ear that an ear without offset has in the middle of the micro-CT, mm."""
 
 _PROMONTORY_MM = 0.6
 _CORTEX_MM = 0.15
+_LEAST_WALL_MM = 0.1
 _MEMBRANE_MM = 0.36
 _CORNER_MM = 0.2
-_REACH_MM = 2.0
+_ROUNDER_THAN_MUCOSA_MM = 0.02
 _CAPSULE_EDGE_MM = 0.4
+_COCHLEA_REACH_MM = 0.5
+_NERVE_TO_DUCT_MM = 0.1
+_SMALL_CANALS_AWAY_MM = 0.4
+_WINDOW_MUCOSA_MM = 0.25
 
 # Mineral relative to compact petrous bone, which is 1500 HU above water in the CT. The otic
 # capsule is the densest bone of the body; trabeculae and septa are less mineralised.
 _CAPSULE_DENSITY = 1.36
-_TRABECULAR_DENSITY = 0.8
+_TRABECULAR_DENSITY = 0.95
 _SEPTUM_DENSITY = 0.85
 _OSSICLE_DENSITY = 1.05
 _MODIOLUS_DENSITY = 0.8
-
-Labels = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Distance:
-    """Signed distances (n,) in mm to what the air spaces keep away from.
-
-    ``wall`` is how thick a thin wall is there, mm; 0 or less where bone is wanting (a dehiscence).
-    """
-
-    labyrinth: Distances
-    middle_ear: Distances
-    nerves: Distances
-    vessels: Distances
-    cranium: Distances
-    wall: Distances
-
-
-def _room(at: Distance) -> Distances:
-    """Distance (n,) into the bone that air cells or marrow may take, mm; negative outside it."""
-    wall = np.maximum(at.wall, 0.1)
-    return np.minimum.reduce(
-        [
-            at.labyrinth - _PROMONTORY_MM,
-            at.middle_ear - wall,
-            at.nerves - wall,
-            at.vessels - wall,
-            at.cranium - wall,
-        ]
-    )
+_DENSITY_RANGE = (0.6, 1.5)
 
 
 class Anatomy:
@@ -83,10 +54,10 @@ class Anatomy:
         self.labyrinth: Labyrinth = labyrinth(
             variation.canal_radius_mm, variation.lateral_canal_radius_mm
         )
-        self.round = parts.surroundings(variation)
+        self.round: Surroundings = surroundings(variation)
+        self.spongy: SpongyBone = draw_spongy_bone(variation)
         self.cells: AirCells = draw_cells(variation)
-        seeds = self.cells.seeds.T.astype(np.float32)
-        self.cells = self.cells.without_cramped(_room(self._distances(seeds)))
+        self.cells = self.cells.fitted(self._room_at, self._corner_mm)
 
     def to_ear(self, points: npt.NDArray) -> npt.NDArray:
         """Points (3, n) of the micro-CT frame in the frame of the right ear, mm."""
@@ -115,131 +86,130 @@ class Anatomy:
         return np.stack([self.mirror * right[0], right[1], right[2]], axis=1)
 
     def structures_at(self, points: Points) -> tuple[Labels, npt.NDArray[np.float32]]:
-        """Structure (n,) and relative density of the bone (n,) at points (3, n), mm."""
-        ear = self.to_ear(points).astype(np.float32)
-        labels = np.zeros(ear.shape[1], dtype=np.uint8)
-        distance = self._distances(ear)
-        self._label_cells(labels, ear, distance)
-        labels[distance.labyrinth < self.variation.capsule_mm] = Structure.OTIC_CAPSULE
-        self._label_middle_ear(labels, ear, distance)
-        self._label_soft_tubes(labels, ear, distance)
-        self._label_labyrinth(labels, ear)
-        self._label_windows(labels, ear, distance)
-        return labels, self._density(ear, labels, distance)
+        """Structure (n,) and relative density of the bone (n,) at points (3, n), mm.
 
-    def _distances(self, ear: Points) -> Distance:
-        v, lab, around = self.variation, self.labyrinth, self.round
-        cochlea = np.full(ear.shape[1], FAR_MM, dtype=np.float32)
-        inside = np.flatnonzero(inside_box(ear, self.cochlea.box, _REACH_MM))
-        if inside.size:
-            cochlea[inside] = self.cochlea.locate(ear[:, inside]).distance
-        vestibule = distance_near(lab.vestibule + parts.VESTIBULAR_OPENING, ear, _REACH_MM)
-        canals = distance_near(lab.lateral + lab.superior + lab.posterior, ear, _REACH_MM)
-        wall = v.wall.at(ear)[0]
-        undulation = 0.5 * np.sin(0.5 * ear[0]) * np.sin(0.6 * ear[1] + 1.0) + 0.5 * wall
-        posterior = along(ear, unit([0.62, 0.78, 0.05]), np.zeros(3)) - v.posterior_fossa_mm
-        return Distance(
-            labyrinth=np.minimum(np.minimum(cochlea, vestibule), canals),
-            # Bent like the cells, so that the walls of the cavity are as irregular as theirs.
-            middle_ear=distance_near(around.middle_ear, ear + self.cells.bend.at(ear), _REACH_MM),
-            nerves=distance_near([*around.facial_nerve, *around.auditory_canal], ear, _REACH_MM),
-            vessels=distance_near([*around.vessels, *around.tensor_tympani], ear, _REACH_MM),
-            cranium=-np.maximum(ear[2] - v.tegmen_mm + undulation, posterior + undulation),
-            wall=v.thin_wall_mm * (1.0 + 1.5 * wall),
-        )
+        The density is 0 where there is no bone.
+        """
+        ear = Cloud(self.to_ear(points).astype(np.float32))
+        bent = Cloud(self.cells.bent(ear.points))
+        near = self._measure(ear, bent)
+        labels = np.full(ear.count, Structure.PETROUS_BONE, dtype=np.uint8)
+        septa = self._label_cells(labels, ear, bent, near)
+        labels[near.labyrinth < self.variation.capsule_mm] = Structure.OTIC_CAPSULE
+        self._label_middle_ear(labels, ear, near)
+        self._label_soft_tubes(labels, ear, near)
+        self._label_labyrinth(labels, ear, near)
+        self._label_windows(labels, ear, near)
+        return labels, self._density(ear, labels, near, septa)
 
-    def _label_cells(self, labels: Labels, ear: Points, at: Distance) -> None:
-        """Label air cells with their mucosa and, where there are none, spongy bone."""
-        room = _room(at)
+    def _measure(self, ear: Cloud, bent: Cloud) -> Proximity:
+        """How far points are from each part; ``bent`` are the same, moved as the cells are."""
+        return measure(ear, bent, self.variation, self.cochlea, self.labyrinth, self.round)
+
+    @property
+    def _corner_mm(self) -> float:
+        """How round the corners of air cells are, mm; more than the mucosa that lines them."""
+        return max(_CORNER_MM, self.variation.mucosa_mm + _ROUNDER_THAN_MUCOSA_MM)
+
+    def _room(self, near: Proximity) -> Distances:
+        """Distance (n,) into the bone that cells or marrow may take, mm; negative outside it."""
+        parts = [near.middle_ear, near.nerves, near.vessels, near.ear_canal, near.cranium]
+        walled = reduce(np.minimum, parts) - np.maximum(near.wall, _LEAST_WALL_MM)
+        capsule = max(_PROMONTORY_MM, self.variation.capsule_mm)
+        return np.minimum(near.labyrinth - capsule, walled)
+
+    def _room_at(self, bent: Points) -> Distances:
+        """Room (n,) at points (3, n) of the cells' coordinates."""
+        return self._room(self._measure(Cloud(self.cells.unbent(bent)), Cloud(bent)))
+
+    def _label_cells(
+        self, labels: Labels, ear: Cloud, bent: Cloud, near: Proximity
+    ) -> npt.NDArray[np.intp]:
+        """Label air cells with their mucosa and, where there are none, spongy bone.
+
+        Returns which points (k,) lie in the septa between two hollow cells.
+        """
+        room = self._room(near)
         possible = np.flatnonzero(room > 0.0)
-        if not possible.size:
-            return
-        v, room = self.variation, room[possible]
-        points = ear[:, possible]
-        at_cell = self.cells.locate(points)
-        nearest, next_ = (wall - 0.5 * v.septum_mm for wall in at_cell.walls_mm)
-        depth = rounded_minimum([np.maximum(nearest, at_cell.opening_mm), next_, room], _CORNER_MM)
+        room = room[possible]
+        at_cell = self.cells.locate(bent.points[:, possible])
+        v, (nearest, next_) = self.variation, at_cell.walls_mm
+        piercing = np.maximum(nearest, at_cell.opening_mm)
+        depth = rounded_minimum([piercing, next_, room], self._corner_mm)
         cell = np.where(depth > v.mucosa_mm, Structure.AIR_CELLS, Structure.MUCOSA)
         cell = np.where(at_cell.filled, Structure.FILLED_CELLS, cell)
         open_ = at_cell.hollow & (depth > 0.0)
         labels[possible[open_]] = cell[open_]
         # The cortex parts marrow from every surface, the wall of a hollow neighbour among them.
         inner = (room > _CORTEX_MM) & (~at_cell.beside_hollow | (nearest > 0.0))
-        spongy = ~at_cell.hollow & inner
-        labels[possible[spongy]] = self._spongy(points[:, spongy])
+        spongy = possible[~at_cell.hollow & inner]
+        labels[spongy] = self.spongy.structures(ear.points[:, spongy])
+        return possible[at_cell.hollow & at_cell.beside_hollow & (piercing <= 0.0)]
 
-    def _spongy(self, ear: Points) -> Labels:
-        """Trabeculae or marrow (n,) at points (3, n)."""
-        v = self.variation
-        level = v.diploe_level + v.diploe.at(ear)[0]
-        bone = v.trabeculae.at(ear)[0] > level
-        return np.where(bone, Structure.TRABECULAE, Structure.MARROW).astype(np.uint8)
-
-    def _label_middle_ear(self, labels: Labels, ear: Points, at: Distance) -> None:
-        mucosa, around = self.variation.mucosa_mm, self.round
-        cavity = np.maximum.reduce(
-            [
-                at.middle_ear,
-                _PROMONTORY_MM - at.labyrinth,
-                at.wall - at.nerves,
-                at.wall - at.vessels,
-                at.wall - at.cranium,
-            ]
-        )
-        labels[cavity < 0.0] = Structure.MUCOSA
-        labels[cavity < -mucosa] = Structure.MIDDLE_EAR
-        canal = distance_near(around.ear_canal, ear, _REACH_MM)
-        outside = (canal < 0.0) & (at.middle_ear > 0.0)
+    def _label_middle_ear(self, labels: Labels, ear: Cloud, near: Proximity) -> None:
+        """Label the cavity with its mucosa and ossicles, and the ear canal with the ear drum."""
+        mucosa = self.variation.mucosa_mm
+        canal = near.ear_canal
+        outside = (canal < 0.0) & (near.middle_ear > 0.0)
         labels[outside] = Structure.TYMPANIC_MEMBRANE
-        labels[outside & (canal < -mucosa) & (at.middle_ear > _MEMBRANE_MM)] = Structure.EAR_CANAL
-        ossicles = distance_near(parts.OSSICLES, ear, _REACH_MM)
-        in_air = cavity < 0.0
-        labels[in_air & (ossicles < mucosa)] = Structure.MUCOSA
-        labels[in_air & (ossicles < 0.0)] = Structure.OSSICLES
+        labels[outside & (canal < -mucosa) & (near.middle_ear > _MEMBRANE_MM)] = Structure.EAR_CANAL
+        if not (near.middle_ear < 0.0).any():
+            return
+        bounds = [near.nerves, near.vessels, near.cranium]
+        cavity = np.maximum(near.middle_ear, _PROMONTORY_MM - near.labyrinth)
+        cavity = np.maximum(cavity, near.wall - reduce(np.minimum, bounds))
+        inside = cavity < 0.0
+        labels[inside] = Structure.MUCOSA
+        labels[cavity < -mucosa] = Structure.MIDDLE_EAR
+        ossicles = OSSICLES.distance(ear, mucosa)
+        labels[inside & (ossicles < mucosa)] = Structure.MUCOSA
+        labels[inside & (ossicles < 0.0)] = Structure.OSSICLES
 
-    def _label_soft_tubes(self, labels: Labels, ear: Points, at: Distance) -> None:
-        around = self.round
-        self._label_small_canals(labels, ear, at)
-        for solids, structure in (
-            (around.facial_nerve, Structure.FACIAL_NERVE),
-            (around.vessels, Structure.CAROTID_CANAL),
-            (around.tensor_tympani, Structure.TENSOR_TYMPANI),
-            (parts.NERVE_BRANCHES, Structure.COCHLEAR_NERVE),
-            (around.auditory_canal, Structure.INTERNAL_AUDITORY_CANAL),
+    def _label_soft_tubes(self, labels: Labels, ear: Cloud, near: Proximity) -> None:
+        """Label nerves, vessels, small canals and the cranial cavity."""
+        self._label_small_canals(labels, ear, near)
+        for distance, structure in (
+            (near.facial_nerve, Structure.FACIAL_NERVE),
+            (near.large_vessels, Structure.CAROTID_CANAL),
+            (near.tensor_tympani, Structure.TENSOR_TYMPANI),
+            (NERVE_BRANCHES.distance(ear), Structure.COCHLEAR_NERVE),
+            (near.auditory_canal, Structure.INTERNAL_AUDITORY_CANAL),
+            (near.cranium, Structure.CRANIAL_CAVITY),
         ):
-            labels[distance_near(solids, ear, 0.0) < 0.0] = structure
-        labels[at.cranium < 0.0] = Structure.CRANIAL_CAVITY
+            labels[distance < 0.0] = structure
 
-    def _label_small_canals(self, labels: Labels, ear: Points, at: Distance) -> None:
-        """Canals of small nerves and vessels: they cross bone, and end at air."""
+    def _label_small_canals(self, labels: Labels, ear: Cloud, near: Proximity) -> None:
+        """Label canals of small nerves and vessels: they cross bone, and end at air."""
         for solids, structure, away_mm in (
-            (self.round.small_canals, Structure.SMALL_CANALS, 0.4),
-            (parts.VESTIBULAR_AQUEDUCT, Structure.VESTIBULAR_AQUEDUCT, 0.0),
-            (parts.COCHLEAR_AQUEDUCT, Structure.COCHLEAR_AQUEDUCT, 0.0),
+            (self.round.small_canals, Structure.SMALL_CANALS, _SMALL_CANALS_AWAY_MM),
+            (VESTIBULAR_AQUEDUCT, Structure.VESTIBULAR_AQUEDUCT, 0.0),
+            (COCHLEAR_AQUEDUCT, Structure.COCHLEAR_AQUEDUCT, 0.0),
         ):
-            within = distance_near(solids, ear, 0.0) < 0.0
-            bone = CLASS_OF_STRUCTURE[labels] == BONE
-            labels[within & bone & (at.labyrinth > away_mm)] = structure
+            within = solids.distance(ear) < 0.0
+            bone = (CLASS_OF_STRUCTURE[labels] == BONE) & (labels != Structure.OSSICLES)
+            labels[within & bone & (near.labyrinth > away_mm)] = structure
 
-    def _label_labyrinth(self, labels: Labels, ear: Points) -> None:
-        lab = self.labyrinth
-        for solids, structure in (
-            (lab.lateral, Structure.LATERAL_CANAL),
-            (lab.superior, Structure.SUPERIOR_CANAL),
-            (lab.posterior, Structure.POSTERIOR_CANAL),
-            (lab.vestibule + parts.VESTIBULAR_OPENING, Structure.VESTIBULE),
+    def _label_labyrinth(self, labels: Labels, ear: Cloud, near: Proximity) -> None:
+        """Label the canals, the vestibule and the cochlea."""
+        for distance, structure in (
+            (near.lateral_canal, Structure.LATERAL_CANAL),
+            (near.superior_canal, Structure.SUPERIOR_CANAL),
+            (near.posterior_canal, Structure.POSTERIOR_CANAL),
+            (near.vestibule, Structure.VESTIBULE),
         ):
-            labels[distance_near(solids, ear, 0.0) < 0.0] = structure
-        inside = np.flatnonzero(inside_box(ear, self.cochlea.box, 0.5))
+            labels[distance < 0.0] = structure
+        inside = ear.within(self.cochlea.box, _COCHLEA_REACH_MM)
         if inside.size:
-            labels[inside] = self._with_cochlea(labels[inside], ear[:, inside])
+            duct = near.duct.take(np.searchsorted(near.near_duct, inside))
+            labels[inside] = self._with_cochlea(labels[inside], ear.points[:, inside], duct)
 
-    def _with_cochlea(self, labels: Labels, ear: Points) -> Labels:
+    def _with_cochlea(self, labels: Labels, ear: Points, at: DuctPoints) -> Labels:
+        """Labels (n,) of points (3, n) near the cochlea, with the cochlea among them."""
         modiolus, nerve = self.cochlea.modiolus(ear)
         labels[modiolus & (labels == Structure.OTIC_CAPSULE)] = Structure.MODIOLUS
         labels[nerve & (labels == Structure.MODIOLUS)] = Structure.COCHLEAR_NERVE
-        at = self.cochlea.locate(ear)
-        labels[(at.ganglion < 0.0) & (at.distance > 0.1)] = Structure.COCHLEAR_NERVE
+        ganglion = (at.ganglion < 0.0) & (at.distance > _NERVE_TO_DUCT_MM)
+        labels[ganglion] = Structure.COCHLEAR_NERVE
         duct = at.distance < 0.0
         tympani = duct & (at.height < 0.0)
         labels[tympani] = Structure.SCALA_TYMPANI
@@ -250,30 +220,37 @@ class Anatomy:
         labels[duct & membrane] = Structure.BASILAR_MEMBRANE
         return labels
 
-    def _label_windows(self, labels: Labels, ear: Points, at: Distance) -> None:
-        inner = at.labyrinth
+    def _label_windows(self, labels: Labels, ear: Cloud, near: Proximity) -> None:
+        """Label the tunnels between labyrinth and middle ear, each closed by a membrane."""
+        inner = near.labyrinth
         for solids, structure in (
-            (parts.OVAL_WINDOW, Structure.OVAL_WINDOW),
-            (parts.ROUND_WINDOW, Structure.ROUND_WINDOW),
+            (OVAL_WINDOW, Structure.OVAL_WINDOW),
+            (ROUND_WINDOW, Structure.ROUND_WINDOW),
         ):
-            tunnel = distance_near(solids, ear, 0.0)
+            tunnel = solids.distance(ear)
+            if not (tunnel < 0.0).any():
+                continue
             bony = (labels == Structure.OTIC_CAPSULE) | (labels == Structure.PETROUS_BONE)
             wall = (tunnel < 0.0) & (inner > 0.0) & (bony | (labels == Structure.MUCOSA))
             beyond = wall & (inner > _MEMBRANE_MM)
             labels[wall] = structure
             labels[beyond] = Structure.MUCOSA
-            open_ = beyond & (tunnel < -0.25) & (at.nerves > np.maximum(at.wall, 0.1))
-            labels[open_] = Structure.MIDDLE_EAR
+            free = near.nerves > np.maximum(near.wall, _LEAST_WALL_MM)
+            labels[beyond & (tunnel < -_WINDOW_MUCOSA_MM) & free] = Structure.MIDDLE_EAR
 
-    def _density(self, ear: Points, labels: Labels, at: Distance) -> npt.NDArray[np.float32]:
-        """Mineral of the bone (n,) relative to compact petrous bone."""
-        v = self.variation
-        depth = ((v.capsule_mm + _CAPSULE_EDGE_MM - at.labyrinth) / _CAPSULE_EDGE_MM).clip(0.0, 1.0)
-        density = 1.0 + (_CAPSULE_DENSITY - 1.0) * depth
+    def _density(
+        self, ear: Cloud, labels: Labels, near: Proximity, septa: npt.NDArray[np.intp]
+    ) -> npt.NDArray[np.float32]:
+        """Mineral of the bone (n,) relative to compact petrous bone; 0 where there is none."""
+        depth_mm = self.variation.capsule_mm + _CAPSULE_EDGE_MM - near.labyrinth
+        density = 1.0 + (_CAPSULE_DENSITY - 1.0) * (depth_mm / _CAPSULE_EDGE_MM).clip(0.0, 1.0)
+        density[septa] = _SEPTUM_DENSITY
         for structure, value in (
             (Structure.TRABECULAE, _TRABECULAR_DENSITY),
             (Structure.OSSICLES, _OSSICLE_DENSITY),
             (Structure.MODIOLUS, _MODIOLUS_DENSITY),
         ):
             density[labels == structure] = value
-        return (density * (1.0 + v.mineral.at(ear)[0])).clip(0.6, 1.5).astype(np.float32)
+        bone = CLASS_OF_STRUCTURE[labels] == BONE
+        density[bone] *= 1.0 + self.variation.mineral.at(ear.points[:, bone])[0]
+        return np.where(bone, density.clip(*_DENSITY_RANGE), np.float32(0.0))

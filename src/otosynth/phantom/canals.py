@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from otosynth.phantom.shapes import Arc, Ellipsoid, Solid, Tube, Vector, tube, unit
+from otosynth.phantom.shapes import Arc, Ellipsoid, Tube, Union, Vector, tube, unit
 
 VESTIBULE_CENTRE = np.array([-1.5, 4.5, 1.6])
 """Centre of the vestibule, mm."""
@@ -20,16 +20,20 @@ POSTEROLATERAL = unit([-1.0, 1.0, 0.0])
 _LUMEN_RADIUS_MM = 0.52
 _AMPULLA_RADIUS_MM = 0.85
 _COMMON_CRUS = VESTIBULE_CENTRE + np.array([1.1, 1.3, 1.3])
+# Scala vestibuli opens into the vestibule.
+_VESTIBULAR_OPENING = tube(
+    [(-3.4, 2.4, -0.9), (-3.2, 2.6, 0.3), (-2.2, 3.8, 1.0)], [0.6, 0.65, 0.8]
+)
 
 
 @dataclass(frozen=True)
 class Labyrinth:
-    """The vestibule and, for each canal, the solids whose union it is."""
+    """The vestibule, with its opening into the cochlea, and the canals with their ends."""
 
-    vestibule: list[Solid]
-    lateral: list[Solid]
-    superior: list[Solid]
-    posterior: list[Solid]
+    vestibule: Union
+    lateral: Union
+    superior: Union
+    posterior: Union
 
 
 def _link(point: Vector, radius_mm: float) -> Tube:
@@ -68,18 +72,18 @@ def labyrinth(radius_mm: float, lateral_radius_mm: float) -> Labyrinth:
     sphere = Ellipsoid(tuple(VESTIBULE_CENTRE), (1.5, 2.5, 2.3))
     crus = tube([_COMMON_CRUS, VESTIBULE_CENTRE], [0.7, 0.8])
     return Labyrinth(
-        vestibule=[sphere, crus],
-        lateral=[
-            lateral,
-            _link(lateral.point_at(lateral.half_angle_rad), _AMPULLA_RADIUS_MM),
-            _link(lateral.point_at(-lateral.half_angle_rad), _LUMEN_RADIUS_MM),
-        ],
-        superior=[
-            superior,
-            _link(superior.point_at(superior.half_angle_rad), _AMPULLA_RADIUS_MM),
-        ],
-        posterior=[
-            posterior,
-            _link(posterior.point_at(posterior.half_angle_rad), _AMPULLA_RADIUS_MM),
-        ],
+        vestibule=Union([sphere, crus, _VESTIBULAR_OPENING]),
+        lateral=Union(
+            [
+                lateral,
+                _link(lateral.point_at(lateral.half_angle_rad), _AMPULLA_RADIUS_MM),
+                _link(lateral.point_at(-lateral.half_angle_rad), _LUMEN_RADIUS_MM),
+            ]
+        ),
+        superior=Union(
+            [superior, _link(superior.point_at(superior.half_angle_rad), _AMPULLA_RADIUS_MM)]
+        ),
+        posterior=Union(
+            [posterior, _link(posterior.point_at(posterior.half_angle_rad), _AMPULLA_RADIUS_MM)]
+        ),
     )

@@ -6,12 +6,13 @@ anticlockwise. Sources: L. T. Cohen et al. 1996 for the spiral (formula as in me
 section 9); lumen, lamina and modiolus are rounded values of the human cochlea.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from otosynth.phantom.shapes import FAR_MM, Distances, Points, Vector, along, unit
+from otosynth.phantom.shapes import FAR_MM, Box, Distances, Points, Vector, along, unit
 
 ROUND_WINDOW_DEG = 10.3
 """Angle at which the duct begins."""
@@ -59,6 +60,10 @@ class DuctPoints:
     theta: Distances
     ganglion: Distances
 
+    def take(self, index: npt.NDArray[np.intp]) -> "DuctPoints":
+        """Return some of the points, by their index (k,)."""
+        return DuctPoints(*(getattr(self, field.name)[index] for field in fields(self)))
+
 
 @dataclass(frozen=True)
 class Cochlea:
@@ -67,7 +72,7 @@ class Cochlea:
     turns: float
     height_mm: float
 
-    @property
+    @cached_property
     def axes(self) -> tuple[Vector, Vector, Vector]:
         """Unit vectors of cochlear x, y, z in the frame of the right ear (LPS)."""
         z = _APEX_DIRECTION
@@ -80,8 +85,8 @@ class Cochlea:
         """Angle at which the duct ends, degrees."""
         return 360.0 * self.turns
 
-    @property
-    def box(self) -> npt.NDArray[np.float64]:
+    @cached_property
+    def box(self) -> Box:
         """Lower and upper corner (2, 3), mm, in the frame of the right ear."""
         wall = self.wall_points()
         return np.stack([wall.min(axis=0), wall.max(axis=0)])

@@ -10,7 +10,8 @@ import SimpleITK as sitk
 from otosynth.configuration.phantom import PhantomSettings
 from otosynth.errors import InputError
 from otosynth.phantom.anatomy import Anatomy
-from otosynth.phantom.scanners import FOUR, Lattice, ct_scan, microct_scan, scan_lattice
+from otosynth.phantom.lattice import FOUR, Lattice, scan_lattice
+from otosynth.phantom.scanners import ct_scan, microct_scan
 from otosynth.phantom.structures import CLASS_OF_STRUCTURE
 from otosynth.phantom.variation import Variation, draw_variation, generator
 from otosynth.specimens import SIDES
@@ -69,7 +70,9 @@ def _scan_microct(
     count = round(settings.size_mm / settings.spacing_mm)
     middle = np.zeros(3)
     lattice = Lattice((count,) * 3, settings.spacing_mm * np.eye(3), middle)
-    array, attenuation = scan_lattice(anatomy, lattice, samples=FOUR)
+    # The tetrahedron is not its own mirror image, but a left ear is the right one's.
+    samples = [(z, y, anatomy.mirror * x) for z, y, x in FOUR]
+    array, attenuation = scan_lattice(anatomy, lattice, samples=samples)
     structures = _image(array, settings.spacing_mm, middle)
     labels = _image(CLASS_OF_STRUCTURE[array], settings.spacing_mm, middle)
     # A whole ear at the thesis's spacing has 500 million voxels: hold no array twice.

@@ -7,6 +7,9 @@ import numpy.typing as npt
 
 from otosynth.tissues import AIR, BONE, SOFT
 
+Labels = npt.NDArray[np.uint8]
+"""Values of ``Structure``."""
+
 
 class Structure(IntEnum):
     """Value of each structure in ``PhantomEar.structures``."""
