@@ -8,8 +8,7 @@ import numpy.typing as npt
 from otosynth.phantom.canals import Labyrinth, labyrinth
 from otosynth.phantom.cells import AirCells, draw_cells, rounded_minimum
 from otosynth.phantom.cochlea import Cochlea, DuctPoints
-from otosynth.phantom.middle_ear import OSSICLES, OVAL_WINDOW, ROUND_WINDOW
-from otosynth.phantom.nerves_vessels import NERVE_BRANCHES
+from otosynth.phantom.middle_ear import OSSICLES
 from otosynth.phantom.proximity import Proximity, measure
 from otosynth.phantom.shapes import Cloud, Distances, Points, Vector, along
 from otosynth.phantom.small_canals import COCHLEAR_AQUEDUCT, VESTIBULAR_AQUEDUCT
@@ -98,7 +97,7 @@ class Anatomy:
         self._label_middle_ear(labels, ear, near)
         self._label_soft_tubes(labels, ear, near)
         self._label_labyrinth(labels, ear, near)
-        self._label_windows(labels, ear, near)
+        self._label_windows(labels, near)
         return labels, self._density(ear, labels, near, septa)
 
     def _measure(self, ear: Cloud, bent: Cloud) -> Proximity:
@@ -112,7 +111,16 @@ class Anatomy:
 
     def _room(self, near: Proximity) -> Distances:
         """Distance (n,) into the bone that cells or marrow may take, mm; negative outside it."""
-        parts = [near.middle_ear, near.nerves, near.vessels, near.ear_canal, near.cranium]
+        parts = [
+            near.middle_ear,
+            near.oval_window,
+            near.round_window,
+            near.ear_canal,
+            near.nerves,
+            near.nerve_branches,
+            near.vessels,
+            near.cranium,
+        ]
         walled = reduce(np.minimum, parts) - np.maximum(near.wall, _LEAST_WALL_MM)
         capsule = max(_PROMONTORY_MM, self.variation.capsule_mm)
         return np.minimum(near.labyrinth - capsule, walled)
@@ -171,7 +179,7 @@ class Anatomy:
             (near.facial_nerve, Structure.FACIAL_NERVE),
             (near.large_vessels, Structure.CAROTID_CANAL),
             (near.tensor_tympani, Structure.TENSOR_TYMPANI),
-            (NERVE_BRANCHES.distance(ear), Structure.COCHLEAR_NERVE),
+            (near.nerve_branches, Structure.COCHLEAR_NERVE),
             (near.auditory_canal, Structure.INTERNAL_AUDITORY_CANAL),
             (near.cranium, Structure.CRANIAL_CAVITY),
         ):
@@ -219,23 +227,23 @@ class Anatomy:
         labels[duct & membrane] = Structure.BASILAR_MEMBRANE
         return labels
 
-    def _label_windows(self, labels: Labels, ear: Cloud, near: Proximity) -> None:
+    def _label_windows(self, labels: Labels, near: Proximity) -> None:
         """Label the tunnels between labyrinth and middle ear, each closed by a membrane."""
-        inner = near.labyrinth
-        for solids, structure in (
-            (OVAL_WINDOW, Structure.OVAL_WINDOW),
-            (ROUND_WINDOW, Structure.ROUND_WINDOW),
+        inner, to_nerve = near.labyrinth, near.nerves - near.wall
+        for tunnel, structure in (
+            (near.oval_window, Structure.OVAL_WINDOW),
+            (near.round_window, Structure.ROUND_WINDOW),
         ):
-            tunnel = solids.distance(ear)
             if not (tunnel < 0.0).any():
                 continue
             bony = (labels == Structure.OTIC_CAPSULE) | (labels == Structure.PETROUS_BONE)
             wall = (tunnel < 0.0) & (inner > 0.0) & (bony | (labels == Structure.MUCOSA))
+            wall &= to_nerve > 0.0
             beyond = wall & (inner > _MEMBRANE_MM)
             labels[wall] = structure
             labels[beyond] = Structure.MUCOSA
-            free = near.nerves > np.maximum(near.wall, _LEAST_WALL_MM)
-            labels[beyond & (tunnel < -_WINDOW_MUCOSA_MM) & free] = Structure.MIDDLE_EAR
+            air = (tunnel < -_WINDOW_MUCOSA_MM) & (to_nerve > self.variation.mucosa_mm)
+            labels[beyond & air] = Structure.MIDDLE_EAR
 
     def _density(
         self, ear: Cloud, labels: Labels, near: Proximity, septa: npt.NDArray[np.intp]
