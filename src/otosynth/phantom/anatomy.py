@@ -8,7 +8,6 @@ import numpy.typing as npt
 from otosynth.phantom.canals import Labyrinth, labyrinth
 from otosynth.phantom.cells import AirCells, draw_cells, rounded_minimum
 from otosynth.phantom.cochlea import Cochlea, DuctPoints
-from otosynth.phantom.middle_ear import OSSICLES
 from otosynth.phantom.proximity import Proximity, measure
 from otosynth.phantom.shapes import Cloud, Distances, Points, Vector, along
 from otosynth.phantom.small_canals import COCHLEAR_AQUEDUCT, VESTIBULAR_AQUEDUCT
@@ -94,7 +93,7 @@ class Anatomy:
         labels = np.full(ear.count, Structure.PETROUS_BONE, dtype=np.uint8)
         septa = self._label_cells(labels, ear, bent, near)
         labels[near.labyrinth < self.variation.capsule_mm] = Structure.OTIC_CAPSULE
-        self._label_middle_ear(labels, ear, near)
+        self._label_middle_ear(labels, near)
         self._label_soft_tubes(labels, ear, near)
         self._label_labyrinth(labels, ear, near)
         self._label_windows(labels, near)
@@ -153,7 +152,7 @@ class Anatomy:
         labels[spongy] = spongy_bone(v, ear.points[:, spongy])
         return possible[at_cell.hollow & at_cell.beside_hollow & (piercing <= 0.0)]
 
-    def _label_middle_ear(self, labels: Labels, ear: Cloud, near: Proximity) -> None:
+    def _label_middle_ear(self, labels: Labels, near: Proximity) -> None:
         """Label the cavity with its mucosa and ossicles, and the ear canal with the ear drum."""
         mucosa = self.variation.mucosa_mm
         canal = near.ear_canal
@@ -168,9 +167,8 @@ class Anatomy:
         inside = cavity < 0.0
         labels[inside] = Structure.MUCOSA
         labels[cavity < -mucosa] = Structure.MIDDLE_EAR
-        ossicles = OSSICLES.distance(ear, mucosa)
-        labels[inside & (ossicles < mucosa)] = Structure.MUCOSA
-        labels[inside & (ossicles < 0.0)] = Structure.OSSICLES
+        labels[inside & (near.ossicles < mucosa)] = Structure.MUCOSA
+        labels[inside & (near.ossicles < 0.0)] = Structure.OSSICLES
 
     def _label_soft_tubes(self, labels: Labels, ear: Cloud, near: Proximity) -> None:
         """Label nerves, vessels, small canals and the cranial cavity."""
@@ -213,7 +211,9 @@ class Anatomy:
     def _with_cochlea(self, labels: Labels, ear: Points, at: DuctPoints) -> Labels:
         """Labels (n,) of points (3, n) near the cochlea, with the cochlea among them."""
         modiolus, nerve = self.cochlea.modiolus(ear)
-        labels[modiolus & (labels == Structure.OTIC_CAPSULE)] = Structure.MODIOLUS
+        # Round its axis the modiolus is further from the duct than the capsule is thick.
+        core = np.isin(labels, [Structure.OTIC_CAPSULE, Structure.TRABECULAE, Structure.MARROW])
+        labels[modiolus & core] = Structure.MODIOLUS
         labels[nerve & (labels == Structure.MODIOLUS)] = Structure.COCHLEAR_NERVE
         ganglion = (at.ganglion < 0.0) & (at.distance > _NERVE_TO_DUCT_MM)
         labels[ganglion] = Structure.COCHLEAR_NERVE
@@ -229,7 +229,8 @@ class Anatomy:
 
     def _label_windows(self, labels: Labels, near: Proximity) -> None:
         """Label the tunnels between labyrinth and middle ear, each closed by a membrane."""
-        inner, to_nerve = near.labyrinth, near.nerves - near.wall
+        mucosa, inner = self.variation.mucosa_mm, near.labyrinth
+        to_nerve = near.nerves - near.wall
         for tunnel, structure in (
             (near.oval_window, Structure.OVAL_WINDOW),
             (near.round_window, Structure.ROUND_WINDOW),
@@ -242,8 +243,9 @@ class Anatomy:
             beyond = wall & (inner > _MEMBRANE_MM)
             labels[wall] = structure
             labels[beyond] = Structure.MUCOSA
-            air = (tunnel < -_WINDOW_MUCOSA_MM) & (to_nerve > self.variation.mucosa_mm)
+            air = (tunnel < -_WINDOW_MUCOSA_MM) & (to_nerve > mucosa) & (near.ossicles > mucosa)
             labels[beyond & air] = Structure.MIDDLE_EAR
+            labels[beyond & (near.ossicles < 0.0)] = Structure.OSSICLES
 
     def _density(
         self, ear: Cloud, labels: Labels, near: Proximity, septa: npt.NDArray[np.intp]

@@ -8,7 +8,13 @@ import numpy.typing as npt
 
 from otosynth.phantom.canals import Labyrinth
 from otosynth.phantom.cochlea import Cochlea, DuctPoints
-from otosynth.phantom.middle_ear import EAR_CANAL, OVAL_WINDOW, ROUND_WINDOW, TENSOR_TYMPANI
+from otosynth.phantom.middle_ear import (
+    EAR_CANAL,
+    OSSICLES,
+    OVAL_WINDOW,
+    ROUND_WINDOW,
+    TENSOR_TYMPANI,
+)
 from otosynth.phantom.nerves_vessels import NERVE_BRANCHES
 from otosynth.phantom.shapes import Cloud, Distances, along, unit
 from otosynth.phantom.surroundings import Surroundings
@@ -45,6 +51,7 @@ class Proximity:
     large_vessels: Distances
     tensor_tympani: Distances
     ear_canal: Distances
+    ossicles: Distances
     oval_window: Distances
     round_window: Distances
     cranium: Distances
@@ -107,6 +114,7 @@ def measure(
         large_vessels=around.vessels.distance(ear, REACH_MM),
         tensor_tympani=TENSOR_TYMPANI.distance(ear, REACH_MM),
         ear_canal=EAR_CANAL.distance(ear, REACH_MM),
+        ossicles=OSSICLES.distance(ear, REACH_MM),
         oval_window=OVAL_WINDOW.distance(ear, REACH_MM),
         round_window=ROUND_WINDOW.distance(ear, REACH_MM),
         cranium=_to_cranium(ear, wave, variation),
