@@ -12,7 +12,7 @@ from otosynth.field.electrodes import CONTACT, SITE, place_electrodes
 from otosynth.field.model import ear_model, finer_labels, inside_of_truth
 from otosynth.field.phantom_lines import phantom_lines
 from otosynth.phantom.anatomy import Anatomy
-from otosynth.phantom.scanners import Lattice, scan_lattice
+from otosynth.phantom.lattice import Lattice, scan_lattice
 from otosynth.phantom.structures import CLASS_OF_STRUCTURE
 from otosynth.phantom.variation import draw_variation
 from otosynth.tissues import AIR, BONE, SOFT

@@ -59,9 +59,10 @@ def test_classes_are_a_realistic_mix(ear: PhantomEar) -> None:
     labels = array(ear.labels)
     assert set(np.unique(labels)) == {AIR, SOFT, BONE}
     air, soft, bone = (float((labels == k).mean()) for k in (AIR, SOFT, BONE))
-    assert 0.05 < air < 0.25
-    assert 0.08 < soft < 0.20
-    assert bone > 0.6
+    assert 0.05 < air < 0.30
+    # Marrow, mucosa and small canals: half as much again as the fluids, nerves and vessels alone.
+    assert 0.20 < soft < 0.42
+    assert bone > 0.4
 
 
 def test_both_scans_tell_the_classes_apart(ear: PhantomEar) -> None:

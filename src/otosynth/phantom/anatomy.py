@@ -8,8 +8,6 @@ import numpy.typing as npt
 from otosynth.phantom.canals import Labyrinth, labyrinth
 from otosynth.phantom.cells import AirCells, draw_cells, rounded_minimum
 from otosynth.phantom.cochlea import Cochlea, DuctPoints
-from otosynth.phantom.middle_ear import OSSICLES, OVAL_WINDOW, ROUND_WINDOW
-from otosynth.phantom.nerves_vessels import NERVE_BRANCHES
 from otosynth.phantom.proximity import Proximity, measure
 from otosynth.phantom.shapes import Cloud, Distances, Points, Vector, along
 from otosynth.phantom.small_canals import COCHLEAR_AQUEDUCT, VESTIBULAR_AQUEDUCT
@@ -96,10 +94,10 @@ class Anatomy:
         labels = np.full(ear.count, Structure.PETROUS_BONE, dtype=np.uint8)
         septa = self._label_cells(labels, ear, bent, near)
         labels[near.labyrinth < self.variation.capsule_mm] = Structure.OTIC_CAPSULE
-        self._label_middle_ear(labels, ear, near)
+        self._label_middle_ear(labels, near)
         self._label_soft_tubes(labels, ear, near)
         self._label_labyrinth(labels, ear, near)
-        self._label_windows(labels, ear, near)
+        self._label_windows(labels, near)
         return labels, self._density(ear, labels, near, septa)
 
     def _measure(self, ear: Cloud, bent: Cloud) -> Proximity:
@@ -113,7 +111,16 @@ class Anatomy:
 
     def _room(self, near: Proximity) -> Distances:
         """Distance (n,) into the bone that cells or marrow may take, mm; negative outside it."""
-        parts = [near.middle_ear, near.nerves, near.vessels, near.ear_canal, near.cranium]
+        parts = [
+            near.middle_ear,
+            near.oval_window,
+            near.round_window,
+            near.ear_canal,
+            near.nerves,
+            near.nerve_branches,
+            near.vessels,
+            near.cranium,
+        ]
         walled = reduce(np.minimum, parts) - np.maximum(near.wall, _LEAST_WALL_MM)
         capsule = max(_PROMONTORY_MM, self.variation.capsule_mm)
         return np.minimum(near.labyrinth - capsule, walled)
@@ -146,7 +153,7 @@ class Anatomy:
         labels[spongy] = self.spongy.structures(ear.points[:, spongy])
         return possible[at_cell.hollow & at_cell.beside_hollow & (piercing <= 0.0)]
 
-    def _label_middle_ear(self, labels: Labels, ear: Cloud, near: Proximity) -> None:
+    def _label_middle_ear(self, labels: Labels, near: Proximity) -> None:
         """Label the cavity with its mucosa and ossicles, and the ear canal with the ear drum."""
         mucosa = self.variation.mucosa_mm
         canal = near.ear_canal
@@ -161,9 +168,8 @@ class Anatomy:
         inside = cavity < 0.0
         labels[inside] = Structure.MUCOSA
         labels[cavity < -mucosa] = Structure.MIDDLE_EAR
-        ossicles = OSSICLES.distance(ear, mucosa)
-        labels[inside & (ossicles < mucosa)] = Structure.MUCOSA
-        labels[inside & (ossicles < 0.0)] = Structure.OSSICLES
+        labels[inside & (near.ossicles < mucosa)] = Structure.MUCOSA
+        labels[inside & (near.ossicles < 0.0)] = Structure.OSSICLES
 
     def _label_soft_tubes(self, labels: Labels, ear: Cloud, near: Proximity) -> None:
         """Label nerves, vessels, small canals and the cranial cavity."""
@@ -172,7 +178,7 @@ class Anatomy:
             (near.facial_nerve, Structure.FACIAL_NERVE),
             (near.large_vessels, Structure.CAROTID_CANAL),
             (near.tensor_tympani, Structure.TENSOR_TYMPANI),
-            (NERVE_BRANCHES.distance(ear), Structure.COCHLEAR_NERVE),
+            (near.nerve_branches, Structure.COCHLEAR_NERVE),
             (near.auditory_canal, Structure.INTERNAL_AUDITORY_CANAL),
             (near.cranium, Structure.CRANIAL_CAVITY),
         ):
@@ -206,7 +212,9 @@ class Anatomy:
     def _with_cochlea(self, labels: Labels, ear: Points, at: DuctPoints) -> Labels:
         """Labels (n,) of points (3, n) near the cochlea, with the cochlea among them."""
         modiolus, nerve = self.cochlea.modiolus(ear)
-        labels[modiolus & (labels == Structure.OTIC_CAPSULE)] = Structure.MODIOLUS
+        # Round its axis the modiolus is further from the duct than the capsule is thick.
+        core = np.isin(labels, [Structure.OTIC_CAPSULE, Structure.TRABECULAE, Structure.MARROW])
+        labels[modiolus & core] = Structure.MODIOLUS
         labels[nerve & (labels == Structure.MODIOLUS)] = Structure.COCHLEAR_NERVE
         ganglion = (at.ganglion < 0.0) & (at.distance > _NERVE_TO_DUCT_MM)
         labels[ganglion] = Structure.COCHLEAR_NERVE
@@ -220,23 +228,25 @@ class Anatomy:
         labels[duct & membrane] = Structure.BASILAR_MEMBRANE
         return labels
 
-    def _label_windows(self, labels: Labels, ear: Cloud, near: Proximity) -> None:
+    def _label_windows(self, labels: Labels, near: Proximity) -> None:
         """Label the tunnels between labyrinth and middle ear, each closed by a membrane."""
-        inner = near.labyrinth
-        for solids, structure in (
-            (OVAL_WINDOW, Structure.OVAL_WINDOW),
-            (ROUND_WINDOW, Structure.ROUND_WINDOW),
+        mucosa, inner = self.variation.mucosa_mm, near.labyrinth
+        to_nerve = near.nerves - near.wall
+        for tunnel, structure in (
+            (near.oval_window, Structure.OVAL_WINDOW),
+            (near.round_window, Structure.ROUND_WINDOW),
         ):
-            tunnel = solids.distance(ear)
             if not (tunnel < 0.0).any():
                 continue
             bony = (labels == Structure.OTIC_CAPSULE) | (labels == Structure.PETROUS_BONE)
             wall = (tunnel < 0.0) & (inner > 0.0) & (bony | (labels == Structure.MUCOSA))
+            wall &= to_nerve > 0.0
             beyond = wall & (inner > _MEMBRANE_MM)
             labels[wall] = structure
             labels[beyond] = Structure.MUCOSA
-            free = near.nerves > np.maximum(near.wall, _LEAST_WALL_MM)
-            labels[beyond & (tunnel < -_WINDOW_MUCOSA_MM) & free] = Structure.MIDDLE_EAR
+            air = (tunnel < -_WINDOW_MUCOSA_MM) & (to_nerve > mucosa) & (near.ossicles > mucosa)
+            labels[beyond & air] = Structure.MIDDLE_EAR
+            labels[beyond & (near.ossicles < 0.0)] = Structure.OSSICLES
 
     def _density(
         self, ear: Cloud, labels: Labels, near: Proximity, septa: npt.NDArray[np.intp]

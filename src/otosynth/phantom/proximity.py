@@ -8,7 +8,14 @@ import numpy.typing as npt
 
 from otosynth.phantom.canals import Labyrinth
 from otosynth.phantom.cochlea import Cochlea, DuctPoints
-from otosynth.phantom.middle_ear import EAR_CANAL, TENSOR_TYMPANI
+from otosynth.phantom.middle_ear import (
+    EAR_CANAL,
+    OSSICLES,
+    OVAL_WINDOW,
+    ROUND_WINDOW,
+    TENSOR_TYMPANI,
+)
+from otosynth.phantom.nerves_vessels import NERVE_BRANCHES
 from otosynth.phantom.shapes import Cloud, Distances, along, unit
 from otosynth.phantom.surroundings import Surroundings
 from otosynth.phantom.variation import Variation
@@ -40,9 +47,13 @@ class Proximity:
     middle_ear: Distances
     facial_nerve: Distances
     auditory_canal: Distances
+    nerve_branches: Distances
     large_vessels: Distances
     tensor_tympani: Distances
     ear_canal: Distances
+    ossicles: Distances
+    oval_window: Distances
+    round_window: Distances
     cranium: Distances
     wall: Distances
 
@@ -99,9 +110,13 @@ def measure(
         middle_ear=around.middle_ear.distance(bent, REACH_MM),
         facial_nerve=around.facial_nerve.distance(ear, REACH_MM),
         auditory_canal=around.auditory_canal.distance(ear, REACH_MM),
+        nerve_branches=NERVE_BRANCHES.distance(ear, REACH_MM),
         large_vessels=around.vessels.distance(ear, REACH_MM),
         tensor_tympani=TENSOR_TYMPANI.distance(ear, REACH_MM),
         ear_canal=EAR_CANAL.distance(ear, REACH_MM),
+        ossicles=OSSICLES.distance(ear, REACH_MM),
+        oval_window=OVAL_WINDOW.distance(ear, REACH_MM),
+        round_window=ROUND_WINDOW.distance(ear, REACH_MM),
         cranium=_to_cranium(ear, wave, variation),
         wall=variation.thin_wall_mm + _WALL_VARIES_MM * wave,
     )

@@ -17,6 +17,10 @@ WATER_PER_MM = 0.022
 
 _PSF_VOXELS = 0.5
 _FINE = 2
+# How much darker the middle of a slice is than its corners, and the drift from the middle of the
+# field of view to its faces.
+_CUPPING_HU = (10.0, 40.0)
+_DRIFT_HU = 20.0
 _FWHM_OF_SIGMA = float(np.sqrt(8.0 * np.log(2.0)))
 
 
@@ -58,13 +62,13 @@ def _kernel_noise(
     return noise * np.float32(sigma_hu / float(noise.std()))
 
 
-def _shading(shape: tuple[int, int, int], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Cupping and scatter (HU): darker in the middle of the slices, and a drift along each axis."""
+def shading(shape: tuple[int, int, int], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Cupping and scatter (HU) of an array z, y, x: darker amid each slice, and a drift."""
     z, y, x = np.meshgrid(*(np.linspace(-1.0, 1.0, n) for n in shape), indexing="ij", sparse=True)
-    cupping = rng.uniform(10.0, 40.0) * ((y**2 + x**2) / 2.0 - 1.0 / 3.0)
-    drift = sum(
-        slope * axis for slope, axis in zip(rng.uniform(-20.0, 20.0, 3), (z, y, x), strict=True)
-    )
+    # From the middle of a slice to its corners; 1/3 is the mean of the parabola over the slice.
+    cupping = rng.uniform(*_CUPPING_HU) * ((y**2 + x**2) / 2.0 - 1.0 / 3.0)
+    slopes = rng.uniform(-_DRIFT_HU, _DRIFT_HU, 3)
+    drift = sum(slope * axis for slope, axis in zip(slopes, (z, y, x), strict=True))
     return (cupping + drift).astype(np.float32)
 
 
@@ -91,5 +95,5 @@ def ct_scan(
     ndimage.gaussian_filter(attenuation, sigma, output=attenuation, mode="nearest")
     coarse = attenuation.reshape(count, _FINE, count, _FINE, count, _FINE).mean(axis=(1, 3, 5))
     hounsfield = 1000.0 * (coarse - 1.0) + _kernel_noise(coarse.shape, settings.ct_noise_hu, rng)
-    hounsfield += _shading(coarse.shape, rng)
+    hounsfield += shading(coarse.shape, rng)
     return np.rint(hounsfield).clip(-1024, 3071).astype(np.int16)
