@@ -6,9 +6,15 @@ import numpy as np
 import numpy.typing as npt
 
 from otosynth.phantom.canals import Labyrinth, labyrinth
-from otosynth.phantom.cells import AirCells, draw_cells, rounded_minimum
+from otosynth.phantom.cells import LEAST_ROOM_MM, AirCells, draw_cells, rounded_minimum
 from otosynth.phantom.cochlea import Cochlea, DuctPoints
-from otosynth.phantom.proximity import Proximity, measure
+from otosynth.phantom.proximity import (
+    LEAST_WALL_MM,
+    PROMONTORY_MM,
+    Proximity,
+    measure,
+    thickest_wall_mm,
+)
 from otosynth.phantom.shapes import Cloud, Distances, Points, Vector, along
 from otosynth.phantom.small_canals import COCHLEAR_AQUEDUCT, VESTIBULAR_AQUEDUCT
 from otosynth.phantom.spongy import SpongyBone, draw_spongy_bone
@@ -20,9 +26,7 @@ from otosynth.tissues import BONE
 CENTRE = np.array([-2.8, 2.2, 0.5])
 """Point of the right ear that an ear without offset has in the middle of the micro-CT, mm."""
 
-_PROMONTORY_MM = 0.6
 _CORTEX_MM = 0.15
-_LEAST_WALL_MM = 0.1
 _MEMBRANE_MM = 0.36
 _CORNER_MM = 0.2
 _ROUNDER_THAN_MUCOSA_MM = 0.02
@@ -54,6 +58,7 @@ class Anatomy:
         )
         self.round: Surroundings = surroundings(variation)
         self.spongy: SpongyBone = draw_spongy_bone(variation)
+        self._reach_mm = thickest_wall_mm(variation) + max(self._corner_mm, LEAST_ROOM_MM)
         self.cells: AirCells = draw_cells(variation)
         self.cells = self.cells.fitted(self._room_at, self._corner_mm)
 
@@ -102,7 +107,9 @@ class Anatomy:
 
     def _measure(self, ear: Cloud, bent: Cloud) -> Proximity:
         """How far points are from each part; ``bent`` are the same, moved as the cells are."""
-        return measure(ear, bent, self.variation, self.cochlea, self.labyrinth, self.round)
+        return measure(
+            ear, bent, self.variation, self.cochlea, self.labyrinth, self.round, self._reach_mm
+        )
 
     @property
     def _corner_mm(self) -> float:
@@ -121,8 +128,8 @@ class Anatomy:
             near.vessels,
             near.cranium,
         ]
-        walled = reduce(np.minimum, parts) - np.maximum(near.wall, _LEAST_WALL_MM)
-        capsule = max(_PROMONTORY_MM, self.variation.capsule_mm)
+        walled = reduce(np.minimum, parts) - np.maximum(near.wall, LEAST_WALL_MM)
+        capsule = max(PROMONTORY_MM, self.variation.capsule_mm)
         return np.minimum(near.labyrinth - capsule, walled)
 
     def _room_at(self, bent: Points) -> Distances:
@@ -163,7 +170,7 @@ class Anatomy:
         if not (near.middle_ear < 0.0).any():
             return
         bounds = [near.nerves, near.vessels, near.cranium]
-        cavity = np.maximum(near.middle_ear, _PROMONTORY_MM - near.labyrinth)
+        cavity = np.maximum(near.middle_ear, PROMONTORY_MM - near.labyrinth)
         cavity = np.maximum(cavity, near.wall - reduce(np.minimum, bounds))
         inside = cavity < 0.0
         labels[inside] = Structure.MUCOSA

@@ -18,6 +18,9 @@ from otosynth.phantom.shapes import Distances, Points
 from otosynth.phantom.variation import Variation
 from otosynth.phantom.waves import Waves, draw_waves
 
+LEAST_ROOM_MM = 0.4
+"""A cell is hollow only if its seed is so deep in the bone that cells may take."""
+
 # The lattice of seeds reaches beyond the largest field of view; its shares are of the spacing.
 _EXTENT_MM = 26.0
 _JITTER = 0.42
@@ -25,7 +28,6 @@ _MISSING_SEEDS = 0.15
 _BEND_WAVES, _BEND_WAVELENGTHS_MM, _BEND_RMS_MM = 8, (2.5, 5.0), 0.3
 _UNBENDING_STEPS = 20
 _FAR_MM = 5.0
-_LEAST_ROOM_MM = 0.4
 # Half the width of the opening between two cells, as a share of the cells' spacing.
 _OPENING = 0.22
 _NEIGHBOURS = 12
@@ -172,7 +174,7 @@ class AirCells:
             How far the middle of an opening keeps from other walls and structures.
         """
         room_mm = room_at(self.seeds.T.astype(np.float32))
-        cells = replace(self, hollow=self.hollow & (room_mm > _LEAST_ROOM_MM))
+        cells = replace(self, hollow=self.hollow & (room_mm > LEAST_ROOM_MM))
         return replace(cells, towards_antrum=cells._neighbours_on_the_way(room_at, clear_mm))
 
     def _neighbours_on_the_way(

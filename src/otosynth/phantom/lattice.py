@@ -23,7 +23,7 @@ _WATERY = [
     Structure.SUPERIOR_CANAL,
     Structure.POSTERIOR_CANAL,
 ]
-_BRICK = 24
+_BRICK = 32
 Shift = tuple[float, float, float]
 """Where in a voxel (z, y, x), in voxels from its middle."""
 MIDDLES: Sequence[Shift] = ((0.0, 0.0, 0.0),)

@@ -20,14 +20,25 @@ from otosynth.phantom.shapes import Cloud, Distances, along, unit
 from otosynth.phantom.surroundings import Surroundings
 from otosynth.phantom.variation import Variation
 
-REACH_MM = 2.0
-"""Distances are right up to here; it exceeds what any wall, capsule or rounded corner takes."""
+PROMONTORY_MM = 0.6
+"""Bone between the labyrinth and the middle ear, mm."""
+LEAST_WALL_MM = 0.1
+"""Bone between air cells or marrow and all else, where the wall is thinner or wanting, mm."""
 
 _POSTERIOR_FOSSA_NORMAL = unit([0.62, 0.78, 0.05])
 _UNDULATION_MM = 0.5
 # By this times a random field of root mean square 0.6 a thin wall is thicker or thinner, whatever
 # its mean: so an ear with thin walls has dehiscences, and one with thick walls has none.
 _WALL_VARIES_MM = 0.25
+# Distances to ellipsoids and to the cochlear duct are first order and fall short of true ones, so
+# these are asked up to here, which exceeds by far what any capsule and rounded corner takes.
+_FAR_ENOUGH_MM = 2.0
+
+
+def thickest_wall_mm(variation: Variation) -> float:
+    """Return what no thin wall of an ear exceeds, mm."""
+    thickest = variation.thin_wall_mm + _WALL_VARIES_MM * variation.wall.bound
+    return max(thickest, LEAST_WALL_MM)
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,7 @@ def measure(
     cochlea: Cochlea,
     labyrinth: Labyrinth,
     around: Surroundings,
+    reach_mm: float,
 ) -> Proximity:
     """Measure how far points are from each part of an ear.
 
@@ -97,26 +109,28 @@ def measure(
         The same, moved as the air cells are: the walls of the middle ear are as irregular.
     variation, cochlea, labyrinth, around
         The ear.
+    reach_mm
+        Up to where distances to nerves, canals and windows matter.
     """
-    near_duct = ear.within(cochlea.box, REACH_MM)
+    near_duct = ear.within(cochlea.box, _FAR_ENOUGH_MM)
     wave = variation.wall.at(ear.points)[0]
     return Proximity(
         duct=cochlea.locate(ear.points[:, near_duct]),
         near_duct=near_duct,
-        vestibule=labyrinth.vestibule.distance(ear, REACH_MM),
-        lateral_canal=labyrinth.lateral.distance(ear, REACH_MM),
-        superior_canal=labyrinth.superior.distance(ear, REACH_MM),
-        posterior_canal=labyrinth.posterior.distance(ear, REACH_MM),
-        middle_ear=around.middle_ear.distance(bent, REACH_MM),
-        facial_nerve=around.facial_nerve.distance(ear, REACH_MM),
-        auditory_canal=around.auditory_canal.distance(ear, REACH_MM),
-        nerve_branches=NERVE_BRANCHES.distance(ear, REACH_MM),
-        large_vessels=around.vessels.distance(ear, REACH_MM),
-        tensor_tympani=TENSOR_TYMPANI.distance(ear, REACH_MM),
-        ear_canal=EAR_CANAL.distance(ear, REACH_MM),
-        ossicles=OSSICLES.distance(ear, REACH_MM),
-        oval_window=OVAL_WINDOW.distance(ear, REACH_MM),
-        round_window=ROUND_WINDOW.distance(ear, REACH_MM),
+        vestibule=labyrinth.vestibule.distance(ear, _FAR_ENOUGH_MM),
+        lateral_canal=labyrinth.lateral.distance(ear, _FAR_ENOUGH_MM),
+        superior_canal=labyrinth.superior.distance(ear, _FAR_ENOUGH_MM),
+        posterior_canal=labyrinth.posterior.distance(ear, _FAR_ENOUGH_MM),
+        middle_ear=around.middle_ear.distance(bent, _FAR_ENOUGH_MM),
+        facial_nerve=around.facial_nerve.distance(ear, reach_mm),
+        auditory_canal=around.auditory_canal.distance(ear, reach_mm),
+        nerve_branches=NERVE_BRANCHES.distance(ear, reach_mm),
+        large_vessels=around.vessels.distance(ear, _FAR_ENOUGH_MM),
+        tensor_tympani=TENSOR_TYMPANI.distance(ear, reach_mm),
+        ear_canal=EAR_CANAL.distance(ear, reach_mm),
+        ossicles=OSSICLES.distance(ear, variation.mucosa_mm),
+        oval_window=OVAL_WINDOW.distance(ear, reach_mm),
+        round_window=ROUND_WINDOW.distance(ear, reach_mm),
         cranium=_to_cranium(ear, wave, variation),
         wall=variation.thin_wall_mm + _WALL_VARIES_MM * wave,
     )

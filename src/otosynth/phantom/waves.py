@@ -19,6 +19,11 @@ class Waves:
     phases: npt.NDArray[np.float64]
     amplitudes: npt.NDArray[np.float64]
 
+    @property
+    def bound(self) -> float:
+        """What no component of the field exceeds in size."""
+        return float(np.abs(self.amplitudes).sum(axis=0).max())
+
     def at(self, points: Points) -> npt.NDArray[np.float32]:
         """Value (c, n) of the field at points (3, n), mm."""
         value = np.zeros((self.amplitudes.shape[1], points.shape[1]), dtype=np.float32)
