@@ -18,6 +18,13 @@ from otosynth.configuration.tables import (
     study_groups,
     study_specimens,
 )
+from otosynth.rows import (
+    BLURRED_MICROCT,
+    NO_SEED,
+    YARDSTICKS,
+    study_rows,
+    without_ceilings,
+)
 
 try:
     STUDY = load_study(config)
@@ -36,24 +43,25 @@ IS_PHANTOM = STUDY.data.source == "phantom"
 GROUP_OF = {
     specimen: group.name for group in GROUPS.values() for specimen in group.testing
 }
-# Atlases are not trained, so no training seed tells their results apart.
-ATLAS_SEED = 0
-FUSIONS = STUDY.atlas.methods()
 # Blocks that are trained, and blocks that predict tested ears: one may do either or both.
 TRAINED = {n: m for n, m in STUDY.methods.items() if m.weights_of is None}
 TESTED = {n: m for n, m in STUDY.methods.items() if m.tested}
-RUNS = [(name, ATLAS_SEED) for name in FUSIONS] + [
-    (method, seed) for method in TESTED for seed in STUDY.training.seeds
-]
-TITLES = {name: STUDY.atlas.title_of(fusion) for name, fusion in FUSIONS.items()} | {
-    name: m.title for name, m in TESTED.items()
-}
+# What tables and figures have a row for: yardsticks, atlases, tested blocks, ceilings.
+ROWS = study_rows(
+    STUDY.atlas,
+    {name: m.title for name, m in TESTED.items()},
+    STUDY.training.seeds,
+    is_phantom=IS_PHANTOM,
+)
+RUNS = [(name, seed) for name, row in ROWS.items() for seed in row.seeds]
+TITLES = {name: row.title for name, row in ROWS.items()}
 SEGMENTOR = "microct_segmentor"
 SHOWN = STUDY.figures.specimen or next(iter(GROUPS.values())).testing[0]
 
 SPECIMEN = f"{RESULTS}/specimens/{{specimen}}"
 TRAINING = f"{RESULTS}/training/{{group}}/{{method}}/seed-{{seed}}"
 PREDICTION = f"{RESULTS}/predictions/{{specimen}}/{{method}}/seed-{{seed}}"
+YARDSTICK = f"{RESULTS}/yardsticks/{{specimen}}"
 FIELD = f"{RESULTS}/field/{{specimen}}"
 PRIOR = f"{RESULTS}/groups/{{group}}/priors/x{{factor}}/{{specimen}}"
 LOGS = f"{RESULTS}/logs"
@@ -179,15 +187,40 @@ def normalisation_of(specimen):
     return f"{RESULTS}/groups/{GROUP_OF[specimen]}/normalisation.json"
 
 
+def learned_of(specimen):
+    """Return the thresholds and the point spread of the group that tests a specimen."""
+    return f"{RESULTS}/groups/{GROUP_OF[specimen]}/yardsticks.json"
+
+
+def of_training_ears(group, name):
+    """Return a file of each training ear of a group."""
+    return [f"{pair_folder(ear, 1)}/{name}" for ear in GROUPS[group].training]
+
+
 def patch_table(group, split, factor):
     """Return the path of a patch table."""
     return f"{RESULTS}/groups/{group}/patches/x{factor}/{split}.tsv"
 
 
+def lender_of(group, method, seed):
+    """Return the folder of the training whose networks a block predicts with."""
+    trained = STUDY.methods[method].weights_of or method
+    return f"{RESULTS}/training/{group}/{trained}/seed-{seed}"
+
+
 def training_of(specimen, method, seed):
     """Return the folder of the training whose group tests a specimen."""
-    trained = STUDY.methods[method].weights_of or method
-    return f"{RESULTS}/training/{GROUP_OF[specimen]}/{trained}/seed-{seed}"
+    return lender_of(GROUP_OF[specimen], method, seed)
+
+
+def temperature_of(specimen, method, seed):
+    """Return what a method's confidence is scaled by; nothing where it gives none."""
+    if method not in CONFIDENT:
+        return []
+    # A block's own, also where it predicts with another's networks: it may do so otherwise.
+    return (
+        f"{RESULTS}/training/{GROUP_OF[specimen]}/{method}/seed-{seed}/temperature.json"
+    )
 
 
 def atlases_for(group, specimen):
@@ -197,7 +230,7 @@ def atlases_for(group, specimen):
 
 def priors_of(group, specimens, method):
     """Return the priors of some ears in a group, as far as a method has one."""
-    kind, factor = STUDY.methods[method].prior, factor_of(method)
+    kind, factor = STUDY.methods[method].prior_kind, factor_of(method)
     folder = f"{RESULTS}/groups/{group}/priors/x{factor}"
     names = PRIOR_FILES[kind] if kind else ()
     return [f"{folder}/{specimen}/{name}" for specimen in specimens for name in names]
@@ -227,10 +260,8 @@ def atlases_of(specimen):
 
 
 def class_map_of(specimen, method, seed):
-    """Return the path of a predicted class map."""
-    if method in FUSIONS:
-        return f"{RESULTS}/atlas/{specimen}/{FUSIONS[method]}.nii.gz"
-    return f"{RESULTS}/predictions/{specimen}/{method}/seed-{seed}/classmap.nii.gz"
+    """Return the path of a row's class map of an ear."""
+    return f"{RESULTS}/{ROWS[method].classmap_of(specimen, seed)}"
 
 
 def raw_scan(specimen, name):
@@ -268,14 +299,14 @@ def initial_transform(specimen):
 
 def synthetic_microct_of(specimen, method, seed):
     """Return the path of a synthetic micro-CT; none for what gives classes only."""
-    if method in FUSIONS or not STUDY.methods[method].gives_microct:
+    if method not in SYNTHESISERS:
         return []
-    return f"{RESULTS}/predictions/{specimen}/{method}/seed-{seed}/microct.nii.gz"
+    return f"{RESULTS}/{ROWS[method].microct_of(specimen, seed)}"
 
 
 def own_grid_pair(specimen, method):
     """Return the truth on the grid of a prediction, where that is not the micro-CT's grid."""
-    factor = 1 if method in FUSIONS else factor_of(method)
+    factor = factor_of(method) if method in TESTED else 1
     return [] if factor == 1 else pairs_of([specimen], factor, WITHOUT_REGION)
 
 
@@ -309,10 +340,10 @@ def monitored():
 
 
 def calibrated():
-    """Return what the calibration of sampled predictions reads, of all ears and seeds."""
+    """Return what the calibration of confidence reads, of all ears and seeds."""
     runs = [(ear, seed) for ear in GROUP_OF for seed in STUDY.training.seeds]
     files = {}
-    for name in SAMPLED:
+    for name in CONFIDENT:
         folders = [PREDICTION.format(specimen=e, method=name, seed=s) for e, s in runs]
         pairs = [pair_folder(ear, factor_of(name)) for ear, _ in runs]
         files |= {
@@ -398,14 +429,24 @@ def tell_ears_without_cochlea():
 
 
 SYNTHESISERS = [name for name, method in TESTED.items() if method.gives_microct]
-SAMPLED = [name for name, method in TESTED.items() if method.prediction.samples]
+# Methods that say how sure they are of a class.
+CONFIDENT = [name for name, method in TESTED.items() if method.gives_confidence]
 # What the field by the micro-CT's own class map is called among the methods.
 TRUTH = "microct"
 FIELD_EARS = with_electrodes()
 FIELD_SHOWN = SHOWN if SHOWN in FIELD_EARS else (FIELD_EARS or [SHOWN])[0]
 # Keys of the electric field that say how it is solved; the others say where electrodes lie.
 SOLVING_KEYS = {"spacing_mm", "boundary_mm", "misplaced_contacts", "conductivity"}
-REFERENCE = STUDY.statistics.reference or next(iter(TITLES))
+REFERENCE = STUDY.statistics.reference or next(iter(STUDY.atlas.methods()))
+# Figures of single ears have not room for all yardsticks, and none for what is no method.
+SHOWN_IN_FIGURE_8, SHOWN_IN_FIGURE_12 = (
+    {
+        name: TITLES[name]
+        for name in without_ceilings(TITLES)
+        if name not in YARDSTICKS or name in yardsticks
+    }
+    for yardsticks in (("ct_otsu", "ct_thresholds"), ("ct_thresholds",))
+)
 # Methods whose training Figure 5 shows.
 MONITORED = {name: method for name, method in TRAINED.items() if method.tested}
 FIGURE = f"{RESULTS}/figures/fig"
@@ -420,7 +461,7 @@ FIGURES = expand(
     number=[
         *("1", "2", *FRAMEWORKS, "5", "6", "7", "8"),
         *(["9"] if STUDY.statistics.compare else []),
-        *(["10"] if SAMPLED else []),
+        *(["10"] if CONFIDENT else []),
         *(["11", "12"] if FIELD_EARS else []),
     ],
     suffix=["png", "pdf"],
@@ -438,7 +479,7 @@ TABLES = [
             *("registration", "classmaps"),
             "summary",
             *(["comparison"] if STUDY.statistics.compare else []),
-            *(["calibration"] if SAMPLED else []),
+            *(["calibration", "uncertainty"] if CONFIDENT else []),
         ],
     ),
     f"{RESULTS}/tables/summary.md",
@@ -456,10 +497,19 @@ SCHEDULE = {
     "epochs",
     "constant_epochs",
     "steps_per_epoch",
+    "batch_size",
     "learning_rate",
+    "schedule",
+    "warmup",
     "adam_betas",
+    "weight_decay",
+    "gradient_clip",
     "checkpoint_every",
     "augmentation",
+    "cochlea_share",
+    "jitter",
+    "prior_dropout",
+    "prior_jitter_voxels",
     "pretraining_epochs",
     "prediction",
     "weights_of",

@@ -61,7 +61,7 @@ rule electric_field:
 rule score_field:
     input:
         electrodes=f"{FIELD}/electrodes.csv",
-        truth=f"{FIELD}/{TRUTH}/seed-{ATLAS_SEED}/potentials.csv",
+        truth=f"{FIELD}/{TRUTH}/seed-{NO_SEED}/potentials.csv",
         predicted=f"{FIELD}/{{method}}/seed-{{seed}}/potentials.csv",
     output:
         f"{FIELD}/{{method}}/seed-{{seed}}.csv",
@@ -119,7 +119,9 @@ rule draw_field:
         truth=f"{pair_folder(FIELD_SHOWN, 1)}/classmap.nii",
         mask=f"{pair_folder(FIELD_SHOWN, 1)}/mask.nii",
         structures=structures_of(FIELD_SHOWN),
-        classmaps=[class_map_of(FIELD_SHOWN, name, FIRST_SEED) for name in TITLES],
+        classmaps=[
+            class_map_of(FIELD_SHOWN, name, FIRST_SEED) for name in SHOWN_IN_FIGURE_12
+        ],
     output:
         report(
             f"{FIGURE}12.png",
@@ -141,7 +143,7 @@ rule draw_field:
     params:
         specimen=FIELD_SHOWN,
         electric_field=settings(STUDY.electric_field, include=SOLVING_KEYS),
-        titles=TITLES,
+        titles=SHOWN_IN_FIGURE_12,
         label=STUDY.label,
         figures=settings(STUDY.figures, include={"dpi"}),
         code=code("draw_field.py"),

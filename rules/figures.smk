@@ -190,8 +190,7 @@ rule draw_validation:
 
 rule draw_dice:
     input:
-        dice=f"{RESULTS}/tables/dice.csv",
-        cochlear=f"{RESULTS}/tables/cochlear_dice.csv",
+        scores=f"{RESULTS}/tables/scores.csv",
         regions=[region_of(specimen, "json") for specimen in GROUP_OF],
         published="config/published.csv",
     output:
@@ -228,7 +227,7 @@ rule draw_comparison:
         pair=pairs_of([SHOWN], 1),
         normalisation=normalisation_of(SHOWN),
         dice=f"{RESULTS}/tables/dice.csv",
-        classmaps=[class_map_of(SHOWN, name, FIRST_SEED) for name in TITLES],
+        classmaps=[class_map_of(SHOWN, name, FIRST_SEED) for name in SHOWN_IN_FIGURE_8],
         microcts=[
             synthetic_microct_of(SHOWN, name, FIRST_SEED) for name in SYNTHESISERS
         ],
@@ -251,7 +250,7 @@ rule draw_comparison:
         runtime=growing(15),
     params:
         specimen=SHOWN,
-        titles=TITLES,
+        titles=SHOWN_IN_FIGURE_8,
         with_microct=SYNTHESISERS,
         label=STUDY.label,
         figures=settings(STUDY.figures, include={"dpi"}),

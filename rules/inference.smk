@@ -27,6 +27,48 @@ rule select_epoch:
         "../scripts/select_epoch.py"
 
 
+# Of the confidence in a prediction; the class map does not depend on it.
+rule fit_temperature:
+    input:
+        checkpoints=lambda wildcards: f"{lender_of(**wildcards)}/checkpoints",
+        selected=lambda wildcards: f"{lender_of(**wildcards)}/selected.json",
+        table=lambda wildcards: patch_table(
+            wildcards.group, "validation", factor_of(wildcards.method)
+        ),
+        pairs=lambda wildcards: pairs_of(
+            GROUPS[wildcards.group].validation, factor_of(wildcards.method)
+        ),
+        normalisation=f"{RESULTS}/groups/{{group}}/normalisation.json",
+        priors=lambda wildcards: priors_of(
+            wildcards.group, GROUPS[wildcards.group].validation, wildcards.method
+        ),
+    output:
+        f"{TRAINING}/temperature.json",
+    log:
+        f"{LOGS}/fit_temperature/{{group}}-{{method}}-{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/fit_temperature/{{group}}-{{method}}-{{seed}}.tsv"
+    wildcard_constraints:
+        method=any_of(CONFIDENT),
+    conda:
+        ENVIRONMENT
+    threads: STUDY.training.threads
+    resources:
+        gpu=1,
+        mem_mb=growing(2500),
+        runtime=growing(60),
+    params:
+        mirrored=lambda wildcards: sides_of(GROUPS[wildcards.group].validation),
+        method=predicting_settings,
+        seed=STUDY.seed,
+        training=settings(STUDY.training, include={"threads", "device"}),
+        code=code_of_method("fit_temperature.py"),
+    message:
+        "Fitting the confidence of {wildcards.method}, group {wildcards.group}, seed {wildcards.seed}"
+    script:
+        "../scripts/fit_temperature.py"
+
+
 rule predict:
     input:
         checkpoints=lambda wildcards: f"{training_of(**wildcards)}/checkpoints",
@@ -40,6 +82,7 @@ rule predict:
         priors=lambda wildcards: priors_of(
             GROUP_OF[wildcards.specimen], [wildcards.specimen], wildcards.method
         ),
+        temperature=lambda wildcards: temperature_of(**wildcards),
     output:
         microct=f"{PREDICTION}/microct.nii.gz",
         classmap=f"{PREDICTION}/classmap.nii.gz",
@@ -51,7 +94,7 @@ rule predict:
         method=any_of(
             name
             for name, method in TESTED.items()
-            if method.gives_microct and not method.prediction.samples
+            if method.gives_microct and name not in CONFIDENT
         ),
     conda:
         ENVIRONMENT
@@ -87,21 +130,19 @@ use rule predict as predict_classes with:
         ),
 
 
-# The same for a method that averages samples with dropout on: they tell how sure it is.
-use rule predict as predict_samples with:
+# The same for a method that averages several predictions: they tell how sure it is.
+use rule predict as predict_confidence with:
     output:
         microct=f"{PREDICTION}/microct.nii.gz",
         classmap=f"{PREDICTION}/classmap.nii.gz",
         confidence=f"{PREDICTION}/confidence.nii.gz",
         uncertainty=f"{PREDICTION}/uncertainty.nii.gz",
     log:
-        f"{LOGS}/predict_samples/{{specimen}}-{{method}}-{{seed}}.log",
+        f"{LOGS}/predict_confidence/{{specimen}}-{{method}}-{{seed}}.log",
     benchmark:
-        f"{BENCHMARKS}/predict_samples/{{specimen}}-{{method}}-{{seed}}.tsv"
+        f"{BENCHMARKS}/predict_confidence/{{specimen}}-{{method}}-{{seed}}.tsv"
     wildcard_constraints:
-        method=any_of(
-            name for name, method in TESTED.items() if method.prediction.samples
-        ),
+        method=any_of(CONFIDENT),
 
 
 rule segment_synthetic:

@@ -95,6 +95,12 @@ rule measure_calibration:
             labels={"table": "Calibration"},
             caption="../docs/captions/calibration.rst",
         ),
+        summary=report(
+            f"{RESULTS}/tables/uncertainty.csv",
+            category="Tables",
+            labels={"table": "Uncertainty"},
+            caption="../docs/captions/uncertainty.rst",
+        ),
         png=report(
             f"{FIGURE}10.png",
             category="Figures",
@@ -113,11 +119,11 @@ rule measure_calibration:
         runtime=growing(10),
     params:
         study=STUDY.study,
-        titles={name: TITLES[name] for name in SAMPLED},
+        titles={name: TITLES[name] for name in CONFIDENT},
         label=STUDY.label,
         figures=settings(STUDY.figures, include={"dpi"}),
         code=code("measure_calibration.py"),
     message:
-        "Measuring how far the confidence of sampled predictions can be trusted"
+        "Measuring how far the confidence of predictions can be trusted"
     script:
         "../scripts/measure_calibration.py"

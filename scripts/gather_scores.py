@@ -3,7 +3,13 @@
 from pathlib import Path
 
 from otosynth.jobs import job
-from otosynth.scores import cochlear_dice_view, dice_view, gather, perceptual_error_view
+from otosynth.scores import (
+    cochlear_dice_view,
+    dice_view,
+    gather,
+    perceptual_error_view,
+    with_kind,
+)
 from otosynth.tables import write_with_digest
 
 with job(snakemake) as recorder:
@@ -19,4 +25,4 @@ with job(snakemake) as recorder:
         (cochlear_dice_view(scores), snakemake.output.cochlear_dice),
         (perceptual_error_view(scores), snakemake.output.perceptual_error),
     ):
-        write_with_digest(table, path, recorder.digest)
+        write_with_digest(with_kind(table), path, recorder.digest)

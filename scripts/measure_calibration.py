@@ -1,43 +1,51 @@
-"""How far the confidence of sampled predictions can be trusted: a table and Figure 10."""
+"""How far the confidence of predictions can be trusted: two tables and Figure 10."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from otosynth.calibration import calibration_table
+from otosynth.calibration import border_radius_mm, calibration_table, reliability
 from otosynth.figures.calibration import draw_calibration
 from otosynth.figures.style import write_figure
 from otosynth.jobs import job
+from otosynth.metrics import near_class_borders
 from otosynth.tables import write_with_digest
-from otosynth.volumes.arrays import array_of, read_labels
+from otosynth.volumes.arrays import array_of, read_labels, spacing_zyx
 from otosynth.volumes.reading import read_volume
 
 
-def read_flat(path, reader):
-    """Read a volume as one row of voxels, so that ears of any size can be put together."""
-    return array_of(reader(Path(path))).ravel()
+def read_ear(confidence, classmap, truth, mask):
+    """Read one prediction inside the mask: confidence, whether it is right, near a border."""
+    image = read_labels(Path(truth))
+    true, inside = array_of(image), array_of(read_labels(Path(mask))) > 0
+    spacing = spacing_zyx(image)
+    near = near_class_borders(true, inside, border_radius_mm(spacing), spacing)
+    predicted, sure = array_of(read_labels(Path(classmap))), array_of(read_volume(Path(confidence)))
+    return [values[inside] for values in (sure, predicted == true, near)]
 
 
 with job(snakemake) as recorder:
     files, params = snakemake.input, snakemake.params
-    tables = {}
+    tables, summaries = {}, []
     for method, title in params.titles.items():
-        columns = [
-            np.concatenate([read_flat(path, reader) for path in files[f"{method}_{name}"]])
-            for name, reader in (
-                ("confidence", read_volume),
-                ("classmap", read_labels),
-                ("truth", read_labels),
-                ("mask", read_labels),
-            )
+        names = ("confidence", "classmap", "truth", "mask")
+        ears = [
+            read_ear(*of_ear)
+            for of_ear in zip(*(files[f"{method}_{name}"] for name in names), strict=True)
         ]
-        confidence, predicted, truth, mask = columns
-        tables[title] = calibration_table(confidence, predicted == truth, mask > 0)
-    table = pd.concat(
-        [t.assign(method=title) for title, t in tables.items()], ignore_index=True
-    ).assign(study=params.study, label=params.label)
-    write_with_digest(table, snakemake.output.table, recorder.digest)
+        # In one row, so that ears of any size can be put together.
+        confidence, correct, near = (np.concatenate(of_all) for of_all in zip(*ears, strict=True))
+        tables[title] = calibration_table(confidence, correct, np.ones_like(correct))
+        summaries.append(reliability(confidence, correct, near).assign(method=title))
+
+    def write(parts, path):
+        """Write the methods' tables as one."""
+        table = pd.concat(parts, ignore_index=True).assign(study=params.study, label=params.label)
+        write_with_digest(table, path, recorder.digest)
+
+    write([table.assign(method=title) for title, table in tables.items()], snakemake.output.table)
+    write(summaries, snakemake.output.summary)
     figure = draw_calibration(tables, params.label)
     pictures = [snakemake.output.png, snakemake.output.pdf]
     write_figure(figure, pictures, params.figures["dpi"], recorder.digest)

@@ -1,16 +1,16 @@
 """Predict one tested ear by the selected epoch."""
 
+import json
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
-from otosynth.calibration import uncertainty
 from otosynth.classmap import class_map_from_microct
 from otosynth.configuration.classmap import ClassMapSettings
 from otosynth.configuration.methods import method_settings
 from otosynth.configuration.training import TrainingSettings
-from otosynth.inference import Ear, Predictor
+from otosynth.inference import Ear, Predictor, confidence_maps
 from otosynth.jobs import job
 from otosynth.methods import create_method
 from otosynth.normalisation import Normalisation
@@ -58,8 +58,14 @@ with job(snakemake):
     volumes = {"microct": prediction.microct, "classmap": prediction.classmap}
     # Snakemake's named list: `in` would look among the paths.
     if "uncertainty" in snakemake.output.keys():  # noqa: SIM118
-        volumes["confidence"] = prediction.probabilities.max(axis=0)
-        volumes["uncertainty"] = uncertainty(prediction.probabilities)
+        temperature = json.loads(Path(files.temperature).read_text(encoding="utf-8"))["temperature"]
+        volumes |= dict(
+            zip(
+                ("confidence", "uncertainty"),
+                confidence_maps(prediction.probabilities, temperature, predictor.new_volume),
+                strict=True,
+            )
+        )
     for name, path in snakemake.output.items():
         volume = Volume(from_side(volumes[name], params.mirrored), grid)
         write_slabs((slab for _, slab in volume.slabs()), grid, volume.voxels.dtype, Path(path))

@@ -66,6 +66,7 @@ with job(snakemake) as recorder:
             "initialisation": registration.initialisation,
             "metric": float(registration.trace["metric"].iloc[-1]),
             "overlap": overlap,
+            "point_spread_mm": registration.point_spread_mm,
         },
         Path(snakemake.output.summary),
     )

@@ -11,6 +11,7 @@ from otosynth.scores import (
     dice_view,
     gather,
     perceptual_error_view,
+    with_kind,
 )
 from otosynth.volumes.grids import downsample, downsample_labels, downsample_mask
 
@@ -104,7 +105,20 @@ def test_what_a_segmentor_says_of_the_synthetic_micro_ct_is_scored_beside(truth)
 
 def test_an_atlas_vote_has_no_micro_ct_to_score(truth):
     table = score({"classmap": truth["classmap"]}, truth, {}, (0.0, 1.0))
-    assert set(table["metric"]) == {"dice", "assd_mm", "hd95_mm"}
+    assert set(table["metric"]) == {"dice", "assd_mm", "hd95_mm", "mean_dice"}
+
+
+def test_the_mean_dice_is_that_of_the_classes_there_are(truth):
+    soft_everywhere = {"classmap": truth["classmap"] * 0 + 1}
+    table = score(soft_everywhere, truth, {}, (0.0, 1.0))
+    soft = value(table, **{"class": "soft", "metric": "dice"})
+    assert 0 < soft < 1
+    assert value(table, metric="mean_dice", **{"class": ""}) == pytest.approx(soft / 3)
+    # A class that is in neither has no Dice.
+    without_bone = truth | {"classmap": sitk.Minimum(truth["classmap"], 1)}
+    table = score(soft_everywhere, without_bone, {}, (0.0, 1.0))
+    soft = value(table, **{"class": "soft", "metric": "dice"})
+    assert value(table, metric="mean_dice") == pytest.approx(soft / 2)
 
 
 def test_gathered_scores_say_where_each_number_is_from(tmp_path, truth):
@@ -126,6 +140,11 @@ def test_gathered_scores_say_where_each_number_is_from(tmp_path, truth):
     dice = dice_view(scores)
     assert list(dice.columns) == ["study", "group", "specimen", "method", "class", "dice"]
     assert len(dice) == 6
+    marked = with_kind(dice)
+    assert list(marked.columns)[3:5] == ["method", "kind"]
+    assert marked.groupby("method")["kind"].unique().str[0].to_dict() == {
+        "atlas": "atlas", "multi_task": "trained",
+    }  # fmt: skip
     assert np.allclose(dice.query("method == 'multi_task'")["dice"], 1)
     assert scores.query("metric == 'hd95_mm' and method == 'atlas'")["value"].isna().sum() == 3
     at_cochlea = cochlear_dice_view(scores)

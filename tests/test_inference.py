@@ -8,8 +8,9 @@ from torch import nn
 from torch.nn import functional
 
 from otosynth import inference
+from otosynth.calibration import uncertainty
 from otosynth.configuration.methods.base import MethodSettings, PredictionSettings
-from otosynth.inference import Ear, Predictor
+from otosynth.inference import Ear, Predictor, confidence_maps, patches_seen
 from otosynth.methods import create_method
 from otosynth.methods.base import PatchPrediction
 from otosynth.normalisation import Normalisation, Window
@@ -124,7 +125,7 @@ def test_blending_is_that_of_monai_with_the_same_weights(tiny_settings, overlap)
     networks = {key: network.eval() for key, network in method.build_networks(1).items()}
     ct = random_ct(16, 24, 20)
     found = predict(method, ct, map_classes=lambda microct, _: microct, networks=networks)
-    weight = inference._Blended(ct.shape, 8, inference.in_memory)._weight
+    weight = inference._Blended(ct.shape, (8, 8, 8), inference.in_memory)._weight
     with torch.inference_mode():
         peer = sliding_window_inference(
             torch.from_numpy(ct)[None, None], 8, 1,
@@ -173,3 +174,88 @@ def test_samples_have_dropout_and_repeat_and_one_prediction_has_none():
     # Each sample keeps a voxel, doubled, or drops it to 0; their mean is near the voxel.
     assert np.abs(sampled[0] - ct).mean() > 0.1
     assert not networks["noise"].training
+
+
+class Blurs(Copies):
+    """A stand-in whose micro-CT depends on the neighbours on one side, and so on mirroring."""
+
+    def predict(self, networks, patch):
+        moved = functional.pad(patch.ct, (1, 0, 2, 0, 3, 0))[..., :-3, :-2, :-1]
+        shares = torch.softmax(torch.cat([moved, patch.ct, moved * patch.ct], dim=1), dim=1)
+        return PatchPrediction((patch.ct + moved) / 2, shares)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_the_mean_over_flips_is_mirrored_with_the_volume(axis):
+    ct = random_ct(8, 8, 8)
+    for flips in (False, True):
+        plain, mirrored = (
+            predict(Blurs(flips=flips), volume) for volume in (ct, np.flip(ct, axis).copy())
+        )
+        same = np.allclose(np.flip(plain.microct, axis), mirrored.microct, atol=1e-6)
+        assert same == flips
+    np.testing.assert_allclose(
+        np.flip(plain.probabilities, axis + 1), mirrored.probabilities, atol=1e-6
+    )
+
+
+def test_flips_are_averaged_with_the_patch_as_it_is():
+    ct = random_ct(8, 8, 8)
+    one = predict(Blurs(), ct).microct
+    eight = [
+        np.flip(predict(Blurs(), np.flip(ct, axes).copy()).microct, axes)
+        for axes in ([], [0], [1], [2], [0, 1], [0, 2], [1, 2], [0, 1, 2])
+    ]
+    np.testing.assert_array_equal(eight[0], one)
+    found = predict(Blurs(flips=True), ct).microct
+    np.testing.assert_allclose(found, np.mean(eight, axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("overlap", [0, 0.5])
+@pytest.mark.parametrize("shape", [(9, 13, 11), (8, 24, 17), (16, 9, 21)])
+def test_patches_larger_than_the_volume_are_filled_up_and_cut_again(shape, overlap):
+    ct, seen = random_ct(*shape), []
+
+    class Watched(Copies):
+        def predict(self, networks, patch):
+            seen.append(tuple(patch.ct.shape[2:]))
+            last = patch.ct[:, :, shape[0] - 1 : shape[0]]
+            assert (patch.ct[:, :, shape[0] :] == last).all(), "what is filled up repeats it"
+            return super().predict(networks, patch)
+
+    prediction = predict(Watched(edge=16, overlap=overlap), ct)
+    np.testing.assert_allclose(prediction.microct, ct, atol=1e-5)
+    assert prediction.classmap.shape == shape
+    # Multiples of 4 along an axis that one patch covers; 16 elsewhere.
+    assert set(seen) == {tuple(min(16, -(-n // 4) * 4) for n in shape)}
+
+
+def test_a_whole_volume_in_one_patch_has_no_seams(tiny_settings):
+    settings = tiny_settings("multi_task", discriminator_blocks=1, prediction={"edge": 64})
+    method = create_method(settings)
+    networks = {key: network.eval() for key, network in method.build_networks(1).items()}
+    ct = random_ct(12, 16, 20)
+    found = predict(method, ct, networks=networks)
+    with torch.inference_mode():
+        whole = torch.tanh(networks["generator"](torch.from_numpy(ct)[None, None])[:, :1])
+    np.testing.assert_allclose(found.microct, whole[0, 0], atol=1e-5)
+
+
+def test_how_many_patches_are_seen_is_counted():
+    method, shape = Copies(edge=16, flips=True, overlap=0.5), (8, 20, 40)
+    seen = []
+    method.predict = lambda networks, patch: (
+        seen.append(len(patch.ct)) or Copies().predict(networks, patch)
+    )
+    predict(method, random_ct(*shape))
+    assert sum(seen) == patches_seen(method.settings.prediction, shape, 8) == 8 * 1 * 2 * 4
+
+
+def test_confidence_is_that_of_tempered_probabilities_plane_by_plane():
+    shares = np.random.default_rng(0).dirichlet([1, 1, 1], (4, 3, 2)).astype(np.float32)
+    shares = np.moveaxis(shares, -1, 0)
+    for temperature in (1.0, 2.0):
+        confidence, entropy = confidence_maps(shares, temperature)
+        by_hand = shares ** (1 / temperature) / (shares ** (1 / temperature)).sum(axis=0)
+        np.testing.assert_allclose(confidence, by_hand.max(axis=0), rtol=1e-5)
+        np.testing.assert_allclose(entropy, uncertainty(by_hand), atol=1e-5)

@@ -13,6 +13,7 @@ from otosynth.metrics import (
     dice,
     local_region,
     mean_absolute_error,
+    near_class_borders,
     perceptual_error,
     pixel_accuracy,
     psnr,
@@ -302,3 +303,24 @@ def test_a_class_that_the_segmentor_misses_counts_in_the_s_score():
     nothing = np.zeros(ALL.shape, bool)
     empty = score_segmentation_of_synthetic(box(5, 9), box(5, 9), nothing, SPACING_MM)
     assert empty["value"].isna().all()
+
+
+def test_voxels_near_class_borders_are_those_near_another_class_inside_the_mask():
+    labels = box(5, 9)
+    labels[0, 0, 0] = AIR
+    mask = ALL.copy()
+    mask[:, :, :8] = False
+    near = near_class_borders(labels, mask, 0.3, SPACING_MM)
+    expected = np.zeros_like(mask)
+    for number in (AIR, SOFT, BONE):
+        others = mask & (labels != number)
+        distance = distance_transform_edt(~others, sampling=SPACING_MM)
+        expected |= mask & (labels == number) & (distance <= 0.3 * (1 + 1e-5))
+    np.testing.assert_array_equal(near, expected)
+    # One voxel of 0.3 mm along z on either side, three of 0.1 mm along x; nothing of another mask.
+    assert np.flatnonzero(near[:, 10, 10]).tolist() == [4, 5, 9, 10]
+    assert np.flatnonzero(near[7, 10]).tolist() == [12, 13, 14, 15, 16, 17]
+
+
+def test_a_single_class_has_no_borders():
+    assert not near_class_borders(np.full(ALL.shape, BONE), ALL, 0.3, SPACING_MM).any()

@@ -6,6 +6,7 @@ import pandas as pd
 import SimpleITK as sitk
 
 from otosynth.metrics import (
+    mean_dice,
     score_class_map,
     score_cochlea,
     score_microct,
@@ -47,7 +48,9 @@ def score(
         name: onto_grid(image, truth["mask"], interpolate=name == "microct")
         for name, image in predicted.items()
     }
-    tables = [_score_on_grid(brought, truth, window).assign(grid="microct")]
+    scores = _score_on_grid(brought, truth, window)
+    scores.loc[len(scores)] = ["", "mean_dice", mean_dice(scores)]
+    tables = [scores.assign(grid="microct")]
     if "cochlea" in truth:
         tables.append(_score_cochlea(brought, truth).assign(grid="microct"))
     if "segmented" in brought:
@@ -68,7 +71,8 @@ def _score_on_grid(
     if "microct" not in predicted:
         return scores
     volumes = array_of(truth["microct"]), array_of(predicted["microct"])
-    return pd.concat([scores, score_microct(*volumes, classmap, mask, window, spacing_mm)])
+    of_microct = score_microct(*volumes, classmap, mask, window, spacing_mm)
+    return pd.concat([scores, of_microct], ignore_index=True)
 
 
 def _score_cochlea(

@@ -51,6 +51,14 @@ def score_class_map(
     return pd.DataFrame(rows, columns=["class", "metric", "value"])
 
 
+def mean_dice(scores: pd.DataFrame) -> float:
+    """Return the mean Dice over the classes of a table of :func:`score_class_map`.
+
+    A class absent from both maps has no Dice and is not in the mean; NaN without any.
+    """
+    return float(scores.loc[scores["metric"] == "dice", "value"].mean())
+
+
 def score_segmentation_of_synthetic(
     truth_classmap: np.ndarray, segmented: np.ndarray, mask: np.ndarray, spacing_mm: Spacing
 ) -> pd.DataFrame:
@@ -77,7 +85,7 @@ def score_segmentation_of_synthetic(
         perceptibility_hd95_mm; s_score with an empty class), value.
     """
     scores = score_class_map(truth_classmap, segmented, mask, spacing_mm)
-    s_score = scores.loc[scores["metric"] == "dice", "value"].mean()
+    s_score = mean_dice(scores)
     scores["metric"] = "perceptibility_" + scores["metric"]
     scores.loc[len(scores)] = ["", "s_score", s_score]
     return scores
@@ -256,6 +264,29 @@ def local_region(classmap: np.ndarray, mask: np.ndarray, spacing_mm: Spacing) ->
     region = within_distance((classmap == SOFT) & mask, LOCAL_MARGIN_MM, spacing_mm)
     region &= mask
     return region
+
+
+def near_class_borders(
+    classmap: np.ndarray, mask: np.ndarray, radius_mm: float, spacing_mm: Spacing
+) -> np.ndarray:
+    """Return the voxels whose centre is at most a radius from that of another class's voxel.
+
+    Parameters
+    ----------
+    classmap
+        Class numbers of :mod:`otosynth.tissues`.
+    mask
+        True where the classes count, in both voxels.
+    radius_mm
+        How near, in mm.
+    spacing_mm
+        Voxel size z, y, x in mm.
+    """
+    near = np.zeros(mask.shape, bool)
+    for number in range(len(CLASSES)):
+        of_class = (classmap == number) & mask
+        near |= within_distance(mask & ~of_class, radius_mm, spacing_mm) & of_class
+    return near
 
 
 def surface_distances(

@@ -55,6 +55,30 @@ def patch_corners(shape: Sequence[int], size: int, overlap: int = 0) -> list[tup
     return [(z, y, x) for z, y, x in product(*axes)]
 
 
+def box_corners(
+    shape: Sequence[int], edges: Sequence[int], overlap: float = 0.0
+) -> list[tuple[int, int, int]]:
+    """Corners (z, y, x) of boxes that cover a volume, in z, y, x order.
+
+    Parameters
+    ----------
+    shape, edges
+        Of the volume and of a box (z, y, x), voxels.
+    overlap
+        Of neighbouring boxes, as a share of their edges.
+
+    Raises
+    ------
+    InputError
+        If the volume is smaller than a box.
+    """
+    axes = (
+        corners_along(length, edge, edge - round(overlap * edge))
+        for length, edge in zip(shape, edges, strict=True)
+    )
+    return [(z, y, x) for z, y, x in product(*axes)]
+
+
 def patch_table(
     pairs: Mapping[str, Pair], size: int, overlap: int, min_mask_fraction: float = 0.0
 ) -> pd.DataFrame:
@@ -159,6 +183,16 @@ def _count_along_z(volumes: Sequence[np.ndarray], rows: slice) -> np.ndarray:
         for volume in volumes:
             let_go(volume[first:last])
     return counts
+
+
+def stride_of(table: pd.DataFrame) -> int:
+    """Return the distance of neighbouring patches (voxels): the commonest; 0 for single patches."""
+    steps = [
+        np.diff(np.unique(of_ear[axis])) for _, of_ear in table.groupby("specimen")
+        for axis in "zyx"
+    ]  # fmt: skip
+    counts = np.bincount(np.concatenate(steps))
+    return int(counts.argmax()) if len(counts) else 0
 
 
 def fullest_patch(table: pd.DataFrame) -> int:

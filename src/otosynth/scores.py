@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from otosynth.rows import kind_of
+
 SCORE_COLUMNS = [
     "study", "label", "seed", "group", "specimen", "method", "grid", "class", "metric", "value",
 ]  # fmt: skip
@@ -29,8 +31,9 @@ def gather(
     -------
     DataFrame
         One row a number: study, label, seed, group, specimen, method, grid, class, metric,
-        value. The atlas vote has no training seed; its seed is 0. Scores of an electric field
-        have the grid ``field`` and, where they are of one contact, ``contact <n>`` as class.
+        value. What nothing trains (yardsticks, atlases, ceilings) has the seed 0. Scores of an
+        electric field have the grid ``field`` and, where they are of one contact,
+        ``contact <n>`` as class.
     """
     tables = []
     for file in files:
@@ -75,3 +78,14 @@ def perceptual_error_view(scores: pd.DataFrame) -> pd.DataFrame:
     rows = scores.query("metric == 'perceptual_error' and grid == 'microct'")
     keys = ["study", "group", "specimen", "method"]
     return rows.groupby(keys, sort=False)["value"].mean().rename("perceptual_error").reset_index()
+
+
+def with_kind(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with a column `kind` after `method`: whether a row is a method at all.
+
+    The kinds are those of :class:`otosynth.rows.Kind`.
+    """
+    place = list(table.columns).index("method") + 1
+    marked = table.copy()
+    marked.insert(place, "kind", [str(kind_of(name)) for name in table["method"]])
+    return marked

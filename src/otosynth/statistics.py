@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from otosynth.errors import InputError
+from otosynth.rows import without_ceilings
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
@@ -18,7 +19,7 @@ SIGNIFICANCE = 0.05
 # Up to this many ears all 2^n sign patterns are counted; above, 2^16 are drawn.
 EXACT_EARS_AT_MOST = 16
 # What tables/summary.csv and tables/comparison.csv are of.
-DICE_METRICS = ("dice", "cochlear_dice", "cochlear_mean_dice")
+DICE_METRICS = ("dice", "mean_dice", "cochlear_dice", "cochlear_mean_dice")
 LOWER_IS_BETTER = frozenset(
     {
         "assd_mm",
@@ -69,7 +70,7 @@ def paired_differences(
 ) -> pd.DataFrame:
     """Return each ear's difference of every method to a reference method.
 
-    Ears that lack the value of either method are left out.
+    Ears that lack the value of either method are left out, as are ceilings, which are no methods.
 
     Parameters
     ----------
@@ -92,7 +93,8 @@ def paired_differences(
     of_reference = values[values["method"] == reference].drop(columns="method")
     if of_reference.empty:
         raise InputError(f"The reference method {reference} has no {metric} on the {grid} grid.")
-    others = values[values["method"] != reference]
+    methods = [name for name in without_ceilings(values["method"].unique()) if name != reference]
+    others = values[values["method"].isin(methods)]
     pairs = others.merge(
         of_reference, on=["group", "specimen", "class"], suffixes=("", "_reference")
     )
@@ -325,8 +327,9 @@ def caveat(scores: pd.DataFrame, reference: str) -> str:
     compared = scores[scores["metric"].isin(known_metrics(scores, DICE_METRICS))]
     # An empty class is NaN where the scores were read from a file.
     measures = compared[["metric", "class"]].fillna("").drop_duplicates()
-    comparisons = (dice["method"].nunique() - 1) * len(measures)
-    # An atlas, which nothing trains, has seed 0.
+    others = len(without_ceilings(dice["method"].unique())) - 1
+    comparisons = others * len(measures)
+    # What nothing trains has seed 0.
     seeds = dice[dice["seed"] > 0].groupby("method")["seed"].nunique().min()
     least = smallest_p(ears)
     sentences = [f"{ears} ears give an exact two-sided p of at least {least:.2g}."]

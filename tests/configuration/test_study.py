@@ -55,8 +55,8 @@ def test_the_default_configuration_states_every_key():
 @pytest.mark.parametrize(
     "section",
     [
-        *("phantom", "registration", "classmap", "normalisation", "atlas", "electric_field"),
-        *("statistics", "figures"),
+        *("phantom", "registration", "classmap", "normalisation", "atlas", "yardsticks"),
+        *("electric_field", "statistics", "figures"),
     ],
 )
 def test_the_default_configuration_and_the_definition_agree(section):
@@ -148,6 +148,16 @@ def test_thesis_overlay_keeps_the_published_values():
         ({"methods": {"multi_task": {"prediction": {"samples": 3}, "dropout": 0}}}, "no dropout"),
         ({"methods": {"multi_task": {"prediction": {"overlap": 0.9}}}}, "prediction.overlap"),
         (
+            {"methods": {"residual_unet": {"prediction": {"edge": 100}}}},
+            "residual_unet.prediction.edge must be at least 8 and a multiple of 8",
+        ),
+        (
+            {"methods": {"residual_unet": {"loss_weights": {"cross_entropy": 0, "dice": 0}}}},
+            "cross_entropy and dice must not both be 0",
+        ),
+        ({"methods": {"residual_unet": {"widths": [16, 0]}}}, "widths must be at least 1"),
+        ({"methods": {"multi_task": {"cochlea_share": 1.1}}}, "cochlea_share"),
+        (
             {
                 "methods": {
                     "tiss_net": {"title": "T", "factor": 2},
@@ -170,6 +180,12 @@ def test_thesis_overlay_keeps_the_published_values():
             "must be fewer than epochs",
         ),
         ({"statistics": {"reference": "nnunet"}}, "statistics.reference must be one of atlas, si"),
+        ({"statistics": {"reference": "exact_classes"}}, "statistics.reference must be one of"),
+        (
+            {"methods": {"ct_otsu": DEFAULT["methods"]["single_task"] | {"module": "single_task"}}},
+            "must not be called ct_otsu",
+        ),
+        ({"yardsticks": {"bin_width_hu": 0}}, "yardsticks.bin_width_hu"),
         ({"atlas": {"fusions": []}}, "atlas.fusions"),
         ({"methods": {"multi_task": {"adam_betas": [0.5, 1.0]}}}, "adam_betas must be two"),
         ({"groups": {"leave_out": 2}}, "exactly one of groups.table and groups.leave_out"),

@@ -7,7 +7,13 @@ import pytest
 import yaml
 from pages import ROOT
 
-from otosynth.configuration.methods import cg_samr, cycle_shape, tiss_net, ucg_samr
+from otosynth.configuration.methods import (
+    cg_samr,
+    cycle_shape,
+    residual_unet,
+    tiss_net,
+    ucg_samr,
+)
 from otosynth.losses import thesis
 from otosynth.metrics import FLOOR
 
@@ -42,6 +48,7 @@ def test_the_thesis_s_sums_have_the_configured_weights(method, total):
         rf"$\lambda_{{\mathrm{{cm}}}}$ is {CONFIDENCE['confidence_weight'].default:g}",
         f"{CONFIDENCE['lowered_confidence_weight'].default:g} in a step",
         f"exceeds {CONFIDENCE['high_confidence'].default:g}",
+        f"$s = {residual_unet.Settings.model_fields['dice_smoothing'].default:g} N$",
         rf"\frac{{1}}{{{1 / FLOOR:g}}}",
         f"at least {100 * thesis.SMALLEST_CLASS_SHARE:g} % of the patch",
         rf"$\epsilon = 10^{{{math.log10(thesis.DICE_EPSILON):.0f}}}$",
@@ -57,5 +64,7 @@ def test_all_other_weights_are_one():
     of_guo, of_zhang = cg_samr.LossWeights(), cycle_shape.LossWeights()
     assert of_guo.adversarial == of_guo.shape == of_guo.confidence == 1
     assert of_zhang.adversarial == of_zhang.shape == 1
-    for method in METHODS.values():
-        assert method["loss_weights"]["hausdorff"] == method["loss_weights"]["centreline"] == 0
+    for name in ("single_task", "multi_task"):
+        weights = METHODS[name]["loss_weights"]
+        assert weights["hausdorff"] == weights["centreline"] == 0
+    assert set(METHODS["residual_unet"]["loss_weights"].values()) == {1}

@@ -7,6 +7,7 @@ import pytest
 from otosynth.figures.field import FieldSlice, draw_field
 from otosynth.figures.field_scores import draw_field_scores, error_with_dice
 from otosynth.figures.slices import Plane
+from otosynth.rows import CEILINGS, YARDSTICKS
 
 TITLES = {"atlas": "Atlas", "single_task": "Single task", "multi_task": "Multi-task"}
 
@@ -65,6 +66,15 @@ def test_figure_11_says_how_the_error_goes_with_each_dice(label, assert_readable
     assert any("\N{MINUS SIGN}1, n = 18" in title for title in titles)
     # All Dice of air are the same: there is nothing to rank.
     assert any("unknown" in title for title in titles)
+
+
+def test_figure_11_ranks_no_ceiling(label, assert_readable):
+    titles = YARDSTICKS | TITLES | CEILINGS
+    figure = draw_field_scores(score_table(titles), titles, label)
+    assert_readable(figure)
+    assert len(figure.axes[0].get_yticklabels()) == len(titles)
+    count = 6 * (len(titles) - len(CEILINGS))
+    assert any(axes.get_title().endswith(f"n = {count}") for axes in figure.axes)
 
 
 def test_figure_11_shows_sizes_and_a_method_without_any_potential(label, assert_readable):

@@ -8,10 +8,12 @@ from otosynth.figures.dice import draw_dice
 from otosynth.figures.framework import draw_framework
 from otosynth.figures.monitor import MonitorRow, draw_monitor
 from otosynth.figures.network_plan import Block, discriminator_plan, generator_plan
+from otosynth.figures.style import GREY
 from otosynth.figures.validation import Curve, draw_validation, score_parts
 from otosynth.methods import create_method
 from otosynth.networks.discriminator import Discriminator
 from otosynth.networks.generator import Generator
+from otosynth.rows import CEILINGS, YARDSTICKS
 
 EIGHT = [f"Method number {k}" for k in range(8)]
 
@@ -120,7 +122,8 @@ def make_dice(methods, ears=6):
     random = np.random.default_rng(1)
     return pd.DataFrame(
         [
-            {"specimen": f"P{k}", "method": m, "class": c, "dice": random.uniform(0.6, 0.9)}
+            {"metric": "dice", "specimen": f"P{k}", "method": m, "class": c,
+             "value": random.uniform(0.6, 0.9)}
             for k in range(ears) for m in methods for c in ("air", "soft", "bone")
         ]
     )  # fmt: skip
@@ -137,13 +140,23 @@ def test_figure_7_is_readable(count, ears, label, assert_readable):
     assert_readable(draw_dice(make_dice(titles, ears), PUBLISHED, titles, label))
 
 
-def make_cochlear(dice):
-    """At the cochlea, the class read from a file; of the first ear it is not known."""
-    at_cochlea = dice[dice["class"] != "air"].rename(columns={"dice": "cochlear_dice"})
-    means = at_cochlea.groupby(["specimen", "method"])["cochlear_dice"].mean().reset_index()
-    table = pd.concat([at_cochlea, means], ignore_index=True)
-    table.loc[table["specimen"] == "P0", "cochlear_dice"] = np.nan
-    return table
+def with_means(dice):
+    """Return the same with the mean of the classes."""
+    means = dice.groupby(["metric", "specimen", "method"])["value"].mean().reset_index()
+    means["metric"] = means["metric"].str.replace("dice", "mean_dice")
+    return pd.concat([dice, means.assign(**{"class": ""})])
+
+
+def all_measures(dice):
+    """Return the Dice with that at the cochlea and the means; of P0 no cochlea is known."""
+    at_cochlea = dice[(dice["class"] != "air") & (dice["specimen"] != "P0")]
+    at_cochlea = at_cochlea.assign(metric="cochlear_dice")
+    return pd.concat([with_means(dice), with_means(at_cochlea)])
+
+
+def placed(figure):
+    """Return the panels that can be seen."""
+    return [axes for axes in figure.axes if axes.get_visible()]
 
 
 TOLD = "Region at the cochlea, within 0.5 mm of the scalae: by the phantom's exact structures for "
@@ -151,38 +164,52 @@ TOLD = "Region at the cochlea, within 0.5 mm of the scalae: by the phantom's exa
 
 def test_figure_7_shows_the_cochlea_below_with_the_longest_names(label, assert_readable):
     titles = {
-        "ct_otsu": "Otsu on CT", "ct_thresholds": "Two thresholds on CT",
-        "ct_otsu_deconvolved": "Otsu on deconvolved CT",
-        "ct_thresholds_deconvolved": "Two thresholds on deconvolved CT", "atlas": "Atlas",
-        "single_task": "Single task", "multi_task": "Multi-task", "ours": "Residual U-Net (ours)",
+        **YARDSTICKS, "atlas": "Atlas", "single_task": "Single task", "multi_task": "Multi-task",
+        "ours": "Residual U-Net (ours)", **CEILINGS,
     }  # fmt: skip
-    dice = make_dice(titles)
     told = f"{TOLD}P1, P2, P3, P4, P5; not known for P0."
-    figure = draw_dice(dice, PUBLISHED, titles, label, make_cochlear(dice), told)
+    figure = draw_dice(all_measures(make_dice(titles)), PUBLISHED, titles, label, told)
     assert_readable(figure)
-    assert [axes.get_title() for axes in figure.axes] == [
-        *(f"whole volume:\n{name}" for name in ("air", "soft tissue", "bone")),
+    assert [axes.get_title() for axes in placed(figure)] == [
+        *(f"whole volume:\n{name}" for name in ("mean of all", "air", "soft tissue", "bone")),
         *(f"at the cochlea:\n{name}" for name in ("mean of both", "soft tissue", "bone")),
     ]
-    for axes, number in zip(figure.axes, (6, 6, 6, 5, 5, 5), strict=True):
+    for axes, number in zip(placed(figure), [6] * 4 + [5] * 3, strict=True):
         points = [line for line in axes.lines if line.get_markersize() == 2.2]
-        assert [len(line.get_xdata()) for line in points] == [number] * 8
-    diamonds = [any(line.get_marker() == "D" for line in axes.lines) for axes in figure.axes]
-    assert diamonds == [True, False, False, False, False, False]
-    names = [tick.get_text().replace("\n", " ") for tick in figure.axes[3].get_yticklabels()]
+        assert [len(line.get_xdata()) for line in points] == [number] * len(titles)
+    # Points of ears may be diamonds too, small and full ones.
+    diamonds = [
+        any((line.get_marker(), line.get_markersize()) == ("D", 5) for line in axes.lines)
+        for axes in placed(figure)
+    ]
+    assert diamonds == [False, True] + [False] * 5
+    names = [tick.get_text().replace("\n", " ") for tick in placed(figure)[4].get_yticklabels()]
     assert names == list(titles.values())
     assert "not known for P0" in figure.texts[1].get_text().replace("\n", " ")
 
 
 def test_figure_7_has_no_second_row_where_no_region_is_known(label, assert_readable):
     titles = {"atlas": "Atlas", "m": "Method"}
-    dice = make_dice(titles)
-    unknown = make_cochlear(dice).assign(cochlear_dice=np.nan)
     told = "Region at the cochlea, within 0.5 mm of the scalae: not known for any ear."
-    figure = draw_dice(dice, PUBLISHED, titles, label, unknown, told)
+    figure = draw_dice(with_means(make_dice(titles)), PUBLISHED, titles, label, told)
     assert_readable(figure)
-    assert len(figure.axes) == 3
+    assert len(figure.axes) == 4
     assert "not known for any ear" in figure.texts[1].get_text().replace("\n", " ")
+
+
+def test_figure_7_has_yardsticks_first_and_ceilings_apart(label, assert_readable):
+    titles = YARDSTICKS | {"atlas": "Atlas", "m": "Method"} | CEILINGS
+    figure = draw_dice(make_dice(titles), PUBLISHED, titles, label)
+    assert_readable(figure)
+    axes = figure.axes[0]
+    names = [tick.get_text().replace("\n", " ") for tick in axes.get_yticklabels()]
+    assert names == list(titles.values())
+    dashed = [box.get_linestyle() == "--" for box in axes.patches]
+    assert dashed == [name in CEILINGS for name in titles]
+    # The line between methods and ceilings lies just above the first ceiling.
+    borders = [line.get_ydata()[0] for line in axes.lines if line.get_color() == GREY]
+    assert borders == [len(titles) - len(CEILINGS) - 0.5]
+    assert "ceilings" in " ".join(text.get_text() for text in figure.texts)
 
 
 def test_published_medians_are_told_apart(label):

@@ -7,6 +7,7 @@ import pytest
 from otosynth.calibration import calibration_table
 from otosynth.figures.calibration import draw_calibration
 from otosynth.figures.differences import draw_differences
+from otosynth.rows import CEILINGS, YARDSTICKS
 from otosynth.statistics import (
     DICE_METRICS,
     caveat,
@@ -76,6 +77,7 @@ def test_differences_at_the_cochlea_stand_below(label, assert_readable):
     scores = pd.concat(
         [
             make_scores(methods),
+            make_scores(methods, metric="mean_dice", classes=("",)),
             make_scores(methods, metric="cochlear_dice", classes=("soft", "bone")),
             make_scores(methods, metric="cochlear_mean_dice", classes=("",)),
         ]
@@ -88,12 +90,30 @@ def test_differences_at_the_cochlea_stand_below(label, assert_readable):
     )
     figure = draw_differences(comparison, TITLES, label, ears, caveat(scores, "Atlas"))
     assert_readable(figure)
-    assert [axes.get_title() for axes in figure.axes][3:] == [
+    # The panel below that of air is a gap.
+    whole, at_cochlea = figure.axes[:4], [figure.axes[k] for k in (4, 6, 7)]
+    assert not figure.axes[5].get_visible()
+    assert whole[0].get_title() == "whole volume:\nmean of all"
+    assert all(axes.xaxis.get_tick_params()["labelbottom"] for axes in whole)
+    assert [axes.get_title() for axes in at_cochlea] == [
         f"at the cochlea:\n{name}" for name in ("mean of both", "soft tissue", "bone")
     ]
-    drawn = [line for line in figure.axes[3].lines if line.get_marker() == "o"]
+    drawn = [line for line in at_cochlea[0].lines if line.get_marker() == "o"]
     means = ears[ears["metric"] == "cochlear_mean_dice"].set_index("method")["difference"]
     np.testing.assert_allclose(drawn[0].get_xdata(), means.loc["m0"])
+
+
+def test_ceilings_are_no_member_of_a_comparison(label, assert_readable):
+    titles = YARDSTICKS | {"atlas": "Atlas", "m0": "Method"} | CEILINGS
+    scores = make_scores(list(titles))
+    table, points = paired_comparison(scores, "atlas"), paired_differences(scores, "atlas")
+    assert set(table["method"]) == {*YARDSTICKS, "m0"}
+    note = caveat(scores, "Atlas")
+    assert f"With {3 * (len(YARDSTICKS) + 1)} comparisons" in note
+    figure = draw_differences(table, titles, label, points, note)
+    assert_readable(figure)
+    rows = [tick.get_text().replace("\n", " ") for tick in figure.axes[0].get_yticklabels()]
+    assert rows == [*YARDSTICKS.values(), "Method"]
 
 
 @pytest.mark.parametrize(("metric", "better"), [("ssim", "right"), ("perceptual_error", "left")])

@@ -15,6 +15,7 @@ from otosynth.figures.style import (
     number,
     write_figure,
 )
+from otosynth.rows import CEILINGS, YARDSTICKS
 
 DRAWING = r"""
 import sys
@@ -91,7 +92,7 @@ def test_numbers_are_written_plainly(value, written):
 
 
 def test_methods_of_one_colour_have_other_markers():
-    methods = ["atlas", "atlas_staple", *(f"m{k}" for k in range(10))]
+    methods = [*YARDSTICKS, "atlas", "atlas_staple", *(f"m{k}" for k in range(10)), *CEILINGS]
     colours, markers = method_colours(methods), method_markers(methods)
     looks = [(colours[method], markers[method]) for method in methods]
     assert len(set(looks)) == len(methods)

@@ -188,7 +188,7 @@ def test_the_default_settings_suit_patches_of_32():
     assert settings.smallest_patch <= 32
     assert 32 % settings.patch_multiple == 0
     assert settings.paired
-    assert settings.prior == "microct"
+    assert settings.prior_kind == "microct"
 
 
 def test_all_is_the_same_under_a_seed_and_in_half_precision_finite(method, batch):

@@ -212,7 +212,7 @@ def test_the_default_settings_are_unpaired_and_suit_patches_of_32():
     settings = method_settings("ucg_samr", {})
     assert settings.smallest_patch <= 32
     assert not settings.paired
-    assert settings.prior == "classes"
+    assert settings.prior_kind == "classes"
 
 
 def test_losses_are_float32_in_half_precision(method, batch):

@@ -41,7 +41,7 @@ def touches(one: np.ndarray, other: np.ndarray) -> int:
 
 @pytest.mark.parametrize("centre", [(-3.0, 2.5, -1.5), (1.5, 2.0, 1.0), (-5.0, 5.0, 4.0)])
 def test_marrow_lies_in_bone_alone(centre: tuple) -> None:
-    anatomy = anatomy_of(pneumatisation=0.6, diploe_level=-0.4)
+    anatomy = anatomy_of(pneumatisation=0.6, marrow_radius=0.4)
     structures = cube(anatomy, centre, 6.0, 0.1)
     spongy = np.isin(structures, [Structure.TRABECULAE, Structure.MARROW])
     beside = ndimage.binary_dilation(structures == Structure.MARROW) & ~spongy
@@ -68,18 +68,27 @@ def test_spongy_bone_stays_out_of_the_otic_capsule(capsule_mm: float) -> None:
     assert to_fluid_mm[spongy].min() > capsule_mm - 0.15
 
 
-def test_marrow_follows_the_level_of_the_diploe() -> None:
+def test_wider_marrow_spaces_leave_less_bone() -> None:
     shares = []
-    for level in (-1.2, -0.8, -0.4):
-        structures = cube(anatomy_of(diploe_level=level), (2.0, 5.0, 3.0), 6.0, 0.25)
+    for radius in (0.3, 0.37, 0.44):
+        structures = cube(anatomy_of(marrow_radius=radius), (2.0, 5.0, 3.0), 6.0, 0.15)
         marrow, bone = ((structures == s).sum() for s in (Structure.MARROW, Structure.TRABECULAE))
         shares.append(marrow / (marrow + bone))
-    assert 0.03 < shares[0] < shares[1] - 0.05
-    assert shares[1] + 0.05 < shares[2] < 0.6
+    # Balls that hardly meet fill 4/3 pi r^3 of the lattice's cells.
+    assert shares[0] == pytest.approx(4 / 3 * np.pi * 0.3**3, abs=0.05)
+    assert shares[0] + 0.05 < shares[1] < shares[2] - 0.05
+
+
+def test_marrow_spaces_are_as_wide_as_their_spacing_says() -> None:
+    structures = cube(anatomy_of(marrow_radius=0.36), (2.0, 5.0, 3.0), 6.0, 0.08)
+    depth = ndimage.distance_transform_edt(structures == Structure.MARROW, sampling=0.08)
+    spacing_mm = anatomy_of().variation.marrow_spacing_mm
+    assert depth.max() == pytest.approx(0.36 * spacing_mm, rel=0.5)
 
 
 def test_linked_cells_are_one_body_of_air() -> None:
-    anatomy = anatomy_of(filled_cells=0.0, pneumatisation=1.0, mucosa_mm=0.15)
+    # Openings are wider than the lattice that looks at them.
+    anatomy = anatomy_of(filled_cells=0.0, pneumatisation=1.0, mucosa_mm=0.06, cell_spacing_mm=1.6)
     spacing_mm, count = 0.1, 64
     middle = anatomy.from_ear(np.array([BELOW_THE_LABYRINTH]))[0]
     lattice = Lattice((count,) * 3, spacing_mm * np.eye(3), middle)

@@ -69,7 +69,8 @@ def test_the_prediction_lies_where_the_ear_is(predicted, new_ear, model):
     )
     ct, mask = exact.onto_training_grid(new_ear.ct)
     ear = Ear(array_of(ct), array_of(mask))
-    direct = predict._predict(ear, ct, model, "cpu", 1, predict.silent).microct
+    looked = predict.Looked(exact, ct, mask, ())
+    direct = predict._predict(ear, looked, model, "cpu", 1, predict.silent).microct
     best = correlation(array_of(new_ear.microct), direct, ear.mask > 0)
 
     back = new_ear.pose.GetInverse()

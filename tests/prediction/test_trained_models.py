@@ -104,7 +104,6 @@ def test_a_card_needs_its_model(model, tmp_path):
         ("other/multi_task", "not finished, or not in"),
         ("tiny/unknown", "has no trained method 'unknown'. It has: multi_task, cg_samr"),
         ("tiny/Z/multi_task", "has no group 'Z' of multi_task. It has: A, B"),
-        ("tiny/cg_samr", "needs a prior"),
     ],
 )
 def test_what_is_no_model_is_said(studies, name, message):

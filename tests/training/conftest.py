@@ -58,10 +58,12 @@ def make_trainer(pairs, normalisation, tiny_settings, tmp_path):
 
     def make(
         method="multi_task", folder="state", precision="float32", minutes=10.0,
-        petaflop=None, patience=None, recompute=False, **changes,
+        petaflop=None, patience=None, recompute=False, cochlea=None, **changes,
     ):  # fmt: skip
         arithmetic = resolve_arithmetic("cpu", precision, threads=1)
         table = patch_table(pairs, 16, 4)
+        if cochlea is not None:
+            table["cochlea"] = cochlea
         reader = PatchReader(table, pairs, normalisation, arithmetic)
         title = f"{method}, group A, seed 1"
         job = Job(title, 7, tmp_path / folder, minutes, {}, petaflop, patience, recompute)

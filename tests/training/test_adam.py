@@ -40,6 +40,32 @@ def test_it_steps_to_the_same_bits_as_torch_s_own(layout):
         assert torch.equal(a, b)
 
 
+def test_with_a_decay_it_steps_to_the_same_bits_as_torch_s_adamw():
+    ours, theirs = (network(torch.contiguous_format) for _ in range(2))
+    train(ours, Adam(ours.parameters(), RATE, BETAS, weight_decay=0.05), range(7))
+    fused = torch.optim.AdamW(theirs.parameters(), RATE, BETAS, weight_decay=0.05, fused=True)
+    train(theirs, fused, range(7))
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_rate_on_the_device_may_change_between_steps():
+    plain, placed = (network(torch.contiguous_format) for _ in range(2))
+    optimisers = [
+        Adam(layers.parameters(), RATE, BETAS, weight_decay=0.05, rate_on_device=on_device)
+        for layers, on_device in ((plain, False), (placed, True))
+    ]
+    rate = optimisers[1].rate
+    for step in range(5):
+        for layers, optimiser in zip((plain, placed), optimisers, strict=True):
+            # A rate that single precision holds exactly.
+            optimiser.set_rate(2.0 ** -(step + 5))
+            train(layers, optimiser, range(step, step + 1))
+    assert optimisers[1].rate is rate, "a captured step reads it from there"
+    for a, b in zip(plain.parameters(), placed.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last_3d])
 def test_it_goes_on_from_kept_moments_to_the_same_bits(layout):
     whole, parted = network(layout), network(layout)

@@ -1,11 +1,12 @@
 """Patches as the networks see them."""
 
 from dataclasses import replace
-from itertools import product
+from itertools import permutations, product
 
 import numpy as np
 import pytest
 
+from otosynth.configuration.methods.base import PriorChanges
 from otosynth.errors import InputError
 from otosynth.methods.base import UnpairedBatch
 from otosynth.pairs import Pair, from_side
@@ -103,6 +104,86 @@ def test_flips_mirror_all_of_a_patch_alike(reader):
             np.testing.assert_array_equal(flipped, getattr(batch, name))
         seen.add(tuple(axes[0]))
     assert len(seen) > 3
+
+
+def test_axes_change_places_for_all_of_a_patch_alike(reader):
+    plain = reader.read(4)
+    patches = TrainingPatches(reader, paired=True, augmentation="flips_and_axes")
+    seen = set()
+    for seed in range(24):
+        batch = patches.read(4, seed)
+        turns = [
+            (order, axes) for order in permutations((2, 3, 4))
+            for axes in ([], [2], [3], [4], [2, 3], [2, 4], [3, 4], [2, 3, 4])
+            if np.array_equal(plain.ct.permute(0, 1, *order).flip(axes), batch.ct)
+        ]  # fmt: skip
+        order, axes = turns[0]
+        for name in ("microct", "mask", "classes"):
+            turned = getattr(plain, name).permute(0, 1, *order).flip(axes)
+            np.testing.assert_array_equal(turned, getattr(batch, name))
+            assert getattr(batch, name).is_contiguous()
+        seen.add(order)
+    assert len(seen) == 6
+
+
+def test_jitter_shifts_patches_by_up_to_half_their_distance_within_the_volume(reader, pairs):
+    # Patches of 20 side by side in volumes of 40.
+    patches = TrainingPatches(reader, paired=True, augmentation="none", jitter=True)
+    normalise = reader.normalisation.ct.normalise
+    corners = set()
+    for seed in range(20):
+        batch = patches.read(0, seed)
+        found = [
+            corner for corner in product(range(21), repeat=3)
+            if normalise(pairs["E1"].ct[corner]) == batch.ct[0, 0, 0, 0, 0]
+            and np.array_equal(
+                normalise(pairs["E1"].ct[tuple(slice(k, k + 20) for k in corner)]), batch.ct[0, 0]
+            )
+        ]  # fmt: skip
+        corners.add(found[0])
+    assert len(corners) > 10
+    assert np.max(list(corners)) <= 10
+    assert np.min(list(corners)) == 0
+    again = patches.read(0, 3)
+    np.testing.assert_array_equal(again.ct, patches.read(0, 3).ct)
+
+
+def test_patches_together_are_one_batch(reader):
+    both = reader.together([reader.read(1), reader.read(6)])
+    assert both.ct.shape == (2, 1, 20, 20, 20)
+    for name, tensor in both.tensors.items():
+        np.testing.assert_array_equal(tensor[1:], getattr(reader.read(6), name))
+
+
+def test_a_prior_may_be_left_out_or_shifted(pairs, normalisation):
+    arithmetic = resolve_arithmetic("cpu", "float32", 1)
+    with_prior = {"E1": replace(pairs["E1"], prior=(pairs["E1"].microct,))}
+    reader = PatchReader(patch_table(with_prior, 20, 0), with_prior, normalisation, arithmetic)
+    plain = reader.read(0)
+
+    def read(dropout, shift):
+        patches = TrainingPatches(
+            reader, paired=True, augmentation="none", prior_changes=PriorChanges(dropout, shift)
+        )
+        batches = [patches.read(0, seed) for seed in range(20)]
+        assert all(np.array_equal(batch.microct, plain.microct) for batch in batches)
+        return [batch.prior for batch in batches]
+
+    dropped = [bool((prior == 0).all()) for prior in read(0.5, 0)]
+    assert 5 < sum(dropped) < 15
+    assert all((prior == 0).all() for prior in read(1.0, 0))
+    assert all(np.array_equal(prior, plain.prior) for prior in read(0.0, 0))
+    volume = normalisation.microct.normalise(pairs["E1"].microct)
+    offsets = []
+    for prior in read(0.0, 3):
+        found = [
+            by for by in product(range(4), repeat=3)
+            if np.array_equal(volume[tuple(slice(k, k + 20) for k in by)], prior[0, 0])
+        ]  # fmt: skip
+        offsets += found
+    assert len(offsets) == 20
+    assert np.max(offsets) == 3
+    assert len(set(offsets)) > 8
 
 
 def test_a_prior_is_cut_with_its_patch(pairs, normalisation):

@@ -35,6 +35,16 @@ METHODS = {
     "dyn_unet": ({"width": 4, "levels": 3, "deep_supervision_heads": 1}, 0),
     "regression": ({"width": 4, "residual_blocks": 1}, 0),
     "super_resolution": ({"width": 8, "residual_blocks": 1}, 0),
+    "residual_unet": (
+        {
+            "widths": (4, 6),
+            "batch_size": 2,
+            "weight_decay": 1e-4,
+            "gradient_clip": 0.5,
+            "augmentation": "flips_and_axes",
+        },
+        0,
+    ),
 }
 SCHEDULE = {"epochs": 2, "constant_epochs": 1, "steps_per_epoch": 4, "checkpoint_every": 1}
 

@@ -12,8 +12,10 @@ from otosynth.errors import InputError
 from otosynth.files import write_csv
 from otosynth.selection import validation_table
 from otosynth.training.checkpoints import checkpoint_epoch, load_trained
+from otosynth.training.schedule import cosine_rate, patch_order
 from otosynth.training.state import load_state
 from otosynth.training.task import publish
+from otosynth.training.team import Team
 from otosynth.training.validation import validation_row
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:tensorboard")
@@ -61,6 +63,101 @@ def test_a_stopped_training_continues_to_the_same_bytes(
     continued = make_trainer(folder="stopped", precision=precision).train()
     pd.testing.assert_frame_equal(undisturbed, continued, check_exact=True)
     assert digests(tmp_path / "whole/checkpoints") == digests(tmp_path / "stopped/checkpoints")
+
+
+RECIPE = {
+    "batch_size": 2, "schedule": "cosine", "warmup": 0.2, "weight_decay": 0.01,
+    "gradient_clip": 0.5, "augmentation": "flips_and_axes", "cochlea_share": 0.4, "jitter": True,
+}  # fmt: skip
+
+
+def test_with_every_option_a_stopped_training_continues_to_the_same_bytes(
+    make_trainer, tmp_path, stop_after
+):
+    recipe = RECIPE | {"cochlea": range(54)}
+    undisturbed = make_trainer(folder="whole", **recipe).train()
+    stopped = make_trainer(folder="stopped", minutes=1e-9, **recipe)
+    stop_after(stopped, 7)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.train()
+    continued = make_trainer(folder="stopped", **recipe).train()
+    pd.testing.assert_frame_equal(undisturbed, continued, check_exact=True)
+    assert digests(tmp_path / "whole/checkpoints") == digests(tmp_path / "stopped/checkpoints")
+
+
+@pytest.mark.parametrize("option", RECIPE)
+def test_every_option_changes_the_training(make_trainer, tmp_path, option):
+    make_trainer(folder="plain", epochs=2, schedule="cosine").train()
+    value = "linear" if option == "schedule" else RECIPE[option]
+    options = {"epochs": 2, "schedule": "cosine", "cochlea": range(54), option: value}
+    make_trainer(folder="changed", **options).train()
+    assert digests(tmp_path / "plain/checkpoints") != digests(tmp_path / "changed/checkpoints")
+
+
+def test_the_rate_of_every_step_is_the_cosine_s(make_trainer, monkeypatch):
+    trainer, rates = make_trainer(schedule="cosine", warmup=0.2, learning_rate=0.1), []
+    step = trainer._step
+
+    def watched(batch, epoch):
+        rates.append(trainer.optimisers["generator"].rate)
+        return step(batch, epoch)
+
+    monkeypatch.setattr(trainer, "_step", watched)
+    history = trainer.train()
+    assert rates == [cosine_rate(0.1, step, 12, 0.2) for step in range(12)]
+    assert history["learning_rate"].tolist() == rates[2::3]
+
+
+def test_a_step_sees_as_many_patches_as_its_batch(make_trainer):
+    trainer = make_trainer(batch_size=3, steps_per_epoch=2)
+    assert trainer.steps == [2] * 4
+    batches = [batch for _, batch in trainer._patches_of(0, 0)]
+    order = patch_order(len(trainer.reader), 6, trainer.job.seed, 0)
+    seen = torch.cat([batch.ct for batch in batches])
+    expected = torch.cat([trainer.reader.read(int(row)).ct for row in order])
+    assert torch.equal(seen, expected)
+    every_patch = make_trainer(batch_size=4, steps_per_epoch=None)
+    assert every_patch.steps == [14] * 4, "54 patches, and two of the next round"
+
+
+def test_a_team_shares_a_step_s_patches(make_trainer):
+    alone, first, second = (
+        make_trainer(folder=name, batch_size=size, steps_per_epoch=steps)
+        for name, size, steps in (("alone", 4, 2), ("first", 2, 4), ("second", 2, 4))
+    )
+    for rank, trainer in enumerate((first, second)):
+        trainer.team = Team(rank, 2)
+        trainer.patches_a_step, trainer.steps = 4, [2] * 4
+    seen = [[batch.ct for _, batch in t._patches_of(1, 1)] for t in (alone, first, second)]
+    assert torch.equal(seen[0][0], torch.cat([seen[1][0], seen[2][0]]))
+
+
+def test_a_clipped_gradient_is_no_longer_than_asked_for(make_trainer):
+    trainer = make_trainer(gradient_clip=1e-3)
+    trainer._step(trainer.reader.read(0), epoch=0)
+    for optimiser in trainer.optimisers.values():
+        norm = torch.stack([p.grad.square().sum() for p in optimiser.parameters]).sum().sqrt()
+        assert norm == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_a_table_that_knows_no_cochlea_is_told(make_trainer, caplog):
+    caplog.set_level(logging.INFO)
+    trainer = make_trainer(cochlea_share=0.4)
+    assert "do not say where the cochlea is" in caplog.text
+    plain = make_trainer()
+    assert np.array_equal(trainer._order(0), plain._order(0))
+    caplog.clear()
+    near = np.zeros(54)
+    near[7] = 12
+    only = make_trainer(cochlea_share=1.0, cochlea=near)
+    assert set(only._order(0)) == {7}
+    assert "cochlea" not in caplog.text
+    assert make_trainer(cochlea_share=0.4, cochlea=0 * near).of_cochlea is None
+
+
+def test_a_larger_batch_has_fewer_steps_for_the_same_budget(make_trainer):
+    one, two = (make_trainer(petaflop=2e-4, batch_size=size) for size in (1, 2))
+    assert abs(sum(one.steps) - 2 * sum(two.steps)) <= 2
 
 
 def test_a_damaged_state_is_set_aside_and_the_one_before_used(make_trainer, tmp_path, caplog):

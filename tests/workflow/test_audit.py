@@ -175,7 +175,8 @@ def test_a_lost_or_damaged_file_gives_one_message(study, lost, arguments, how, m
 def test_no_ear_taught_the_networks_that_predict_it(finished, audit):
     leaks, predictions = find_leaks(read_records(places_of(finished)))
     assert leaks == []
-    assert predictions == 3 * 3
+    # Of each ear: the vote, three networks, and all yardsticks at once.
+    assert predictions == 3 * 5
     assert audit("leaks")[0] == 0
 
 
@@ -190,7 +191,20 @@ def test_a_leak_is_found_by_name_or_by_bytes(finished, name):
     assert all(leak.specimen == "E1" for leak in leaks)
 
 
-@pytest.mark.parametrize("prediction", ["vote_atlases/E2", "predict/E2-single_task-1"])
+def test_a_yardstick_that_learned_from_the_tested_ear_is_found(finished):
+    tree = read_records(places_of(finished))
+    records = json.loads(json.dumps(tree.records))
+    name = "specimens/E1/classmap.nii"
+    records["learn_thresholds/A"]["inputs"][name] = records[tree.maker[name]]["outputs"][name]
+    leaks, _ = find_leaks(RecordTree(records, tree.digests))
+    assert {leak.prediction for leak in leaks} == {"apply_yardsticks/E1"}
+    # Also through the jobs that made the class map.
+    assert "learn_thresholds/A" in {leak.through for leak in leaks}
+
+
+@pytest.mark.parametrize(
+    "prediction", ["vote_atlases/E2", "predict/E2-single_task-1", "apply_yardsticks/E2"]
+)
 @pytest.mark.parametrize("volume", ["classmap", "microct", "cochlea"])
 def test_a_prediction_that_knew_the_truth_is_found(finished, prediction, volume):
     tree, name = read_records(places_of(finished)), f"specimens/E2/{volume}.nii"
@@ -254,6 +268,15 @@ def test_an_element_of_a_figure_is_traced(audit):
     assert "atlas vote, specimen E1" in output
     assert "dice bone microct" in output
     assert "checkpoints" not in output
+
+
+def test_a_yardstick_is_traced_to_the_thresholds_that_were_learnt(audit):
+    status, output = audit("trace", "fig7", "specimen=E1", "method=Two thresholds on CT")
+    assert status == 0, output
+    for step in ("yardsticks: thresholds on the CT, specimen E1", "training E2, point_spread_mm",
+                 "thresholds learnt on the fold's training ears, group A"):  # fmt: skip
+        assert step in output, step
+    assert "atlas vote" not in output
 
 
 def test_a_trace_tells_what_is_no_longer_as_recorded(study, monkeypatch, capsys):

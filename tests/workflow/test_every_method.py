@@ -75,7 +75,8 @@ def test_votes_that_are_fused_otherwise_differ(study):
 def test_a_block_that_borrows_weights_is_not_trained_and_predicts_otherwise(study):
     trainings = {path.name for path in (study.results / "training/A").iterdir()}
     assert "multi_task" in trainings
-    assert "multi_task_samples" not in trainings
+    borrower = study.results / "training/A/multi_task_samples/seed-1"
+    assert [path.name for path in borrower.iterdir()] == ["temperature.json"]
     folder = study.results / f"predictions/{TESTED}"
     names = {path.name for path in (folder / "multi_task_samples/seed-1").iterdir()}
     assert {"confidence.nii.gz", "uncertainty.nii.gz"} <= names

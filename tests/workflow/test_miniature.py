@@ -10,9 +10,19 @@ import pytest
 from safetensors import safe_open
 from workflow_copy import ROOT, Workflow, copy_workflow, digests
 
+# What every table has a row for, and the kinds of the rows.
+ROWS = {
+    **dict.fromkeys(
+        ("ct_otsu", "ct_thresholds", "deconvolved_otsu", "deconvolved_thresholds"), "yardstick"
+    ),
+    "atlas": "atlas",
+    **dict.fromkeys(("single_task", "multi_task", "residual_unet"), "trained"),
+    **dict.fromkeys(("exact_classes", "blurred_microct_otsu"), "ceiling"),
+}
+
 
 def test_every_figure_and_table_is_there(finished):
-    for number in range(1, 9):
+    for number in range(1, 13):
         for suffix in ("png", "pdf"):
             assert (finished.results / f"figures/fig{number}.{suffix}").stat().st_size > 1000
     for number in range(1, 4):
@@ -23,18 +33,52 @@ def test_every_figure_and_table_is_there(finished):
 def test_every_specimen_is_scored_by_every_method_in_every_class(finished):
     dice = pd.read_csv(finished.results / "tables/dice.csv")
     assert list(dice.columns) == [
-        "study", "group", "specimen", "method", "class", "dice", "inputs_sha256",
+        "study", "group", "specimen", "method", "kind", "class", "dice", "inputs_sha256",
     ]  # fmt: skip
-    assert len(dice) == 3 * 3 * 3
+    assert len(dice) == 3 * len(ROWS) * 3
+    assert dice.drop_duplicates("method").set_index("method")["kind"].to_dict() == ROWS
     assert dice["dice"].between(0, 1).all()
     scores = pd.read_csv(finished.results / "tables/scores.csv")
     assert set(scores["label"]) == {"phantom in miniature"}
     assert set(scores.query("method == 'multi_task'")["grid"]) == {"microct", "own", "field"}
+    assert len(scores.query("metric == 'mean_dice' and grid == 'microct'")) == 3 * len(ROWS)
+
+
+def test_yardsticks_are_learnt_on_training_ears_and_applied_to_tested_ones(finished):
+    learned = json.loads((finished.results / "groups/A/yardsticks.json").read_text())
+    assert learned["training"] == ["E2"]
+    # The phantom's CTs have a point spread of 0.5 mm, and here voxels of 0.6 mm.
+    assert 0.4 < learned["point_spread_mm"] < 0.8
+    for values in ("ct", "deconvolved_ct"):
+        first, second = learned[values]["thresholds_hu"]
+        assert -1000 < first < second < 2000
+        assert 0.5 < learned[values]["training_mean_dice"] <= 1
+    maps = sorted(path.name for path in (finished.results / "yardsticks/E1").iterdir())
+    assert maps == sorted(
+        f"{name}.nii.gz" for name, kind in ROWS.items()
+        if kind == "yardstick" or name == "blurred_microct_otsu"
+    )  # fmt: skip
+    assert len({(finished.results / f"yardsticks/E1/{name}").read_bytes() for name in maps}) > 3
+
+
+def test_the_summary_says_which_methods_do_not_beat_the_yardsticks(finished):
+    page = (finished.results / "tables/summary.md").read_text()
+    # Networks of eight steps beat nothing.
+    assert "Multi-task does not beat " in page
+    assert "mean Dice at the cochlea (" in page
+    assert "Exact classes does not" not in page
+    comparison = pd.read_csv(finished.results / "tables/comparison.csv")
+    assert set(comparison["method"]) == {
+        name for name, kind in ROWS.items() if kind != "ceiling" and name != "atlas"
+    }
+    report = (finished.results / "report.html").read_text(encoding="utf-8")
+    assert "Two thresholds on CT (yardstick)" in report
+    assert "Multi-task does not beat " in report
 
 
 def test_every_specimen_is_scored_at_the_cochlea(finished):
     table = pd.read_csv(finished.results / "tables/cochlear_dice.csv").fillna({"class": ""})
-    assert len(table) == 3 * 3 * 3
+    assert len(table) == 3 * len(ROWS) * 3
     assert table["cochlear_dice"].between(0, 1).all()
     by_class = table.pivot(index=["specimen", "method"], columns="class", values="cochlear_dice")
     assert by_class[""].to_numpy() == pytest.approx(by_class[["soft", "bone"]].mean(axis=1))
@@ -43,7 +87,7 @@ def test_every_specimen_is_scored_at_the_cochlea(finished):
     assert (by_class["soft"] - whole).abs().max() > 0.01, "the region is to be another one"
     for name in ("summary", "comparison"):
         metrics = set(pd.read_csv(finished.results / f"tables/{name}.csv")["metric"])
-        assert metrics == {"dice", "cochlear_dice", "cochlear_mean_dice"}
+        assert metrics == {"dice", "mean_dice", "cochlear_dice", "cochlear_mean_dice"}
     measures = pd.read_csv(finished.results / "tables/measures.csv")
     assert measures["cochlear_mean_dice"].between(0, 1).all()
     notes = (finished.results / "tables/summary.md").read_text()
@@ -119,6 +163,22 @@ def test_checkpoints_load_without_pickle_and_say_their_epoch(finished, method):
         assert {name.split(".")[0] for name in names} == {"generator", "discriminator"}
 
 
+def test_confidence_is_scaled_on_the_validation_ears_and_measured(finished):
+    folder = finished.results / "training/A/residual_unet/seed-1"
+    fitted = json.loads((folder / "temperature.json").read_text())
+    assert fitted["voxels"] > 100
+    assert 0.1 < fitted["temperature"] < 10
+    table = pd.read_csv(finished.results / "tables/uncertainty.csv")
+    assert table["method"].tolist() == ["Residual U-Net"] * 2
+    assert table["region"].tolist() == ["all", "near borders"]
+    assert table["ece"].between(0, 1).all()
+    assert table["error_detection"].between(0, 1).all()
+    names = {p.name for p in (finished.results / "predictions/E1/residual_unet/seed-1").iterdir()}
+    assert names == {
+        "microct.nii.gz", "classmap.nii.gz", "confidence.nii.gz", "uncertainty.nii.gz",
+    }  # fmt: skip
+
+
 def test_the_report_is_one_file_with_every_figure(finished):
     finished.output_of("--report", "report.html")
     page = (finished.folder / "report.html").read_text(encoding="utf-8")
@@ -142,9 +202,9 @@ def test_every_prediction_has_an_electric_field(finished):
     scores = pd.read_csv(finished.results / "tables/scores.csv").fillna({"class": ""})
     field = scores[scores["grid"] == "field"]
     of_arrays = field[(field["class"] == "") & (field["metric"] == "field_contacts_lost")]
-    assert len(of_arrays) == 3 * 3
+    assert len(of_arrays) == 3 * len(ROWS)
     of_contacts = field[(field["class"] != "") & (field["metric"] == "field_error")]
-    assert len(of_contacts) == 3 * 3 * 12
+    assert len(of_contacts) == 3 * len(ROWS) * 12
     truth = pd.read_csv(finished.results / "field/E1/microct/seed-0/potentials.csv")
     assert (truth.drop(columns="site").max() > 0).all()
     for number in (11, 12):

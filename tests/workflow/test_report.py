@@ -71,7 +71,7 @@ def test_every_part_of_the_story_is_there(text, finished):
     for number in numbers:
         assert f"<strong>Figure {number[11:-4]}.</strong>" in text
     assert 'class="published">0.95<' in text
-    assert "Every training: a step is one patch" in text
+    assert "Every training: a step is one batch of patches" in text
 
 
 def test_numbers_lead_to_the_jobs_that_made_them(text):
@@ -170,7 +170,7 @@ def test_the_viewer_on_its_own_page(browser, address, pictures):
     check_that_cursors_are_linked(browser)
     # Another method beside it, another ear, all planes, other windows and opacity.
     browser.value("document.querySelector('[data-viewer=methods] input').click()")
-    browser.wait_for(f"{SHOWN}.includes('Atlas: errors')")
+    browser.wait_for(f"{SHOWN}.includes('Otsu on CT: errors')")
     choose = (
         "(() => {{ const chosen = document.querySelector('[data-viewer={}]');"
         " chosen.value = '{}'; chosen.dispatchEvent(new Event('{}')); }})()"

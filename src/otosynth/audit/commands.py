@@ -18,10 +18,10 @@ from otosynth.audit.selection import Selection, select_cell, select_element
 from otosynth.audit.trace import Tracer
 from otosynth.audit.verify import verify
 from otosynth.commands.arguments import Commands, add_command, positive
-from otosynth.configuration.atlas import AtlasSettings
 from otosynth.errors import InputError
 from otosynth.provenance.places import Places
 from otosynth.provenance.tree import RecordTree, Root, read_sealed
+from otosynth.viewing.study import method_titles
 
 MIB = 1024**2
 MOST_AFFECTED = 6
@@ -150,10 +150,7 @@ def _result_called(what: str, tree: RecordTree) -> str:
 
 def _selection(places: Places, root: Root, name: str, element: list[str]) -> Selection:
     """Return which number of a result is asked about."""
-    configuration = root["configuration"]
-    titles = {keys["title"]: method for method, keys in configuration["methods"].items()}
-    atlas = AtlasSettings(**configuration["atlas"])
-    titles |= {atlas.title_of(fusion): name for name, fusion in atlas.methods().items()}
+    titles = {title: method for method, title in method_titles(root).items()}
     if not name.endswith(".csv"):
         return select_element(Path(name).stem, element, titles)
     if len(element) != 2:

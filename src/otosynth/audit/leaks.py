@@ -7,9 +7,12 @@ from pathlib import Path
 from otosynth.provenance.tree import Record, RecordTree
 
 # Rules whose results a network's prediction was learned or chosen by.
-LEARNED = ("train", "select_epoch", "compute_normalisation")
+LEARNED = (
+    "train", "select_epoch", "fit_temperature", "compute_normalisation", "learn_thresholds",
+)  # fmt: skip
 PREDICTIONS = (
-    "predict", "predict_classes", "predict_samples", "segment_synthetic", "vote_atlases",
+    "predict", "predict_classes", "predict_confidence", "segment_synthetic", "vote_atlases",
+    "apply_yardsticks",
 )  # fmt: skip
 PRIOR = "make_prior"
 # Rules that make an ear's pair, with the outputs that show something of the ear. Masks do not: they

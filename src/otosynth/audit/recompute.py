@@ -156,8 +156,11 @@ def scores_of(
         if not target:
             continue
         mask = target["mask"].voxels > 0
-        for name, metric, value in _class_scores(volumes["classmap"], target["classmap"], mask):
+        of_classes = list(_class_scores(volumes["classmap"], target["classmap"], mask))
+        for name, metric, value in of_classes:
             yield grid, name, metric, value
+        if grid == "microct":
+            yield grid, "", "mean_dice", _mean_dice(of_classes)
         if "microct" in volumes:
             for name, metric, value in _microct_scores(volumes["microct"], target, low, high):
                 yield grid, name, metric, value
@@ -172,8 +175,7 @@ def scores_of(
         seen = list(_class_scores(brought["segmented"], truth["classmap"], mask))
         for name, metric, value in seen:
             yield "microct", name, f"perceptibility_{metric}", value
-        s_score = _mean_of_known([value for _, metric, value in seen if metric == "dice"])
-        yield "microct", "", "s_score", s_score
+        yield "microct", "", "s_score", _mean_dice(seen)
 
 
 # The rules that give scores, and what calculates them again.
@@ -200,6 +202,10 @@ def _onto(volume: Volume, reference: Volume, order: int) -> Volume:
 def _mean_of_known(values: list[float]) -> float:
     known = [value for value in values if np.isfinite(value)]
     return float(np.mean(known)) if known else np.nan
+
+
+def _mean_dice(of_classes: list[tuple[str, str, float]]) -> float:
+    return _mean_of_known([value for _, metric, value in of_classes if metric == "dice"])
 
 
 def _labels(volumes: tuple[Volume, Volume], mask: np.ndarray) -> list[np.ndarray]:

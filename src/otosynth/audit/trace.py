@@ -31,18 +31,27 @@ STEPS = {
     "select_epoch": "choice of the epoch",
     "predict": "prediction",
     "predict_classes": "prediction",
-    "predict_samples": "prediction by samples with dropout on",
+    "fit_temperature": "temperature of the confidence, by the validation ears",
+    "predict_confidence": "mean of several predictions, with its confidence",
     "segment_synthetic": "classes that a segmentor sees in the prediction",
     "make_prior": "prior of the registered training ears",
     "vote_atlases": "atlas vote",
+    "learn_thresholds": "thresholds learnt on the fold's training ears",
+    "apply_yardsticks": "yardsticks: thresholds on the CT",
+    "blur_microct": "ceiling: Otsu on the blurred micro-CT",
     "score_prediction": "score",
     "gather_scores": "all scores",
 }
 
 # Results that say in a few words what was found.
-FACTS = ("selected.json", "classmap.json", "cochlea.json", "normalisation.json")
+FACTS = (
+    "selected.json", "temperature.json", "classmap.json", "cochlea.json", "normalisation.json",
+    "yardsticks.json",
+)  # fmt: skip
 # Steps that read one of all checkpoints: the selected one.
-READS_CHECKPOINTS = ("predict", "predict_classes", "predict_samples", "segment_synthetic")
+READS_CHECKPOINTS = (
+    "predict", "predict_classes", "predict_confidence", "fit_temperature", "segment_synthetic",
+)  # fmt: skip
 
 
 @dataclass

@@ -8,13 +8,14 @@ from otosynth.commands.arguments import Commands, add_command, add_places
 TEXT = "write a trained model as one file (safetensors, no pickle) with a model card"
 EPILOG = """
 The model is of a finished study. The file holds the networks' weights, the intensity windows and
-the training ears' CTs at 0.6 mm, by which a new CT is brought to the training pose. Coarse CTs of
-people are data of people: the model card says so.
+the training ears' CTs at 0.6 mm, by which a new CT is brought to the training pose; of a method
+with a prior also their CTs and class maps (or micro-CTs) at 0.15 mm. Coarse CTs of people are
+data of people: the model card says so.
 
 Written: --out, and the model card beside it, of the same name with the ending .md.
 
 examples:
-  otosynth export phantom/multi_task --out phantom.safetensors
+  otosynth export phantom/residual_unet --out phantom.safetensors
   otosynth export mylab/A/multi_task --out mylab-A.safetensors --data data/mylab
   otosynth predict ear.nii.gz --model phantom.safetensors
 """

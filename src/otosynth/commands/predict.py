@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from otosynth.prediction.checks import Check
     from otosynth.prediction.predict import Progress as Tell
 
-DEFAULT_MODEL = "phantom/multi_task"
+DEFAULT_MODEL = "phantom/residual_unet"
 TEXT = "predict the micro-CT and the tissue classes of a CT never seen"
 EPILOG = f"""
 The CT may be NIfTI, NRRD, MetaImage, TIFF slices with spacing.json, or a folder with one DICOM

@@ -58,7 +58,7 @@ class PhantomSettings(Section):
         description="Largest distance of the ear from the centre of the CT's field of view, mm.",
     )
     deformation_mm: float = Field(
-        0.45,
+        0.5,
         ge=0.0,
         le=0.5,
         description="Root mean square length of each ear's smooth random deformation, mm.",

@@ -15,8 +15,8 @@ class StatisticsSettings(Section):
     )
     reference: str | None = Field(
         None,
-        description="Method that all others are compared with; null: the first of the tables, "
-        "which is the atlas.",
+        description="Method that all others are compared with: an atlas, a trained method or a "
+        "yardstick; null: the atlas.",
     )
     resamples: int = Field(
         10_000, ge=1000, description="How often the bootstrap draws the ears anew (count)."

@@ -26,7 +26,9 @@ from otosynth.configuration.phantom import PhantomSettings
 from otosynth.configuration.registration import RegistrationSettings
 from otosynth.configuration.statistics import StatisticsSettings
 from otosynth.configuration.training import TrainingSettings
+from otosynth.configuration.yardsticks import YardstickSettings
 from otosynth.errors import InputError
+from otosynth.rows import RESERVED, YARDSTICKS
 
 # A block of the section `methods`, with the keys of its own method.
 MethodBlock = Annotated[SerializeAsAny[MethodSettings], BeforeValidator(settings_of)]
@@ -63,6 +65,7 @@ class Study(Section):
         "key `module` names one.",
     )
     atlas: AtlasSettings = AtlasSettings()
+    yardsticks: YardstickSettings = YardstickSettings()
     electric_field: FieldSettings = FieldSettings()
     statistics: StatisticsSettings = StatisticsSettings()
     figures: FigureSettings = FigureSettings()
@@ -81,6 +84,15 @@ class Study(Section):
             for name, block in blocks.items()
             if block is not None
         }
+
+    @field_validator("methods")
+    @classmethod
+    def names_are_free(cls, blocks: dict[str, MethodSettings]) -> dict[str, MethodSettings]:
+        """Refuse a block that has the name of a yardstick, an atlas or a ceiling."""
+        for name in blocks:
+            if name in RESERVED:
+                raise ValueError(f"a block must not be called {name}, which every study has")
+        return blocks
 
     @model_validator(mode="after")
     def blocks_name_each_other(self) -> "Study":
@@ -116,7 +128,8 @@ class Study(Section):
     def reference_is_tested(self) -> "Study":
         """Refuse a reference that no table has."""
         reference = self.statistics.reference
-        tested = [*self.atlas.methods(), *(n for n, m in self.methods.items() if m.tested)]
+        trained = [name for name, method in self.methods.items() if method.tested]
+        tested = [*self.atlas.methods(), *trained, *YARDSTICKS]
         if reference is not None and reference not in tested:
             raise ValueError(
                 f"statistics.reference must be one of {', '.join(tested)}, not {reference}"
@@ -149,6 +162,12 @@ class Study(Section):
                 raise ValueError(
                     f"patches.size must be at least {smallest} and a multiple of "
                     f"{method.patch_multiple} for methods.{name}"
+                )
+            edge = method.prediction.edge
+            if edge is not None and (edge < smallest or edge % method.patch_multiple):
+                raise ValueError(
+                    f"methods.{name}.prediction.edge must be at least {smallest} and a multiple of "
+                    f"{method.patch_multiple}"
                 )
         return self
 

@@ -74,7 +74,7 @@ def check_methods_fit_groups(study: Study, groups: Mapping[str, Group]) -> None:
     for name, method in study.methods.items():
         needs = [
             *(["trains without pairs"] if not method.paired else []),
-            *(["has a prior of other training ears"] if method.prior else []),
+            *(["has a prior of other training ears"] if method.prior_kind else []),
         ]
         for group in groups.values():
             if needs and len(group.training) < 2:

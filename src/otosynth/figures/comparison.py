@@ -73,8 +73,8 @@ def draw_comparison(
         The ear's name, and what the data are.
     """
     count = len(results) + 2
-    columns = min(count, COLUMNS_AT_MOST)
-    blocks = -(-count // columns)
+    blocks = -(-count // COLUMNS_AT_MOST)
+    columns = -(-count // blocks)
     figure = new_figure(
         "Visual comparison of the methods",
         label,

@@ -7,26 +7,33 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from otosynth.figures.method_rows import WHOLE, draw_boxes, panel_rows, place_panels, write_head
+from otosynth.figures.method_rows import (
+    WHOLE,
+    ceiling_note,
+    draw_boxes,
+    panel_rows,
+    place_panels,
+    write_head,
+)
 from otosynth.figures.style import INK, new_figure
 
 ROW_IN = 0.36
 
 
 def draw_dice(
-    dice: pd.DataFrame,
+    values: pd.DataFrame,
     published: pd.DataFrame,
     titles: Mapping[str, str],
     label: str,
-    cochlear: pd.DataFrame | None = None,
     region: str = "",
 ) -> Figure:
     """Draw boxplots of the Dice with every ear as a point (thesis, Fig. 7).
 
     Parameters
     ----------
-    dice
-        Columns specimen, method, class, dice.
+    values
+        Of every ear (:func:`otosynth.statistics.ear_values`), of one or more of
+        :data:`otosynth.statistics.DICE_METRICS`: columns metric, specimen, method, class, value.
     published
         Medians of others' data, of the whole volume: columns method, class, value. Methods that
         the study does not have are left out.
@@ -34,25 +41,21 @@ def draw_dice(
         Method to its name, in the order of the rows.
     label
         What the data are.
-    cochlear
-        At the cochlea: columns specimen, method, class (soft, bone; empty: their mean),
-        cochlear_dice. Ears whose region is not known have no value.
     region
         From where the region at the cochlea is known (:func:`otosynth.cochlea.told`).
     """
-    methods = [method for method in titles if method in set(dice["method"])]
-    values = _long(dice, cochlear)
+    methods = [method for method in titles if method in set(values["method"])]
     rows = panel_rows(list(zip(values["metric"], values["class"], strict=True)))
-    ears = f"{dice['specimen'].nunique()} ears"
+    ears = f"{values['specimen'].nunique()} ears"
     figure = new_figure(
         "Dice similarity coefficient (Eq. 7) of the tested ears",
         label,
-        f"{ears}, each tested once; points: ears; boxes: median and quartiles. {region}".strip(),
+        f"{ears}, each tested once; points: ears; boxes: median and quartiles"
+        f"{ceiling_note(methods)}. {region}".strip(),
         len(rows) * (len(methods) * ROW_IN + 0.5) + 0.25,
     )
     known = published[published["method"].isin(methods)]
-    names = [titles[method] for method in methods]
-    for axes, panel in place_panels(figure, rows, names, sharex=False):
+    for axes, panel in place_panels(figure, rows, methods, titles, sharex=False):
         at = (values["metric"] == panel.metric) & (values["class"] == panel.tissue)
         _draw_measure(axes, values[at], methods)
         if panel in WHOLE:
@@ -63,18 +66,6 @@ def draw_dice(
         handles.append(_point("D", "none", "published median (Sun 2021, other data)"))
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
-
-
-def _long(dice: pd.DataFrame, cochlear: pd.DataFrame | None) -> pd.DataFrame:
-    """Return the values of both tables: metric, specimen, method, class, value."""
-    tables = [dice.rename(columns={"dice": "value"}).assign(metric="dice")]
-    if cochlear is not None:
-        known = cochlear.rename(columns={"cochlear_dice": "value"}).dropna(subset="value")
-        known = known.fillna({"class": ""})
-        of_means = known["class"] == ""
-        metric = of_means.map({True: "cochlear_mean_dice", False: "cochlear_dice"})
-        tables.append(known.assign(metric=metric))
-    return pd.concat(tables)
 
 
 def _draw_measure(axes: Axes, rows: pd.DataFrame, methods: Sequence[str]) -> None:

@@ -27,6 +27,7 @@ from otosynth.statistics import LOWER_IS_BETTER
 
 METRIC_TITLES = {
     "dice": "Dice",
+    "mean_dice": "mean Dice",
     "cochlear_dice": "Dice at the cochlea",
     "cochlear_mean_dice": "mean Dice at the cochlea",
     "field_error": "error of the potential",
@@ -73,10 +74,9 @@ def draw_differences(
     note
         Written below: what so few ears cannot show (:func:`otosynth.statistics.caveat`).
     """
-    reference = comparison["reference"].iloc[0]
+    metric, reference = comparison["metric"].iloc[0], comparison["reference"].iloc[0]
     methods = [method for method in titles if method in set(comparison["method"])]
     rows = panel_rows(list(zip(comparison["metric"], comparison["class"], strict=True)))
-    metric = rows[0][0].metric
     lines = textwrap.wrap(note, FOOTER_CHARACTERS)
     name = METRIC_TITLES.get(metric, metric)
     figure = new_figure(
@@ -90,8 +90,7 @@ def draw_differences(
     # Of all titles, so that a method has its colour whatever the reference is.
     colours = method_colours(list(titles))
     better = "left" if metric in LOWER_IS_BETTER else "right"
-    names = [titles[method] for method in methods]
-    for axes, panel in place_panels(figure, rows, names, sharex=True):
+    for axes, panel in place_panels(figure, rows, methods, titles, sharex=True):
         _draw_class(axes, _of(comparison, panel), methods, colours)
         if ears is not None:
             _draw_ears(axes, _of(ears, panel), methods)

@@ -7,13 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
 
-from otosynth.figures.method_rows import draw_boxes
+from otosynth.figures.method_rows import ceiling_note, draw_boxes, write_titles
 from otosynth.figures.style import (
     CLASS_TITLES,
     GREY,
     INK,
     SMALL_PT,
-    TEXT_PT,
     few_ticks,
     method_colours,
     method_markers,
@@ -21,6 +20,7 @@ from otosynth.figures.style import (
     number,
     pale_grid,
 )
+from otosynth.rows import without_ceilings
 from otosynth.tissues import CLASSES
 
 ROW_IN, SCATTER_IN = 0.36, 1.9
@@ -57,7 +57,8 @@ def draw_field_scores(scores: pd.DataFrame, titles: Mapping[str, str], label: st
     figure = new_figure(
         "Potential along the auditory nerve, against the micro-CT's class map",
         label,
-        f"{ears} ears; boxes: quartiles over {contacts}; numbers: medians; marks: single ears",
+        f"{ears} ears; boxes: quartiles over {contacts}; numbers: medians; marks: single ears"
+        + ceiling_note(methods),
         len(methods) * ROW_IN + SCATTER_IN + 0.95,
     )
     heights = [len(methods) * ROW_IN + 0.4, SCATTER_IN]
@@ -66,10 +67,11 @@ def draw_field_scores(scores: pd.DataFrame, titles: Mapping[str, str], label: st
         rows = field[(field["metric"] == metric) & (field["class"] != "")]
         _draw_boxes(axes, rows.assign(value=rows["value"] * factor), methods)
         axes.set_xlabel(title)
-    panels[0, 0].set_yticks(range(len(methods)), [titles[m] for m in methods], fontsize=TEXT_PT)
+    write_titles(panels[0, 0], methods, titles)
     for axes in panels[0, 1:]:
         axes.set_yticks(range(len(methods)), [""] * len(methods))
-    pairs = error_with_dice(scores)
+    methods = without_ceilings(methods)
+    pairs = error_with_dice(scores[scores["method"].isin(methods)])
     for axes, name, title in zip(panels[1], CLASSES, CLASS_TITLES, strict=True):
         _draw_scatter(axes, pairs[pairs["class"] == name], methods)
         axes.set_xlabel(f"Dice, {title}")

@@ -1,7 +1,7 @@
 """What Figures 7, 9 and 11 share: a row a method, with a number at the right border."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -21,10 +21,11 @@ from otosynth.figures.style import (
     method_markers,
     pale_grid,
 )
+from otosynth.rows import Kind, kind_of
 from otosynth.tissues import CLASSES
 
-# Longer names of methods take two lines.
-NAME_CHARACTERS = 21
+# Longer titles go on in a second line.
+TITLE_CHARACTERS = 22
 # How far the points of a box lie apart in height, of the box's own.
 SPREAD = 0.4
 
@@ -39,9 +40,14 @@ class Panel:
 
 
 _TITLES = dict(zip(CLASSES, CLASS_TITLES, strict=True))
-WHOLE = tuple(Panel("dice", tissue, f"whole volume:\n{title}") for tissue, title in _TITLES.items())
-AT_COCHLEA = (
+WHOLE: tuple[Panel | None, ...] = (
+    Panel("mean_dice", "", "whole volume:\nmean of all"),
+    *(Panel("dice", tissue, f"whole volume:\n{title}") for tissue, title in _TITLES.items()),
+)
+AT_COCHLEA: tuple[Panel | None, ...] = (
     Panel("cochlear_mean_dice", "", "at the cochlea:\nmean of both"),
+    # Below air.
+    None,
     *(
         Panel("cochlear_dice", tissue, f"at the cochlea:\n{_TITLES[tissue]}")
         for tissue in ("soft", "bone")
@@ -50,59 +56,58 @@ AT_COCHLEA = (
 """Rows of panels of Figures 7 and 9: the whole volume, and below it the cochlea."""
 
 
-def panel_rows(measures: Sequence[tuple[str, str]]) -> list[list[Panel]]:
-    """Return the rows of panels of some measures, each a metric and a class.
+def panel_rows(measures: Sequence[tuple[str, str]]) -> list[list[Panel | None]]:
+    """Return the rows of panels of some measures, each a metric and a class; None: a gap.
 
     Measures that neither the whole volume's row nor the cochlea's has stand in a row of their own,
     above.
     """
-    rows = [[panel for panel in row if (panel.metric, panel.tissue) in measures]
+    rows = [[panel for panel in row if panel is None or (panel.metric, panel.tissue) in measures]
             for row in (WHOLE, AT_COCHLEA)]  # fmt: skip
-    placed = {(panel.metric, panel.tissue) for row in rows for panel in row}
-    others = [
+    placed = {(panel.metric, panel.tissue) for row in rows for panel in row if panel}
+    others: list[Panel | None] = [
         Panel(metric, tissue, _TITLES.get(tissue, "all classes"))
         for metric, tissue in dict.fromkeys(measures)
         if (metric, tissue) not in placed
     ]
-    return [row for row in (others, *rows) if row]
+    return [row for row in (others, *rows) if any(row)]
 
 
 def place_panels(
-    figure: Figure, rows: Sequence[Sequence[Panel]], names: Sequence[str], *, sharex: bool
+    figure: Figure,
+    rows: Sequence[Sequence[Panel | None]],
+    methods: Sequence[str],
+    titles: Mapping[str, str],
+    *,
+    sharex: bool,
 ) -> list[tuple[Axes, Panel]]:
-    """Make the axes of rows of panels, with their titles and the methods' names at the left.
+    """Make the axes of rows of panels, with their titles and those of the methods at the left.
 
     Parameters
     ----------
     rows
         As :func:`panel_rows` gives.
-    names
-        Of the methods, from the top down.
+    methods
+        From the top down.
+    titles
+        Method to its name.
     sharex
         Whether all axes have one scale.
     """
     columns = max(len(row) for row in rows)
     grid = figure.subplots(len(rows), columns, sharex=sharex, sharey=True, squeeze=False)
-    lines = [_in_lines(name) for name in names]
     placed = []
     for row, line in zip(rows, grid, strict=True):
-        line[0].set_yticks(range(len(lines)), lines, fontsize=TEXT_PT)
+        write_titles(line[0], methods, titles)
         for axes, panel in zip_longest(line, row):
             if panel is None:
                 axes.set_visible(False)
                 continue
             axes.set_title(panel.title)
+            # Also above a gap.
+            axes.tick_params(labelbottom=True)
             placed.append((axes, panel))
     return placed
-
-
-def _in_lines(name: str) -> str:
-    """Return a long name in two lines of about one length."""
-    if len(name) <= NAME_CHARACTERS:
-        return name
-    widths = range(len(name) // 2, len(name) + 1)
-    parted = (textwrap.wrap(name, width, break_on_hyphens=False) for width in widths)
-    return "\n".join(next(lines for lines in parted if len(lines) <= 2))
 
 
 def draw_boxes(
@@ -139,10 +144,39 @@ def draw_boxes(
     colours, markers = method_colours(methods), method_markers(methods)
     for row, method in enumerate(methods):
         boxes["boxes"][row].set_facecolor(colours[method])
+        if kind_of(method) is Kind.CEILING:
+            boxes["boxes"][row].set(linestyle="--", edgecolor=GREY)
         heights = row + np.linspace(-SPREAD / 2, SPREAD / 2, len(points[row]))
         axes.plot(points[row], heights, markers[method], color=INK, markersize=2.2, zorder=5)
         write_beside(axes, row, numbers[row])
+    mark_ceilings(axes, methods)
     finish_rows(axes, len(methods))
+
+
+def mark_ceilings(axes: Axes, methods: Sequence[str]) -> None:
+    """Draw a line above the first ceiling, which stand below all methods."""
+    first = next((k for k, name in enumerate(methods) if kind_of(name) is Kind.CEILING), 0)
+    if first:
+        axes.axhline(first - 0.5, color=GREY, linewidth=0.6, linestyle=(0, (4, 3)))
+
+
+def write_titles(axes: Axes, methods: Sequence[str], titles: Mapping[str, str]) -> None:
+    """Write the methods' titles at the left border; those of ceilings are grey."""
+    lines = [
+        textwrap.fill(titles[method], TITLE_CHARACTERS, break_on_hyphens=False)
+        for method in methods
+    ]
+    axes.set_yticks(range(len(methods)), lines, fontsize=TEXT_PT)
+    for label, method in zip(axes.get_yticklabels(), methods, strict=True):
+        if kind_of(method) is Kind.CEILING:
+            label.set_color(GREY)
+
+
+def ceiling_note(methods: Sequence[str]) -> str:
+    """Return what dashed boxes are, for the line above a figure; nothing where there are none."""
+    if not any(kind_of(method) is Kind.CEILING for method in methods):
+        return ""
+    return "; dashed: ceilings, which know the micro-CT"
 
 
 def write_beside(axes: Axes, row: float, text: str) -> None:
@@ -154,10 +188,10 @@ def write_beside(axes: Axes, row: float, text: str) -> None:
 
 
 def write_head(axes: Axes, text: str) -> None:
-    """Write above what stands beside the rows."""
+    """Write above what stands beside the rows, below the panel's title."""
     axes.annotate(
-        text, (1, 1), xycoords="axes fraction", xytext=(2, 6), textcoords="offset points",
-        va="bottom", fontsize=SMALL_PT, color=GREY,
+        text, (1, 1), xycoords="axes fraction", xytext=(2, 0), textcoords="offset points",
+        va="center", fontsize=SMALL_PT, color=GREY,
     )  # fmt: skip
 
 

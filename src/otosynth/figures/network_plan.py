@@ -53,8 +53,10 @@ def parameters(network: nn.Module) -> int:
 
 def norm_of(network: nn.Module) -> str:
     """Return the name of a network's normalisation."""
-    is_layer = any(isinstance(module, nn.GroupNorm) for module in network.modules())
-    return "layer norm" if is_layer else "instance norm"
+    modules = list(network.modules())
+    if any(isinstance(module, nn.GroupNorm) for module in modules):
+        return "layer norm"
+    return "instance norm" if any(isinstance(m, nn.InstanceNorm3d) for m in modules) else "no norm"
 
 
 def dropout_of(network: nn.Module) -> float:

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from otosynth.files import written_whole
 from otosynth.provenance.carried import figure_metadata
+from otosynth.rows import Kind, kind_of
 
 WIDTH_IN = 6.3
 """Text width of a thesis page (inches)."""
@@ -33,7 +34,8 @@ CLASS_TITLES = ("air", "soft tissue", "bone")
 CLASS_COLOURS = ("#0072B2", "#E69F00", "#F5ECB5")
 OUTSIDE_COLOUR = "#BDBDBD"
 INK, GREY, PALE = "#222222", "#777777", "#E8E8E8"
-ATLAS_COLOUR = "#999999"
+# What needs no training is grey, whatever knows the truth is white.
+KIND_COLOURS = {Kind.YARDSTICK: "#D4D4D4", Kind.ATLAS: "#999999", Kind.CEILING: "#FFFFFF"}
 # The same palette for trained methods, in the order of the configuration.
 METHOD_COLOURS = (
     "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#0072B2", "#E69F00", "#F0E442", "#B2DF8A",
@@ -126,21 +128,30 @@ def write_figure(figure: Figure, files: Iterable[str], dpi: int, digest: str) ->
 def method_markers(methods: Iterable[str]) -> dict[str, str]:
     """Return a marker for each method: another where colours come round again.
 
-    Atlases, which share a colour, have one each in turn.
+    Those of a kind that shares a colour have one each in turn.
     """
-    atlases = [method for method in methods if method.startswith("atlas")]
-    trained = [method for method in methods if method not in atlases]
-    rounds = {method: k // len(METHOD_COLOURS) for k, method in enumerate(trained)}
-    rounds |= {method: k for k, method in enumerate(atlases)}
+    rounds = {
+        method: k if kind in KIND_COLOURS else k // len(METHOD_COLOURS)
+        for kind, of_kind in _by_kind(methods).items()
+        for k, method in enumerate(of_kind)
+    }
     return {method: MARKERS[k % len(MARKERS)] for method, k in rounds.items()}
 
 
 def method_colours(methods: Sequence[str]) -> dict[str, str]:
-    """Return a colour for each method: grey for atlases, then the palette in turn."""
-    atlases = [method for method in methods if method.startswith("atlas")]
-    trained = [method for method in methods if method not in atlases]
-    colours = {m: METHOD_COLOURS[k % len(METHOD_COLOURS)] for k, m in enumerate(trained)}
-    return dict.fromkeys(atlases, ATLAS_COLOUR) | colours
+    """Return a colour for each method: its kind's, or for trained ones the palette in turn."""
+    return {
+        method: KIND_COLOURS.get(kind, METHOD_COLOURS[k % len(METHOD_COLOURS)])
+        for kind, of_kind in _by_kind(methods).items()
+        for k, method in enumerate(of_kind)
+    }
+
+
+def _by_kind(methods: Iterable[str]) -> dict[Kind, list[str]]:
+    found: dict[Kind, list[str]] = {}
+    for method in methods:
+        found.setdefault(kind_of(method), []).append(method)
+    return found
 
 
 def class_patches() -> list[Patch]:

@@ -32,6 +32,30 @@ def dice_and_cross_entropy(logits: Tensor, classes: Tensor) -> dict[str, Tensor]
     }
 
 
+def pooled_dice_loss(probabilities: Tensor, classes: Tensor, smoothing: float) -> Tensor:
+    """Return 1 - (2 sum p g + s) / (sum p + sum g + s), averaged over the classes.
+
+    The sums are over the voxels inside the mask of the whole batch: so a class that is in few
+    patches has a defined Dice in every step.
+
+    Parameters
+    ----------
+    probabilities
+        p, softmax of the predicted classes (batch, 3, z, y, x).
+    classes
+        g, one-hot inside the mask, 0 outside.
+    smoothing
+        s as a share of the voxels inside the mask of the batch: a class of fewer voxels hardly
+        moves its Dice.
+    """
+    predicted = probabilities * classes.sum(dim=1, keepdim=True)
+    s = smoothing * classes.sum().clamp(min=1)
+    overlap, total = (
+        voxels.sum(dim=(0, 2, 3, 4)) for voxels in (predicted * classes, predicted + classes)
+    )
+    return 1 - ((2 * overlap + s) / (total + s)).mean()
+
+
 def deeply_supervised(heads: Sequence[Tensor], classes: Tensor) -> dict[str, Tensor]:
     """Return the same two losses, averaged over the heads of deep supervision.
 

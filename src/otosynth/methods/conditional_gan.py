@@ -10,7 +10,7 @@ from otosynth.configuration.methods.gan import GanSettings
 from otosynth.losses import thesis as terms
 from otosynth.methods.base import Batch, CtPatch, Method, Networks, PatchPrediction, air_outside
 from otosynth.networks.discriminator import Discriminator
-from otosynth.networks.generator import Generator, initialise
+from otosynth.networks.generator import Generator, initialise, initialise_without_norms
 from otosynth.seeds import derive_seed
 
 
@@ -34,12 +34,20 @@ class ConditionalGan(Method):
         s = self.settings
         networks: dict[str, nn.Module] = {
             "generator": Generator(
-                self.output_channels, s.width, s.residual_blocks, s.dropout, s.upsampling, s.norm
+                self.output_channels,
+                s.width,
+                s.residual_blocks,
+                s.dropout,
+                s.upsampling,
+                s.norm,
+                s.outer_kernel,
             ),
             "discriminator": Discriminator(2, s.width, s.discriminator_blocks),
         }
         for name, network in networks.items():
-            initialise(network, derive_seed(seed, "weights", name))
+            without_norms = name == "generator" and s.norm == "none"
+            draw = initialise_without_norms if without_norms else initialise
+            draw(network, derive_seed(seed, "weights", name))
         return networks
 
     def weights(self, player: str, epoch: int) -> dict[str, float]:

@@ -41,6 +41,11 @@ class LayerNorm(nn.GroupNorm):
         return super().forward(x)
 
 
+def norm_layers(kind: Norm | Literal["none"], channels: int) -> list[nn.Module]:
+    """Return the norm that follows a convolution, as a list that is empty for ``none``."""
+    return [] if kind == "none" else [norm_layer(kind, channels)]
+
+
 def norm_layer(kind: Norm, channels: int) -> nn.Module:
     """Return a norm without learned parameters (docs/method.md 6 says why there is a choice).
 

@@ -17,13 +17,13 @@ from otosynth.phantom.proximity import (
 )
 from otosynth.phantom.shapes import Cloud, Distances, Points, Vector, along
 from otosynth.phantom.small_canals import COCHLEAR_AQUEDUCT, VESTIBULAR_AQUEDUCT
-from otosynth.phantom.spongy import spongy_bone
+from otosynth.phantom.spongy import SpongyBone, draw_spongy_bone
 from otosynth.phantom.structures import CLASS_OF_STRUCTURE, Labels, Structure
 from otosynth.phantom.surroundings import Surroundings, surroundings
 from otosynth.phantom.variation import Variation
 from otosynth.tissues import BONE
 
-CENTRE = np.array([-1.8, 2.2, 0.5])
+CENTRE = np.array([-2.8, 2.2, 0.5])
 """Point of the right ear that an ear without offset has in the middle of the micro-CT, mm."""
 
 _CORTEX_MM = 0.15
@@ -39,7 +39,7 @@ _WINDOW_MUCOSA_MM = 0.25
 # Mineral relative to compact petrous bone, which is 1500 HU above water in the CT. The otic
 # capsule is the densest bone of the body; trabeculae and septa are less mineralised.
 _CAPSULE_DENSITY = 1.36
-_TRABECULAR_DENSITY = 0.8
+_TRABECULAR_DENSITY = 0.95
 _SEPTUM_DENSITY = 0.85
 _OSSICLE_DENSITY = 1.05
 _MODIOLUS_DENSITY = 0.8
@@ -57,6 +57,7 @@ class Anatomy:
             variation.canal_radius_mm, variation.lateral_canal_radius_mm
         )
         self.round: Surroundings = surroundings(variation)
+        self.spongy: SpongyBone = draw_spongy_bone(variation)
         self._reach_mm = thickest_wall_mm(variation) + max(self._corner_mm, LEAST_ROOM_MM)
         self.cells: AirCells = draw_cells(variation)
         self.cells = self.cells.fitted(self._room_at, self._corner_mm)
@@ -156,7 +157,7 @@ class Anatomy:
         # The cortex parts marrow from every surface, the wall of a hollow neighbour among them.
         inner = (room > _CORTEX_MM) & (~at_cell.beside_hollow | (nearest > 0.0))
         spongy = possible[~at_cell.hollow & inner]
-        labels[spongy] = spongy_bone(v, ear.points[:, spongy])
+        labels[spongy] = self.spongy.structures(ear.points[:, spongy])
         return possible[at_cell.hollow & at_cell.beside_hollow & (piercing <= 0.0)]
 
     def _label_middle_ear(self, labels: Labels, near: Proximity) -> None:

@@ -34,16 +34,16 @@ _FACIAL_NERVE_RADII_MM = [0.5, 0.55, 0.9, 0.6, 0.6, 0.65, 0.65, 0.7, 0.75]
 _CAROTID = np.array(
     [
         (-2.5, -4.5, -22.0),
-        (-1.5, -5.2, -8.0),
-        (-0.6, -6.4, -4.6),
-        (3.0, -9.0, -3.2),
+        (-1.1, -6.2, -9.0),
+        (-0.2, -7.4, -5.6),
+        (3.0, -9.8, -4.2),
         (14.0, -16.0, -1.0),
     ]
 )
 _CAROTID_RADIUS_MM = 2.4
 # The carotid keeps its distance from the cochlea: it moves half as far as the jugular bulb.
 _CAROTID_SHARE = 0.5
-_JUGULAR_BULB = np.array([1.5, 6.5, -11.0])
+_JUGULAR_BULB = np.array([1.5, 6.5, -12.0])
 _JUGULAR_SEMI_AXES_MM = (4.0, 4.0, 4.5)
 
 

@@ -23,8 +23,8 @@ class Variation:
     middle ear, nerves and vessels, the width of the internal auditory canal, the heights of the
     tegmen and of the posterior fossa. ``pneumatisation`` runs from 0 to 1; ``filled_cells`` is the
     fraction of air cells that hold soft tissue. ``wall`` modulates the thickness of thin walls
-    (1 component, about -1 to 1), ``trabeculae`` and ``diploe`` shape the spongy bone: where the
-    first exceeds the level that the second sets, there is bone, elsewhere marrow.
+    (1 component, about -1 to 1). ``marrow_spacing_mm`` and ``marrow_radius``, a share of it, size
+    the marrow spaces of spongy bone, and ``diploe`` widens or narrows them (1 component).
     """
 
     size: float
@@ -46,9 +46,10 @@ class Variation:
     posterior_fossa_mm: float
     thin_wall_mm: float
     wall: Waves
-    trabeculae: Waves
     diploe: Waves
-    diploe_level: float
+    marrow_spacing_mm: float
+    marrow_radius: float
+    marrow_seed: int
     vessel_seed: int
     pneumatisation: float
     filled_cells: float
@@ -88,31 +89,32 @@ def draw_variation(specimen: str, seed: int, settings: PhantomSettings) -> Varia
         size=rng.uniform(0.93, 1.07),
         turns=rng.uniform(2.4, 2.75),
         cochlear_height_mm=rng.uniform(3.0, 3.4),
-        canal_radius_mm=rng.uniform(2.8, 3.6),
-        lateral_canal_radius_mm=rng.uniform(2.0, 2.6),
+        canal_radius_mm=rng.uniform(2.7, 3.7),
+        lateral_canal_radius_mm=rng.uniform(1.9, 2.7),
         head_rotation=_rotation(_random_direction(rng), np.deg2rad(rng.uniform(0.0, 10.0))),
         head_offset_mm=rng.uniform(-0.6, 0.6, size=3),
         deformation=draw_waves(rng, 8, (8.0, 16.0), 3, settings.deformation_mm),
         mineral=draw_waves(rng, 24, (2.0, 8.0), 1, 0.22),
-        capsule_mm=rng.uniform(0.6, 1.1),
+        capsule_mm=rng.uniform(0.5, 0.9),
         middle_ear_scale=rng.uniform(0.85, 1.15, size=3),
         middle_ear_offset_mm=rng.uniform(-0.5, 0.5, size=3),
-        nerve_offset_mm=rng.uniform(-0.25, 0.25, size=3),
-        vessel_offset_mm=rng.uniform(-1.5, 1.5, size=3),
-        auditory_canal_width=rng.uniform(0.65, 1.1),
-        tegmen_mm=rng.uniform(8.3, 10.3),
+        nerve_offset_mm=rng.uniform(-0.7, 0.7, size=3),
+        vessel_offset_mm=rng.uniform(-2.0, 2.0, size=3),
+        auditory_canal_width=rng.uniform(0.6, 1.0),
+        tegmen_mm=rng.uniform(8.8, 10.8),
         posterior_fossa_mm=rng.uniform(10.3, 12.3),
         thin_wall_mm=rng.uniform(0.15, 0.4),
         wall=draw_waves(rng, 12, (3.0, 8.0), 1, 0.6),
-        trabeculae=draw_waves(rng, 24, (0.7, 1.2), 1, 1.0),
-        diploe=draw_waves(rng, 8, (5.0, 14.0), 1, 0.25),
-        diploe_level=rng.uniform(-1.0, -0.65),
+        diploe=draw_waves(rng, 8, (5.0, 14.0), 1, 0.12),
+        marrow_spacing_mm=rng.uniform(0.8, 1.0),
+        marrow_radius=rng.uniform(0.34, 0.39),
+        marrow_seed=int(rng.integers(2**32)),
         vessel_seed=int(rng.integers(2**32)),
-        pneumatisation=rng.uniform(0.4, 1.0),
-        filled_cells=rng.uniform(0.0, 0.25),
-        mucosa_mm=rng.uniform(0.05, 0.20),
-        septum_mm=rng.uniform(0.12, 0.25),
-        cell_spacing_mm=rng.uniform(1.4, 2.2),
+        pneumatisation=rng.uniform(0.1, 0.75),
+        filled_cells=rng.uniform(0.0, 0.2),
+        mucosa_mm=rng.uniform(0.05, 0.15),
+        septum_mm=rng.uniform(0.10, 0.20),
+        cell_spacing_mm=rng.uniform(1.1, 1.7),
         cell_seed=int(rng.integers(2**32)),
         pose_rotation=_rotation(_random_direction(pose), angle_rad),
         pose_offset_mm=distance_mm * _random_direction(pose),

@@ -4,9 +4,10 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from otosynth.configuration.methods.base import PriorKind
 from otosynth.errors import InputError
 from otosynth.files import sha256_of, write_bytes
-from otosynth.prediction.model import HU_PERCENTILES, TrainedModel
+from otosynth.prediction.model import HU_PERCENTILES, ReferenceFacts, TrainedModel
 
 
 def card_path(model_file: Path) -> Path:
@@ -43,6 +44,7 @@ def write_card(model: TrainedModel, model_file: Path) -> Path:
         digest=model.digest,
         percentiles=HU_PERCENTILES,
         coarse=f"{first.coarse.spacing_mm[0]:g}",
+        prior=_prior_in_words(settings.prior_kind, first),
         window=lambda m, name: (
             f"{m.normalisation[name]['low']:.4g} to {m.normalisation[name]['high']:.4g}"
         ),
@@ -55,6 +57,17 @@ def write_card(model: TrainedModel, model_file: Path) -> Path:
     path = card_path(model_file)
     write_bytes(path, text.encode())
     return path
+
+
+def _prior_in_words(kind: PriorKind | None, first: ReferenceFacts) -> str:
+    """Return what the file holds of the training ears for a prior."""
+    if kind is None or first.atlas is None:
+        return ""
+    what = "class maps" if kind == "classes" else "micro-CTs"
+    return (
+        f", with their CTs and {what} at {first.atlas.spacing_mm[0]:.3g} mm, which are registered "
+        "to it as the network's prior"
+    )
 
 
 def _triple(mm: tuple[float, ...]) -> str:

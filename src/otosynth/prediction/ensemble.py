@@ -1,13 +1,14 @@
 """The mean of an ensemble's predictions, and how far its members differ."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import cast
 
 import numpy as np
 
 from otosynth.calibration import uncertainty
-from otosynth.inference import Corner, Ear, Prediction, Predictor
+from otosynth.inference import Corner, Ear, Prediction, Predictor, confidence_maps, patches_seen
 from otosynth.methods.base import CtPatch, Method, Networks, PatchPrediction
 from otosynth.patches import patch_corners
 from otosynth.tissues import CLASSES
@@ -41,15 +42,15 @@ class EnsemblePrediction:
 
 def patches_to_see(ear: Ear, method: Method, size: int) -> int:
     """Return how many patches a member's networks will see."""
-    wanted = method.settings.prediction
-    corners = patch_corners(ear.ct.shape, size, round(wanted.overlap * size))
-    return len(corners) * max(wanted.samples, 1)
+    return patches_seen(method.settings.prediction, ear.ct.shape, size)
 
 
 def predict_ensemble(
     ear: Ear,
     predictors: Iterator[Predictor],
     map_classes: MapClasses,
+    priors: Iterable[Sequence[np.ndarray]] | None = None,
+    temperature: float = 1.0,
 ) -> EnsemblePrediction:
     """Predict an ear by each member in turn, one at a time in memory.
 
@@ -61,12 +62,17 @@ def predict_ensemble(
         The members.
     map_classes
         Makes a class map of (micro-CT, mask) for a method that gives none.
+    priors
+        Each member's prior of the ear; None: it has none.
+    temperature
+        Of the confidence in the mean probabilities.
     """
     sums = _Sums(map_classes, ear.mask)
-    for predictor in predictors:
+    of_members = zip(predictors, priors, strict=True) if priors else zip(predictors, repeat(()))
+    for predictor, prior in of_members:
         corners: Sequence[Corner] = patch_corners(ear.ct.shape, predictor.size)
-        sums.add(predictor.predict(ear, corners, map_classes))
-    return sums.mean()
+        sums.add(predictor.predict(replace(ear, prior=prior), corners, map_classes))
+    return sums.mean(temperature)
 
 
 @dataclass
@@ -104,7 +110,7 @@ class _Sums:
         self.microct += change / self.members
         self.squares += change * (microct - self.microct)
 
-    def mean(self) -> EnsemblePrediction:
+    def mean(self, temperature: float) -> EnsemblePrediction:
         """Return the ensemble's prediction; the sums are then used up."""
         assert self.probabilities is not None, "there is a member"
         # In place: a copy would be the most that a prediction ever holds.
@@ -114,12 +120,12 @@ class _Sums:
         deviation = None
         if several and self.squares is not None:
             deviation = np.sqrt(self.squares / (self.members - 1))
-        return EnsemblePrediction(
-            self.microct,
-            deviation,
-            self._class_map(mean),
-            uncertainty(mean) if several or self.gives_probabilities else None,
-        )
+        spread = None
+        if self.gives_probabilities:
+            _, spread = confidence_maps(mean, temperature)
+        elif several:
+            spread = uncertainty(mean)
+        return EnsemblePrediction(self.microct, deviation, self._class_map(mean), spread)
 
     def _class_map(self, mean: np.ndarray) -> np.ndarray:
         if self.gives_probabilities:

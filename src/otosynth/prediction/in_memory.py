@@ -161,7 +161,7 @@ def _method(name: str, settings: dict[str, Any], ears: Sequence[TrainingEar]) ->
         checked = method_settings(name, {"title": name} | settings)
     except (ValidationError, ValueError) as error:
         raise InputError(f"{name} cannot be trained so: {error}.") from None
-    if checked.prior or checked.requires or not checked.tested or checked.factor > 1:
+    if checked.prior_kind or checked.requires or not checked.tested or checked.factor > 1:
         raise InputError(
             f"{name} cannot be trained in memory with these settings: it needs a prior, another "
             "method's networks or a coarser grid. Run a study (`snakemake`)."

@@ -10,6 +10,7 @@ from otosynth.files import sha256_of
 from otosynth.methods.base import CtPatch, Method
 from otosynth.normalisation import Normalisation
 from otosynth.prediction.model import MemberFacts
+from otosynth.priors import FILES
 from otosynth.training.checkpoints import checkpoint_epoch, read_tensors
 
 
@@ -21,6 +22,7 @@ def member_of(
     validation: Sequence[str],
     windows: Normalisation,
     used: tuple[str, ...],
+    temperature: float = 1.0,
 ) -> tuple[MemberFacts, dict[str, Tensor]]:
     """Return a training's facts and weights.
 
@@ -36,6 +38,8 @@ def member_of(
         How its intensities were scaled.
     used
         The networks that a prediction runs (:func:`networks_used`); no others are kept.
+    temperature
+        Of its confidence.
 
     Raises
     ------
@@ -53,6 +57,7 @@ def member_of(
         networks=used,
         normalisation={"ct": vars(windows.ct), "microct": vars(windows.microct)},
         checkpoint_sha256=sha256_of(checkpoint),
+        temperature=temperature,
     )
     return facts, {n: t for n, t in tensors.items() if n.split(".")[0] in used}
 
@@ -69,9 +74,12 @@ def networks_used(method: Method) -> tuple[str, ...]:
     for network in networks.values():
         network.eval()
     nothing = torch.zeros(1, 1, edge, edge, edge)
+    kind = settings.prior_kind
+    channels = len(FILES[kind]) if kind else 0
+    prior = nothing.expand(-1, channels, -1, -1, -1) if channels else None
     networks.asked.clear()
     with torch.inference_mode():
-        method.predict(networks, CtPatch(nothing, torch.ones_like(nothing)))
+        method.predict(networks, CtPatch(nothing, torch.ones_like(nothing), prior))
     return tuple(sorted(networks.asked))
 
 

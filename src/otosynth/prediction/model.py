@@ -9,8 +9,8 @@ intensities the networks have learned from (:mod:`otosynth.prediction.placing` a
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import SimpleITK as sitk
 from pydantic import BaseModel, ConfigDict
@@ -26,7 +26,9 @@ from otosynth.training.arithmetic import Arithmetic
 from otosynth.training.checkpoints import load_networks, network_tensors
 from otosynth.volumes.grids import Grid
 
-FORMAT = 1
+# 1: earlier versions' models, without temperatures and without what a prior is made of.
+FORMAT = 2
+FORMATS = (1, 2)
 # Percentiles of the HU inside an ear's mask that a new CT is compared with.
 HU_PERCENTILES = (1, 5, 25, 50, 75, 95, 99)
 
@@ -55,6 +57,8 @@ class ReferenceFacts(Facts):
         Voxel of its CT as it was scanned (x, y, z); None where the raw scan was not there.
     hu
         ``HU_PERCENTILES`` of the CT inside the mask.
+    atlas
+        The grid on which it is registered to a new ear, for a method with a prior.
     """
 
     ear: str
@@ -63,10 +67,17 @@ class ReferenceFacts(Facts):
     rotation: Matrix
     ct_spacing_mm: Triple | None
     hu: tuple[float, ...]
+    atlas: Grid | None = None
 
 
 class MemberFacts(Facts):
-    """One training: its fold, its selected epoch and its intensity windows."""
+    """One training: its fold, its selected epoch and its intensity windows.
+
+    Attributes
+    ----------
+    temperature
+        Of its confidence (:func:`otosynth.calibration.fit_temperature`); 1 where none was fitted.
+    """
 
     group: str
     seed: int
@@ -77,6 +88,7 @@ class MemberFacts(Facts):
     networks: tuple[str, ...]
     normalisation: dict[str, dict[str, float | str]]
     checkpoint_sha256: str
+    temperature: float = 1.0
 
     def windows(self) -> Normalisation:
         """Return the intensity windows of the training."""
@@ -101,6 +113,8 @@ class ModelFacts(Facts):
         Arithmetic threads of the study; predictions depend on them in their last digits.
     dice
         Median Dice of the study's tested ears by class; empty where the study has none.
+    atlas
+        The section ``atlas``, by which training ears are registered to a new one for a prior.
     """
 
     format: int = FORMAT
@@ -117,6 +131,18 @@ class ModelFacts(Facts):
     members: tuple[MemberFacts, ...]
     references: tuple[ReferenceFacts, ...]
     dice: dict[str, float]
+    atlas: dict[str, object] | None = None
+
+    def described(self) -> dict[str, Any]:
+        """Return the facts as plain data, as their format has them."""
+        data = self.model_dump(mode="json")
+        if self.format == 1:
+            del data["atlas"]
+            for member in data["members"]:
+                del member["temperature"]
+            for reference in data["references"]:
+                del reference["atlas"]
+        return data
 
     @property
     def name(self) -> str:
@@ -133,11 +159,19 @@ class ModelFacts(Facts):
 
 @dataclass(frozen=True)
 class Reference:
-    """A training ear's coarse CT (HU) and mask, seen from the working side."""
+    """A training ear's coarse CT (HU) and mask, seen from the working side.
+
+    Attributes
+    ----------
+    atlas
+        For a method with a prior: ``ct`` (HU), ``mask``, and ``classmap`` or ``microct``, on the
+        grid ``facts.atlas``.
+    """
 
     facts: ReferenceFacts
     ct: sitk.Image
     mask: sitk.Image
+    atlas: Mapping[str, sitk.Image] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -157,14 +191,15 @@ class TrainedModel:
     @property
     def digest(self) -> str:
         """SHA-256 of all that the model is, however it was stored."""
-        text = json.dumps(self.facts.model_dump(mode="json"), sort_keys=True)
+        text = json.dumps(self.facts.described(), sort_keys=True)
         digest = hashlib.sha256(text.encode())
         for weights in self.weights:
             for name in sorted(weights):
                 digest.update(name.encode())
                 digest.update(weights[name].contiguous().numpy().tobytes())
         for reference in self.references:
-            for image in (reference.ct, reference.mask):
+            of_atlas = (reference.atlas[name] for name in sorted(reference.atlas))
+            for image in (reference.ct, reference.mask, *of_atlas):
                 digest.update(sitk.GetArrayViewFromImage(image).tobytes())
         return digest.hexdigest()
 

@@ -1,7 +1,8 @@
 """A trained model as one file: safetensors with its facts in the metadata, no pickle.
 
 Tensors are ``member-<n>/<network>.<parameter>``, and of each training ear ``reference-<n>/ct``
-(int16, HU, z y x, coarse) and ``reference-<n>/mask`` (uint8). The facts are those of
+(int16, HU, z y x, coarse) and ``reference-<n>/mask`` (uint8); of a method with a prior also
+``reference-<n>/atlas-ct``, ``-mask``, and ``-classmap`` or ``-microct``. The facts are those of
 :class:`otosynth.prediction.model.ModelFacts`, as JSON.
 """
 
@@ -16,10 +17,12 @@ from torch import Tensor
 
 from otosynth.errors import InputError
 from otosynth.files import write_bytes
-from otosynth.prediction.model import FORMAT, ModelFacts, Reference, TrainedModel
+from otosynth.prediction.model import FORMATS, ModelFacts, Reference, TrainedModel
 from otosynth.training.checkpoints import encode, read_tensors
 
 ENDING = ".safetensors"
+# Of the names of an ear's volumes on the grid on which it is registered to others.
+ATLAS = "atlas-"
 
 
 def write_model(model: TrainedModel, path: str | Path) -> None:
@@ -38,9 +41,10 @@ def write_model(model: TrainedModel, path: str | Path) -> None:
     for number, weights in enumerate(model.weights):
         tensors |= {f"member-{number}/{name}": values for name, values in weights.items()}
     for number, reference in enumerate(model.references):
-        for name, image in (("ct", reference.ct), ("mask", reference.mask)):
+        of_atlas = {f"{ATLAS}{name}": image for name, image in reference.atlas.items()}
+        for name, image in ({"ct": reference.ct, "mask": reference.mask} | of_atlas).items():
             tensors[f"reference-{number}/{name}"] = torch.from_numpy(sitk.GetArrayFromImage(image))
-    facts = {"model": model.facts.model_dump(mode="json"), "digest": model.digest}
+    facts = {"model": model.facts.described(), "digest": model.digest}
     write_bytes(path, encode(tensors, facts))
 
 
@@ -89,10 +93,10 @@ def _facts(path: Path, said: Mapping[str, Any]) -> ModelFacts:
             "`otosynth export STUDY/GROUP/METHOD --out FILE` makes one."
         )
     found = said["model"].get("format") if isinstance(said["model"], Mapping) else None
-    if found != FORMAT:
+    if found not in FORMATS:
         raise InputError(
-            f"{path}: has the model format {found}, and this version of otosynth reads {FORMAT}; "
-            "use the version that wrote it."
+            f"{path}: has the model format {found}, and this version of otosynth reads "
+            f"{' and '.join(map(str, FORMATS))}; use the version that wrote it."
         )
     try:
         return ModelFacts.model_validate(said["model"])
@@ -109,4 +113,7 @@ def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def _reference(facts: ModelFacts, number: int, parts: Mapping[str, Tensor]) -> Reference:
     of_ear = facts.references[number]
     ct, mask = (of_ear.coarse.image(parts[name].numpy()) for name in ("ct", "mask"))
-    return Reference(of_ear, ct, mask)
+    atlas = {}
+    if of_ear.atlas is not None:
+        atlas = {n: of_ear.atlas.image(t.numpy()) for n, t in _part(parts, ATLAS).items()}
+    return Reference(of_ear, ct, mask, atlas)

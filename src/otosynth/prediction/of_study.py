@@ -1,5 +1,6 @@
 """The trained model of a finished study, read from its results and its records."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 from torch import Tensor
 
+from otosynth.configuration.methods.base import PriorKind
 from otosynth.configuration.study import Study, load_study
 from otosynth.errors import InputError
 from otosynth.methods import create_method
@@ -57,7 +59,7 @@ class ModelName:
                 return cls(study, group, method)
         raise InputError(
             f"'{text}' names no model. Give STUDY/METHOD (an ensemble of all groups, such as "
-            "phantom/multi_task), STUDY/GROUP/METHOD, or a file that `otosynth export` wrote."
+            "phantom/residual_unet), STUDY/GROUP/METHOD, or a file that `otosynth export` wrote."
         )
 
 
@@ -125,8 +127,19 @@ class _Source:
     def members(self) -> tuple[tuple[MemberFacts, ...], tuple[dict[str, Tensor], ...]]:
         """Return each group's training: its facts and its weights."""
         used = networks_used(self.method)
-        found = [_member(self.places, record, used) for record in self.trainings.values()]
+        found = [
+            _member(self.places, record, used, self._temperature(record["wildcards"]["group"]))
+            for record in self.trainings.values()
+        ]
         return tuple(facts for facts, _ in found), tuple(weights for _, weights in found)
+
+    def _temperature(self, group: str) -> float:
+        """Return what the confidence of a group's training is scaled by; 1: by nothing."""
+        folder = self.places.results / "training" / group / self.name.method
+        path = folder / f"seed-{self.seed}" / "temperature.json"
+        if not self.method.settings.gives_confidence or not path.is_file():
+            return 1.0
+        return float(json.loads(path.read_text(encoding="utf-8"))["temperature"])
 
     def references(self) -> tuple[Reference, ...]:
         """Return the training ears of the groups, each once."""
@@ -135,8 +148,11 @@ class _Source:
             parameters = record["parameters"]
             ears = parameters["fold"]["training"]
             mirrored |= {ear: parameters["mirrored"][ear] for ear in ears}
-        factor = self.method.settings.factor
-        return tuple(_reference(self.places, e, mirrored[e], factor) for e in sorted(mirrored))
+        settings = self.method.settings
+        return tuple(
+            _reference(self.places, ear, mirrored[ear], settings.factor, settings.prior_kind)
+            for ear in sorted(mirrored)
+        )
 
     def facts(
         self, members: tuple[MemberFacts, ...], references: tuple[Reference, ...]
@@ -157,6 +173,7 @@ class _Source:
             members=members,
             references=tuple(reference.facts for reference in references),
             dice=_dice(self.places, self.name, set(self.trainings)),
+            atlas=study.atlas.model_dump(mode="json") if self.method.settings.prior_kind else None,
         )
 
 
@@ -170,11 +187,6 @@ def _method(study: Study, name: ModelName) -> Method:
         )
     if not settings.tested:
         raise InputError(f"{name.method} serves other methods and predicts no CT by itself.")
-    if settings.prior:
-        raise InputError(
-            f"{name.method} needs a prior, the training ears' micro-CTs registered to each new "
-            "ear, which `otosynth predict` and `export` do not make. Choose another method."
-        )
     return create_method(settings)
 
 
@@ -191,7 +203,7 @@ def _chosen(trainings: dict[str, Record], name: ModelName) -> dict[str, Record]:
 
 
 def _member(
-    places: Places, record: Record, used: tuple[str, ...]
+    places: Places, record: Record, used: tuple[str, ...], temperature: float
 ) -> tuple[MemberFacts, dict[str, Tensor]]:
     group, trained, seed = (record["wildcards"][key] for key in ("group", "method", "seed"))
     folder = places.results / "training" / group / trained / f"seed-{seed}"
@@ -202,8 +214,9 @@ def _member(
     fold = record["parameters"]["fold"]
     windows = Normalisation.read(places.results / "groups" / group / "normalisation.json")
     facts, weights = member_of(
-        checkpoint, group, int(seed), fold["training"], fold["validation"], windows, used
-    )
+        checkpoint, group, int(seed), fold["training"], fold["validation"], windows, used,
+        temperature,
+    )  # fmt: skip
     if facts.checkpoint_sha256 != record["outputs"][places.name_of(checkpoint)]["sha256"]:
         raise InputError(
             f"{checkpoint}: not the file that its training left; `otosynth audit verify` lists "
@@ -212,9 +225,16 @@ def _member(
     return facts, weights
 
 
-def _reference(places: Places, ear: str, mirrored: bool, factor: int) -> Reference:
+def _reference(
+    places: Places, ear: str, mirrored: bool, factor: int, prior: PriorKind | None
+) -> Reference:
     """Return a training ear of a study."""
     folder = places.results / "specimens" / ear
+    of_prior = None
+    if prior == "classes":
+        of_prior = read_labels(folder / "classmap.nii")
+    elif prior == "microct":
+        of_prior = read_volume(folder / "microct.nii")
     return reference_of(
         ear,
         read_volume(folder / "ct.nii"),
@@ -224,6 +244,7 @@ def _reference(places: Places, ear: str, mirrored: bool, factor: int) -> Referen
         factor,
         hu_percentiles(map_voxels(folder / "ct.nii"), map_voxels(folder / "mask.nii")),
         _raw_spacing(places, ear),
+        of_prior,
     )
 
 

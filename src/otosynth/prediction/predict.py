@@ -20,6 +20,7 @@ from otosynth.prediction.ensemble import (
 )
 from otosynth.prediction.model import TrainedModel
 from otosynth.prediction.placing import Placement, Search, place
+from otosynth.prediction.priors import priors_of_members
 from otosynth.registration.overlap import AIR_HU
 from otosynth.seeds import derive_seed
 from otosynth.specimens import SIDES, Side
@@ -191,28 +192,33 @@ def predict_ct(
     resolve_arithmetic(device, "auto", 1)
     looked = look_at(ct, model, side, search, force, progress)
     ear = Ear(array_of(looked.ct), array_of(looked.mask))
-    prediction = _predict(ear, looked.ct, model, device, threads or model.facts.threads, progress)
+    prediction = _predict(ear, looked, model, device, threads or model.facts.threads, progress)
     volumes = _on_frame_of(ct, looked, prediction, model)
     return CtPrediction(volumes, looked.checks, looked.placement)
 
 
 def _predict(
     ear: Ear,
-    grid: sitk.Image,
+    looked: Looked,
     model: TrainedModel,
     device: str,
     threads: int,
     progress: Progress,
 ) -> EnsemblePrediction:
     method, facts = model.create_method(), model.facts
-    settings, spacing_mm = model.class_map_settings(), spacing_zyx(grid)
+    settings, spacing_mm = model.class_map_settings(), spacing_zyx(looked.ct)
     total = len(facts.members) * patches_to_see(ear, method, facts.patch_size)
-    seen = 0.0
+    seen, registered = 0.0, 0
 
     def advance(patches: float) -> None:
         nonlocal seen
         seen += patches
         progress("Predicting", seen / total)
+
+    def advance_registration() -> None:
+        nonlocal registered
+        registered += 1
+        progress("Registering the training ears", registered / len(model.references))
 
     def members() -> Iterator[Predictor]:
         for number, member in enumerate(facts.members):
@@ -232,6 +238,11 @@ def _predict(
         lambda microct, inside: (
             class_map_from_microct(microct, inside, spacing_mm, settings).labels
         ),
+        priors_of_members(
+            looked.ct, looked.mask, model, method.settings.prior_kind, advance_registration
+        ),
+        # Of the mean over the members, so their mean too: they are of one recipe.
+        float(np.mean([member.temperature for member in facts.members])),
     )
 
 

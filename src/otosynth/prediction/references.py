@@ -15,6 +15,8 @@ from otosynth.volumes.grids import Grid, mirror
 
 # Voxel of a training ear's coarse CT (mm): ears of different people are aligned no finer.
 COARSE_MM = 0.6
+# Voxel of the volumes that a prior is made of (mm), where the ear's own is smaller: half a CT's.
+ATLAS_MM = 0.15
 # Voxels of a training CT that its percentiles are taken from, at most.
 MOST_VOXELS = 1_000_000
 
@@ -28,6 +30,7 @@ def reference_of(
     factor: int,
     hu: tuple[float, ...],
     ct_spacing_mm: Triple | None,
+    prior: sitk.Image | None = None,
 ) -> Reference:
     """Return a training ear as the networks saw it: from the working side, on their grid.
 
@@ -45,7 +48,10 @@ def reference_of(
         As :func:`hu_percentiles` gives them.
     ct_spacing_mm
         Voxel (x, y, z) of the CT as it was scanned; None: not known.
+    prior
+        What a prior is made of, on the grid of ``ct``: a class map (uint8) or a micro-CT.
     """
+    atlas = {} if prior is None else _atlas(ct, mask, prior, mirrored)
     rotation = linear_part(pose)[0]
     if mirrored:
         ct, mask = mirror(ct), mirror(mask)
@@ -60,8 +66,32 @@ def reference_of(
         rotation=rotation.ravel().tolist(),
         ct_spacing_mm=ct_spacing_mm,
         hu=hu,
+        atlas=Grid.of(atlas["ct"]) if atlas else None,
     )
-    return Reference(facts, coarse, mask)
+    return Reference(facts, coarse, mask, atlas)
+
+
+def _atlas(
+    ct: sitk.Image, mask: sitk.Image, prior: sitk.Image, mirrored: bool
+) -> dict[str, sitk.Image]:
+    """Return what is registered to a new ear, seen from the working side."""
+    ct, mask, prior = (mirror(image) if mirrored else image for image in (ct, mask, prior))
+    grid = _no_finer(ct)
+    nearest = (sitk.Transform(), sitk.sitkNearestNeighbor, 0)
+    volumes = {
+        "ct": sitk.Cast(grid, sitk.sitkInt16),
+        "mask": sitk.Resample(mask, grid, *nearest),
+    }
+    if prior.GetPixelID() == sitk.sitkUInt8:
+        return volumes | {"classmap": sitk.Resample(prior, grid, *nearest)}
+    return volumes | {"microct": sitk.Cast(_no_finer(prior), sitk.sitkFloat32)}
+
+
+def _no_finer(image: sitk.Image) -> sitk.Image:
+    """Return an image with voxels of at least ``ATLAS_MM``."""
+    if Grid.of(image).voxel_mm >= ATLAS_MM:
+        return image
+    return resample_to_spacing(smooth(image, ATLAS_MM), ATLAS_MM)
 
 
 def hu_percentiles(ct: np.ndarray, mask: np.ndarray) -> tuple[float, ...]:

@@ -49,11 +49,13 @@ class RigidRegistration:
     transform : takes a micro-CT point to a CT point, in mm LPS
     trace : columns stage, level, iteration, metric (Mattes' mutual information, negative)
     initialisation : 'transform file', 'landmarks' or 'automatic search'
+    point_spread_mm : the CT's, full width at half maximum, by which the micro-CT explains it best
     """
 
     transform: sitk.Euler3DTransform
     trace: pd.DataFrame
     initialisation: str
+    point_spread_mm: float
 
 
 def register_rigid(
@@ -98,10 +100,11 @@ def register_rigid(
         pose, _ = _coarse_level(pair, initial, trace)
         rows = trace.rows
     trace = Trace(rows)
-    pose = _expected_ct_level(pair, pose, trace)
+    pose, point_spread_mm = _expected_ct_level(pair, pose, trace)
     check_overlap(field_of_view_mask(ct, pose, pair.grid), "after registration", settings)
     columns = ["stage", "level", "iteration", "metric"]
-    return RigidRegistration(pose, pd.DataFrame(trace.rows, columns=columns), initialisation)
+    trace_table = pd.DataFrame(trace.rows, columns=columns)
+    return RigidRegistration(pose, trace_table, initialisation, point_spread_mm)
 
 
 @dataclass(frozen=True)
@@ -192,7 +195,8 @@ def _coarse_level(
 
 def _expected_ct_level(
     pair: _Pair, pose: sitk.Euler3DTransform, trace: Trace
-) -> sitk.Euler3DTransform:
+) -> tuple[sitk.Euler3DTransform, float]:
+    """Return the pose, and the point spread (mm) of the CT to be expected."""
     cropped = crop_around(pair.ct, pair.small, pose, pair.voxel_mm)
     tissue = tissue_maps(pair.microct, pair.voxel_mm)
     back = inverse_of(pose, centre_of(cropped))
@@ -205,7 +209,8 @@ def _expected_ct_level(
     # Whole rows of voxels: ITK's random points lie between voxels, where the noisy CT would have to
     # be interpolated.
     fewer = thinned(fixed, pair.settings.max_samples)
-    return _align(pair, fewer, moving, pose, trace, "expected CT", 2)[0]
+    pose, _ = _align(pair, fewer, moving, pose, trace, "expected CT", 2)
+    return pose, appearance.resolution_mm
 
 
 def _align(

@@ -16,6 +16,7 @@ from otosynth.reporting.runs import in_words_of, read_runs, sealed_at
 from otosynth.reporting.study import ReportedStudy
 from otosynth.reporting.tables import Tables
 from otosynth.reporting.volumes import embed
+from otosynth.rows import marked_title
 from otosynth.viewing.page_parts import asset
 from otosynth.viewing.study import read_viewed_study
 from otosynth.words import duration, short
@@ -50,7 +51,7 @@ def write_report(places: Places, path: Path, published: Path, captions: Path) ->
     facts = {
         "root": root,
         "label": root["label"],
-        "titles": study.titles,
+        "titles": {name: marked_title(name, title) for name, title in study.titles.items()},
         "tested": study.tested,
         "traces": study.traces,
         "tables": Tables(study, published),

@@ -34,7 +34,7 @@ class ReportedStudy:
 
     @cached_property
     def titles(self) -> dict[str, str]:
-        """Return all methods' titles, those of the atlas too."""
+        """Return the titles of all rows: yardsticks, atlases, methods and ceilings."""
         return method_titles(self.root)
 
     @cached_property

@@ -10,6 +10,7 @@ import pandas as pd
 
 from otosynth.provenance.carried import CSV_COLUMN
 from otosynth.reporting.study import ReportedStudy
+from otosynth.rows import marked_title
 from otosynth.specimens import SIDES
 from otosynth.tissues import CLASSES
 from otosynth.volumes.itk_io import read_grid
@@ -24,7 +25,8 @@ FIELD_METRICS = {
 }
 PUBLISHED = "published"
 HEADS = {
-    "specimen": "ear", "tre_mean_mm": "TRE mean (mm)", "tre_max_mm": "TRE largest (mm)",
+    "specimen": "ear", "point_spread_mm": "point spread of the CT (mm)",
+    "tre_mean_mm": "TRE mean (mm)", "tre_max_mm": "TRE largest (mm)",
     "thresholds_1": "threshold air/soft", "thresholds_2": "threshold soft/bone",
     "dice_air": "Dice air", "dice_soft": "Dice soft", "dice_bone": "Dice bone",
 }  # fmt: skip
@@ -196,7 +198,7 @@ class Tables:
             cells = [*map(Cell, titles), *(Cell(f"{n}", job) for n in counts)]
             rows.append((list(self.study.titles).index(method), group, seed, cells))
         columns = ("method", "group", "seed", "epochs", "steps")
-        caption = "Every training: a step is one patch for each player"
+        caption = "Every training: a step is one batch of patches for each player"
         return Table(caption, columns, [cells for *_, cells in sorted(rows, key=lambda r: r[:3])])
 
     def perceptual_error(self) -> Table:
@@ -235,7 +237,7 @@ class Tables:
         for name, title in self.study.titles.items():
             if (title, CLASSES[0]) not in dice:
                 continue
-            row = [Cell(title)]
+            row = [Cell(marked_title(name, title))]
             for tissue in CLASSES:
                 value = medians.get((name, tissue))
                 row += [
@@ -263,9 +265,9 @@ class Tables:
             return Table(caption, (), ())
         found = table.set_index(["method", "metric", "class"]).to_dict("index")
         rows = [
-            [Cell(title), *(cell for at in measures.values()
-                            for cell in _mean_and_median(found.get((title, *at)), job))]
-            for title in self.study.titles.values()
+            [Cell(marked_title(name, title)), *(cell for at in measures.values()
+             for cell in _mean_and_median(found.get((title, *at)), job))]
+            for name, title in self.study.titles.items()
             if any((title, *at) in found for at in measures.values())
         ]  # fmt: skip
         return Table(caption, columns, rows, job)
@@ -299,7 +301,8 @@ class Tables:
                 job = self.study.traces.of(self._score(ear, method))
                 found = [values.get((ear, method, what), "") for what in shown]
                 cells = [Cell(f"{float(v):.3f}", job) if _is_number(v) else Cell(v) for v in found]
-                rows.append([Cell(ear), Cell(self.study.group_of[ear]), Cell(title), *cells])
+                name = Cell(marked_title(method, title))
+                rows.append([Cell(ear), Cell(self.study.group_of[ear]), name, *cells])
         columns = (
             "ear",
             "group",
@@ -328,7 +331,7 @@ class Tables:
                 # Seeds are repeats, not further ears.
                 values = pd.to_numeric(of_metric["value"]).groupby(of_metric["specimen"]).mean()
                 cells.append(Cell(_number(values.median()) if len(values) else "", job))
-            rows.append([Cell(title), *cells])
+            rows.append([Cell(marked_title(method, title)), *cells])
         return Table(caption, ("method", *FIELD_METRICS.values()), rows, job)
 
 

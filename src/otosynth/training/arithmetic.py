@@ -1,7 +1,7 @@
 """On which device and in which precision a network computes."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -63,6 +63,10 @@ class Arithmetic:
         usual.wait_stream(coming)
         placed.record_stream(usual)
         return placed
+
+    def together(self, patches: Sequence[Tensor]) -> Tensor:
+        """Return placed patches as one, in the network's layout."""
+        return torch.cat(tuple(patches)).contiguous(memory_format=self._layout())
 
     def _layout(self) -> torch.memory_format:
         # Tensor cores, and oneDNN in bfloat16, multiply vectors of channels.

@@ -1,4 +1,4 @@
-"""Learning rate and patch order: functions of the epoch and the seed alone."""
+"""Learning rate and patch order: functions of the seed, the epoch and the step alone."""
 
 import math
 
@@ -23,6 +23,25 @@ def learning_rate(base: float, epoch: int, constant_epochs: int, epochs: int) ->
     return base * (1 - decay)
 
 
+def cosine_rate(base: float, step: int, steps: int, warmup: float) -> float:
+    """Return the rate of a step: rising evenly, then half a cosine to 0 (Loshchilov 2017, Eq. 5).
+
+    Parameters
+    ----------
+    base
+        The highest rate.
+    step, steps
+        Counted from 0 over the whole training, and all of them. The rate would be 0 in the step
+        after the last.
+    warmup
+        Share of all steps over which the rate rises.
+    """
+    rising = round(warmup * steps)
+    if step < rising:
+        return base * (step + 1) / rising
+    return base * (1 + math.cos(math.pi * (step - rising) / (steps - rising))) / 2
+
+
 def patch_order(patches: int, visits: int, seed: int, epoch: int) -> np.ndarray:
     """Return the rows of the patch table that an epoch visits, in order.
 
@@ -39,3 +58,25 @@ def patch_order(patches: int, visits: int, seed: int, epoch: int) -> np.ndarray:
     random = np.random.default_rng(derive_seed(seed, "order", epoch))
     rounds = math.ceil(visits / patches)
     return np.concatenate([random.permutation(patches) for _ in range(rounds)])[:visits]
+
+
+def drawn_by_weight(
+    order: np.ndarray, weights: np.ndarray, share: float, seed: int, epoch: int
+) -> np.ndarray:
+    """Return an epoch's order with a share of its rows drawn anew, each by its weight.
+
+    Parameters
+    ----------
+    order
+        As ``patch_order`` gives.
+    weights
+        One a row of the patch table, none negative; a row is drawn as often as its weight says.
+    share
+        Expected share of the order that is drawn anew.
+    seed, epoch
+        Decide which.
+    """
+    random = np.random.default_rng(derive_seed(seed, "by weight", epoch))
+    is_drawn = random.random(len(order)) < share
+    drawn = random.choice(len(weights), len(order), p=weights / weights.sum())
+    return np.where(is_drawn, drawn, order)

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 
 from otosynth.errors import InputError, Stopped
 from otosynth.heap import keep_freed_memory
@@ -25,7 +27,12 @@ from otosynth.training.checkpoints import CHECKPOINTS, checkpoint_name, write_ch
 from otosynth.training.monitor import Monitor, monitor_images
 from otosynth.training.recomputation import recompute_activations
 from otosynth.training.replay import RepeatedStep, stream_of_steps
-from otosynth.training.schedule import learning_rate, patch_order
+from otosynth.training.schedule import (
+    cosine_rate,
+    drawn_by_weight,
+    learning_rate,
+    patch_order,
+)
 from otosynth.training.state import Progress, check_resumable, load_state, save_state
 from otosynth.training.stopping import Requests, requests_by_signal
 from otosynth.training.team import Team
@@ -101,15 +108,20 @@ class Trainer:
         self.example = validation.read(fullest_patch(validation.table))
         self.arithmetic, self.job, self.team = arithmetic, job, team or Team()
         self.settings = method.settings
-        self.patches = TrainingPatches(reader, method.settings.paired, method.settings.augmentation)
+        self.patches = TrainingPatches(
+            reader, self.settings.paired, self.settings.augmentation, self.settings.jitter,
+            self.settings.prior_changes,
+        )  # fmt: skip
+        self.of_cochlea = self._voxels_of_cochlea()
         self.networks = {
             name: arithmetic.place_network(network)
             for name, network in method.build_networks(job.seed).items()
         }
         self.optimisers = {player: self._optimiser(player) for player in method.players}
-        # Of each epoch. A last step that too few patches are left for is filled up from the
+        # Of all processes. A last step that too few patches are left for is filled up from the
         # table's next round.
-        self.steps = [math.ceil(visits / self.team.size) for visits in self._visits()]
+        self.patches_a_step = self.settings.batch_size * self.team.size
+        self.steps = [math.ceil(visits / self.patches_a_step) for visits in self._visits()]
         # Not before: a budget pays for a training's steps, and not for how it saves memory.
         if job.recompute:
             for network in self.networks.values():
@@ -120,13 +132,32 @@ class Trainer:
         parameters = [
             p for name in self.method.players[player] for p in self.networks[name].parameters()
         ]
-        return Adam(parameters, self.settings.learning_rate, self.settings.adam_betas)
+        s = self.settings
+        changes_within_epochs = s.schedule == "cosine"
+        return Adam(
+            parameters, s.learning_rate, s.adam_betas, s.weight_decay,
+            rate_on_device=changes_within_epochs and self.arithmetic.device.type == "cuda",
+        )  # fmt: skip
+
+    def _voxels_of_cochlea(self) -> np.ndarray | None:
+        """Return how much of the cochlea's region each patch holds, where some are drawn by it."""
+        if not self.settings.cochlea_share:
+            return None
+        table = self.reader.table
+        if "cochlea" in table and table["cochlea"].any():
+            return table["cochlea"].to_numpy()
+        logger.info(
+            "%s: the training patches do not say where the cochlea is, so all are drawn alike.",
+            self.job.title,
+        )
+        return None
 
     def _visits(self) -> list[int]:
         """Return how many patches each epoch visits."""
-        epochs = self.settings.epochs
+        epochs, batch_size = self.settings.epochs, self.settings.batch_size
         if self.job.petaflop is None:
-            return [self.settings.steps_per_epoch or len(self.reader)] * epochs
+            of_epoch = self.settings.steps_per_epoch
+            return [of_epoch * batch_size if of_epoch else len(self.reader)] * epochs
         operations = self._operations_of_a_step()
         steps = affordable_steps(self.job.petaflop, operations)
         spent = sum(n * each for n, each in zip(steps, operations, strict=True))
@@ -135,11 +166,12 @@ class Trainer:
             self.job.title, self.job.petaflop, sum(steps), epochs, spent / sum(steps) / 1e9,
             100 * spent / (self.job.petaflop * PETA),
         )  # fmt: skip
-        return steps
+        return [each * batch_size for each in steps]
 
     def _operations_of_a_step(self) -> list[int]:
         """Count the operations of a step in each epoch: epochs may differ in their losses."""
-        batch = self.patches.read(0, self.job.seed)
+        patch = self.patches.read(0, self.job.seed)
+        batch = self.reader.together([patch] * self.settings.batch_size)
         counted: dict[str, int] = {}
         operations = []
         for epoch in range(self.settings.epochs):
@@ -209,16 +241,18 @@ class Trainer:
         monitor.write_epoch(progress.history[-1], images)
         _show_speed(monitor, progress.epoch, speed)
 
-    def _rate(self, epoch: int) -> float:
+    def _rate(self, epoch: int, step: int) -> float:
         s = self.settings
-        return learning_rate(s.learning_rate, epoch, s.constant_epochs, s.epochs)
+        if s.schedule == "linear":
+            return learning_rate(s.learning_rate, epoch, s.constant_epochs, s.epochs)
+        done = sum(self.steps[:epoch]) + step
+        return cosine_rate(s.learning_rate, done, sum(self.steps), s.warmup)
 
     def _train_epoch(
         self, progress: Progress, speed: "Speed", requests: Requests, monitor: Monitor | None
     ) -> None:
         epoch = progress.epoch
         for optimiser in self.optimisers.values():
-            optimiser.rate = self._rate(epoch)
             # Gradients lie in the memory of the last epoch's graph, and would keep it.
             optimiser.zero_grad()
         for network in self.networks.values():
@@ -230,6 +264,8 @@ class Trainer:
             assert ahead is not None
             seed, batch = ahead
             torch.manual_seed(seed)
+            for optimiser in self.optimisers.values():
+                optimiser.set_rate(self._rate(epoch, step))
             losses = do_step(batch)
             # Before the losses, which wait for the step: a GPU computes it while a patch is read.
             # A CPU gains nothing by it, and holds a second patch.
@@ -243,11 +279,24 @@ class Trainer:
 
     def _patches_of(self, epoch: int, first: int) -> Iterator[tuple[int, Batch]]:
         """Yield the seed and the batch of each of an epoch's steps from ``first`` on."""
-        visits = self.steps[epoch] * self.team.size
+        order, batch_size = self._order(epoch), self.settings.batch_size
+        for step in range(first, self.steps[epoch]):
+            start = step * self.patches_a_step + self.team.rank * batch_size
+            stop = start + batch_size
+            seeds = [
+                derive_seed(self.job.seed, "step", epoch, visit) for visit in range(start, stop)
+            ]
+            patches = map(self.patches.read, order[start:stop].tolist(), seeds)
+            yield seeds[0], self.reader.together(list(patches))
+
+    def _order(self, epoch: int) -> np.ndarray:
+        """Return the rows of the patch table that an epoch visits, in order."""
+        visits = self.steps[epoch] * self.patches_a_step
         order = patch_order(len(self.reader), visits, self.job.seed, epoch)
-        for visit in range(first * self.team.size + self.team.rank, visits, self.team.size):
-            seed = derive_seed(self.job.seed, "step", epoch, visit)
-            yield seed, self.patches.read(int(order[visit]), seed)
+        if self.of_cochlea is None:
+            return order
+        share = self.settings.cochlea_share
+        return drawn_by_weight(order, self.of_cochlea, share, self.job.seed, epoch)
 
     def step_of(self, epoch: int) -> RepeatedStep:
         """Return what does one step of an epoch, on a batch; its losses are on the device."""
@@ -278,7 +327,9 @@ class Trainer:
         """Return whether, since the rate began to fall, checkpoints brought no lower score."""
         if self.job.patience is None:
             return False
-        first = max(self.settings.first_selectable_epoch, self.settings.constant_epochs)
+        s = self.settings
+        full = s.constant_epochs if s.schedule == "linear" else math.ceil(s.warmup * s.epochs)
+        first = max(s.first_selectable_epoch, full)
         scores = [r[SCORE] for r in progress.history if SCORE in r and r["epoch"] >= first]
         return bool(scores) and len(scores) - 1 - scores.index(min(scores)) >= self.job.patience
 
@@ -288,6 +339,9 @@ class Trainer:
         for player, losses in self._backward(batch, epoch):
             names = self.method.players[player]
             self.team.average_gradients(self.networks[name] for name in names)
+            if self.settings.gradient_clip is not None:
+                parameters = self.optimisers[player].parameters
+                nn.utils.clip_grad_norm_(parameters, self.settings.gradient_clip)
             self.optimisers[player].step()
             values.update({name: loss.detach() for name, loss in losses.items()})
         return values
@@ -322,7 +376,8 @@ class Trainer:
             progress.sums[name] = progress.sums.get(name, 0.0) + value
 
     def _finish_epoch(self, progress: Progress) -> None:
-        steps, rate = self.steps[progress.epoch], self._rate(progress.epoch)
+        steps = self.steps[progress.epoch]
+        rate = self._rate(progress.epoch, steps - 1)
         means = {name: total / steps for name, total in progress.sums.items()}
         progress.epoch += 1
         progress.step, progress.sums = 0, {}

@@ -11,6 +11,7 @@ from otosynth.configuration.atlas import AtlasSettings
 from otosynth.errors import InputError
 from otosynth.provenance.places import Places
 from otosynth.provenance.tree import Root, read_root
+from otosynth.rows import Kind, Row, kind_of, marked_title, study_rows
 
 PAIR = re.compile(r"specimens/([^/]+)/classmap\.nii")
 
@@ -74,16 +75,27 @@ def read_viewed_study(places: Places) -> ViewedStudy:
         for ear in ears
     ]
     shown = {method for ear in found for method in ear.predictions}
-    titles = {method: title for method, title in titles.items() if method in shown}
+    titles = {
+        method: marked_title(method, title) if kind_of(method) is Kind.CEILING else title
+        for method, title in titles.items()
+        if method in shown
+    }
     return ViewedStudy(root["study"], root["label"], titles, found)
 
 
 def method_titles(root: Root) -> dict[str, str]:
-    """Return the titles of all methods by their names: atlases, then the configured ones."""
+    """Return the titles of all rows by their names, and those of what only serves others."""
+    return {name: row.title for name, row in _rows(root).items()}
+
+
+def _rows(root: Root) -> dict[str, Row]:
     configuration = root["configuration"]
-    atlas = AtlasSettings(**configuration["atlas"])
-    titles = {name: atlas.title_of(fusion) for name, fusion in atlas.methods().items()}
-    return titles | {name: keys["title"] for name, keys in configuration["methods"].items()}
+    return study_rows(
+        AtlasSettings(**configuration["atlas"]),
+        {name: keys["title"] for name, keys in configuration["methods"].items()},
+        configuration["training"]["seeds"],
+        is_phantom=configuration["data"]["source"] == "phantom",
+    )
 
 
 def groups_by_ear(places: Places) -> dict[str, str]:
@@ -105,15 +117,13 @@ def _predictions(
     places: Places, root: Root, made: set[str], ear: str
 ) -> dict[str, dict[str, Path]]:
     """Return the predicted volumes of an ear by method, of the first seed."""
-    configuration = root["configuration"]
-    seed = configuration["training"]["seeds"][0]
     names = {
-        method: {"classmap": f"atlas/{ear}/{fusion}.nii.gz"}
-        for method, fusion in AtlasSettings(**configuration["atlas"]).methods().items()
+        method: {
+            "microct": row.microct_of(ear, row.seeds[0]),
+            "classmap": row.classmap_of(ear, row.seeds[0]),
+        }
+        for method, row in _rows(root).items()
     }
-    for method in configuration["methods"]:
-        folder = f"predictions/{ear}/{method}/seed-{seed}"
-        names[method] = {name: f"{folder}/{name}.nii.gz" for name in ("microct", "classmap")}
     return {
         method: {volume: places.results / name for volume, name in files.items() if name in made}
         for method, files in names.items()

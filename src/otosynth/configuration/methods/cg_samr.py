@@ -1,11 +1,11 @@
 """Settings of CG-SAMR (Guo 2021, section III.A to III.D)."""
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from otosynth.configuration.base import Section
-from otosynth.configuration.methods.base import MethodSettings
+from otosynth.configuration.methods.base import MethodSettings, PriorKind
 
 
 class SamrSettings(MethodSettings):
@@ -75,11 +75,14 @@ class LossWeights(Section):
 class Settings(SamrSettings):
     """Trained by GAN + 5 feature matching + shape consistency + confidence map (Eq. 6)."""
 
-    prior: ClassVar[Literal["microct", "classes"] | None] = "microct"
-
     segmentor_width: int = Field(16, ge=1, description="Channels of U's first resolution.")
     segmentor_levels: int = Field(3, ge=2, le=5, description="Resolutions of U, a U-Net.")
     loss_weights: LossWeights = LossWeights()
+
+    @property
+    def prior_kind(self) -> PriorKind:
+        """The mean micro-CT of the training ears."""
+        return "microct"
 
     @property
     def smallest_patch(self) -> int:

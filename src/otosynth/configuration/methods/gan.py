@@ -29,8 +29,11 @@ class GanSettings(MethodSettings):
     width: int = Field(64, ge=2, description="Channels after the first convolution of G and D.")
     residual_blocks: int = Field(6, ge=1, description="Residual blocks of G.")
     dropout: float = Field(0.5, ge=0, lt=1, description="Dropout in the residual blocks: noise z.")
-    norm: Literal["instance", "layer"] = Field(
-        "instance", description="Norm in G; `layer` keeps a patch's absolute intensity."
+    norm: Literal["instance", "layer", "none"] = Field(
+        "instance", description="Norm in G; `layer` and `none` keep a patch's absolute intensity."
+    )
+    outer_kernel: Literal[3, 5, 7] = Field(
+        7, description="Edge of the kernels of G's first and last convolution (voxels)."
     )
     upsampling: Literal["nearest", "transposed"] = Field(
         "nearest", description="Nearest neighbour and convolution, or transposed convolution."

@@ -1,10 +1,11 @@
 """Settings of UCG-SAMR, which trains without pairs (Guo 2021, section III.E)."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field, model_validator
 
 from otosynth.configuration.base import Section
+from otosynth.configuration.methods.base import PriorKind
 from otosynth.configuration.methods.cg_samr import SamrSettings
 
 
@@ -25,9 +26,13 @@ class Settings(SamrSettings):
     gives_classes: ClassVar[bool] = False
 
     paired: ClassVar[bool] = False
-    prior: ClassVar[Literal["microct", "classes"] | None] = "classes"
 
     loss_weights: LossWeights = LossWeights()
+
+    @property
+    def prior_kind(self) -> PriorKind:
+        """The training ears' votes for each class."""
+        return "classes"
 
     @model_validator(mode="after")
     def an_epoch_can_be_selected(self) -> "Settings":
