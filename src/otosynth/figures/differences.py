@@ -85,7 +85,7 @@ def draw_differences(
         "diamonds: mean, lines: 95 % bootstrap interval over ears"
         + ("; dots: ears" if ears is not None else "")
         + "; at the right: ears won",
-        len(rows) * (len(methods) * ROW_IN + 0.35) + len(lines) * LINE_IN + 0.4,
+        len(rows) * (len(methods) * ROW_IN + 0.5) + len(lines) * LINE_IN + 0.4,
     )
     # Of all titles, so that a method has its colour whatever the reference is.
     colours = method_colours(list(titles))

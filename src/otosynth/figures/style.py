@@ -168,8 +168,8 @@ def number(value: float) -> str:
 
 
 def few_ticks() -> MaxNLocator:
-    """Return a locator of about four round values."""
-    return MaxNLocator(4, steps=[1, 2, 5, 10])
+    """Return a locator of about three round values."""
+    return MaxNLocator(3, steps=[1, 2, 5, 10])
 
 
 def pale_grid(axes: Axes, axis: Literal["both", "x", "y"] = "both") -> None:

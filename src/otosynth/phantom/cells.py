@@ -47,7 +47,8 @@ _ZONES = (
 )
 _LABYRINTH_MIDDLE = (-1.3, 1.6, 0.6)
 
-# Quiet places, far from any hollow cell, are found beforehand on a grid round the labyrinth.
+# Quiet places, far from any hollow cell, are found beforehand on a grid round the labyrinth: no
+# neighbour needs to be searched there.
 _QUIET_GRID_MM = 0.5
 _QUIET_EXTENT_MM = 15.0
 
@@ -147,11 +148,11 @@ class AirCells:
 
     def _quiet(self, bent: Points) -> Flags:
         """Which points (n,) are known to lie far from any hollow cell."""
-        index = np.floor((bent + _QUIET_EXTENT_MM) / _QUIET_GRID_MM).astype(np.int64)
         count = len(self._quiet_grid)
-        within = ((index >= 0) & (index < count)).all(axis=0)
-        z, y, x = index.clip(0, count - 1)
-        return within & self._quiet_grid[z, y, x]
+        index = np.floor((bent + _QUIET_EXTENT_MM) * (1.0 / _QUIET_GRID_MM)).astype(np.int32)
+        within = (index >= 0).all(axis=0) & (index < count).all(axis=0)
+        x, y, z = index.clip(0, count - 1)
+        return within & self._quiet_grid.ravel()[(x * count + y) * count + z]
 
     def _off_axis(
         self, points: npt.NDArray, own: npt.NDArray, other: npt.NDArray
