@@ -13,6 +13,7 @@ from otosynth.figures.slices import (
     crop_around,
     middle_planes,
     show_intensity,
+    shown_point,
     telling_axis,
     telling_point,
 )
@@ -110,3 +111,14 @@ def test_contours_lie_at_voxel_centres_and_need_the_level():
     add_contours(axes, image, plane, 0.5, "red")
     line = axes.collections[0].get_paths()[0].vertices
     np.testing.assert_allclose(line[:, 0], 1.0)
+
+
+def test_figures_go_through_the_cochlea_where_it_is_known():
+    classmap = np.full((60, 60, 60), 2, np.uint8)
+    # Spongy bone elsewhere has more walls.
+    classmap[40:50:2, 40:50, 40:50] = 1
+    mask, cochlea = np.ones_like(classmap), np.zeros_like(classmap)
+    unknown = shown_point(classmap, mask, cochlea, (0.2, 0.2, 0.2))
+    assert unknown == telling_point(classmap, mask, (0.2, 0.2, 0.2))
+    cochlea[10:21, 12:15, 8] = 1
+    assert shown_point(classmap, mask, cochlea, (0.2, 0.2, 0.2)) == (15, 13, 8)

@@ -17,6 +17,7 @@ from otosynth.figures.slices import (
     show_classes,
     show_intensity,
     show_rgb,
+    shown_point,
     telling_view,
 )
 from otosynth.figures.style import GREY, SMALL_PT, WIDTH_IN, bare, class_patches, new_figure
@@ -46,7 +47,8 @@ class Result:
 
 def view_of(pair: Pair, spacing_mm: tuple[float, float, float]) -> View:
     """Return the part of an ear that Figure 8 shows: the plane that tells most of the cochlea."""
-    return telling_view(pair.classmap, pair.mask, spacing_mm, SIDE_MM)
+    point = shown_point(pair.classmap, pair.mask, pair.cochlea, spacing_mm)
+    return telling_view(pair.classmap, point, spacing_mm, SIDE_MM)
 
 
 def draw_comparison(

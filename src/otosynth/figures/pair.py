@@ -9,7 +9,7 @@ from otosynth.figures.slices import (
     add_scale_bar,
     show_classes,
     show_intensity,
-    telling_point,
+    shown_point,
 )
 from otosynth.figures.style import SMALL_PT, class_patches, new_figure, number
 from otosynth.normalisation import Normalisation, Window
@@ -39,7 +39,7 @@ def draw_pair(
     specimen, label
         The ear's name, and what the data are.
     """
-    point = telling_point(pair.classmap, pair.mask, spacing_mm)
+    point = shown_point(pair.classmap, pair.mask, pair.cochlea, spacing_mm)
     planes = [Plane.across(axis, point[axis], spacing_mm) for axis in range(3)]
     figure = new_figure(
         "CT, micro-CT and class map of one ear", label, f"specimen {specimen}", 3 * ROW_IN + 0.5

@@ -77,6 +77,32 @@ def _others(axis: int) -> tuple[int, ...]:
     return tuple(k for k in range(3) if k != axis)
 
 
+def shown_point(
+    classmap: np.ndarray,
+    mask: np.ndarray,
+    cochlea: np.ndarray,
+    spacing_mm: tuple[float, float, float],
+) -> tuple[int, int, int]:
+    """Return the voxel that figures of an ear go through: the middle of the region at the cochlea.
+
+    Where that region is empty, not known, it is the telling point. Spongy bone has as many walls
+    as a cochlea, so the telling point may lie in it.
+
+    Parameters
+    ----------
+    classmap, mask, cochlea
+        Volumes z, y, x; ``cochlea`` is not 0 in the region.
+    spacing_mm
+        Voxel size z, y, x in mm.
+    """
+    # Axis by axis, since a list of all of the region's voxels may be larger than the volume.
+    along = [cochlea.any(axis=tuple({0, 1, 2} - {axis})) for axis in range(3)]
+    if not along[0].any():
+        return telling_point(classmap, mask, spacing_mm)
+    z, y, x = (int(np.flatnonzero(part)[[0, -1]].mean()) for part in along)
+    return z, y, x
+
+
 def telling_point(
     classmap: np.ndarray, mask: np.ndarray, spacing_mm: tuple[float, float, float]
 ) -> tuple[int, int, int]:
@@ -129,12 +155,11 @@ class View:
 
 def telling_view(
     classmap: np.ndarray,
-    mask: np.ndarray,
+    point: tuple[int, int, int],
     spacing_mm: tuple[float, float, float],
     side_mm: float,
 ) -> View:
-    """Return the plane through the telling point that shows most, in a cube round that point."""
-    point = telling_point(classmap, mask, spacing_mm)
+    """Return the plane through a point that shows most, in a cube round that point."""
     part, centre = crop_around(point, classmap.shape, spacing_mm, side_mm)
     axis = telling_axis(classmap[part], centre)
     return View(part, Plane.across(axis, centre[axis], spacing_mm))
