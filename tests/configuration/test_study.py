@@ -108,7 +108,10 @@ def test_thesis_overlay_keeps_the_published_values():
         ({"normalisation": {"ct_window_hu": [100, -100]}}, "ct_window_hu must be two rising"),
         ({"methods": {"pix2pix": {"title": "x", "loss_weights": {}}}}, "no method 'pix2pix'"),
         ({"methods": {"single_task": {"loss_weights": {"dice": 1}}}}, "dice must be 0"),
-        ({"methods": {"multi_task": {"constant_epochs": 99}}}, "constant_epochs must not exceed"),
+        (
+            {"methods": {"multi_task": {"schedule": "linear", "constant_epochs": 99}}},
+            "constant_epochs must not exceed",
+        ),
         ({"methods": {"base": {"title": "x", "loss_weights": {}}}}, "no method 'base'"),
         ({"patches": {"size": 12, "overlap": 4}}, "patches.size must be at least 16 and a mult"),
         (

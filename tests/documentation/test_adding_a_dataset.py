@@ -21,8 +21,9 @@ def copy(tmp_path_factory) -> Copy:
 def test_the_study_plans_every_ear_and_group(copy):
     jobs = planned(copy.printed[DRY_RUN])
     assert jobs["register_pair"] == len(EARS)
-    # Two methods in each of three groups, which test one ear each.
-    assert jobs["train"] == jobs["predict"] == 2 * 3
+    # Three methods in each of three groups, which test one ear each; two tell how sure they are.
+    assert jobs["train"] == 3 * 3
+    assert (jobs["predict"], jobs["predict_confidence"]) == (3, 2 * 3)
     assert jobs["vote_atlases"] == len(EARS)
 
 

@@ -27,7 +27,8 @@ def test_the_study_plans_it_beside_the_other(copy):
     jobs = planned(plan)
     # Two blocks are trained on every group, and every ear is predicted by both.
     assert jobs["train"] == jobs["select_epoch"] == 2 * groups
-    assert jobs["predict"] == 2 * 6
+    # One of them tells how sure it is, which is a rule of its own.
+    assert jobs["predict"] == jobs["predict_confidence"] == 6
     for group in "ABC":
         assert f"training/{group}/dual_unet/seed-1" in plan
     assert "single_task" not in plan
@@ -37,7 +38,7 @@ def test_its_keys_are_in_the_reference(copy):
     page = (copy.folder / "docs/configuration.md").read_text(encoding="utf-8")
     for key in ("width", "levels", "loss_weights.dice"):
         assert f"`methods.dual_unet.{key}`" in page
-    assert "dual_unet" not in (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    assert "`methods.dual_unet" not in (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
 
 
 def test_nothing_but_the_page_s_files_is_new(copy):

@@ -121,7 +121,7 @@ def test_a_file_keeps_what_a_prior_is_made_of(voting, tmp_path):
             np.testing.assert_array_equal(array_of(kept.atlas[name]), array_of(image))
             assert kept.atlas[name].GetSpacing() == image.GetSpacing()
     write_card(again, file)
-    assert "with their CTs and class maps at 0.5 mm" in card_path(file).read_text()
+    assert "with their CTs and class maps at 0.5 mm" in card_path(file).read_text(encoding="utf-8")
 
 
 def test_a_model_of_an_earlier_version_is_read_and_has_its_digest(model, tmp_path):
