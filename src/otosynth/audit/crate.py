@@ -158,20 +158,18 @@ class _Builder:
             controls.append(control)
         return controls
 
-    def _tool(self, rule: str, record: Record | None = None) -> Entity:
-        script = self.places.project / f"scripts/{rule}.py"
-        more: dict[str, Any] = {}
-        if record:
-            more = {
-                "@type": ["File", "SoftwareSourceCode"],
-                "version": record["code"][f"scripts/{rule}.py"],
-                "programmingLanguage": "Python",
-                "url": f"project/scripts/{rule}.py",
-            }
-        return self.add_file(script, f"project/scripts/{rule}.py", **more)
+    def _tool(self, record: Record) -> Entity:
+        name = _script_of(record)
+        more: dict[str, Any] = {
+            "@type": ["File", "SoftwareSourceCode"],
+            "version": record["code"][name],
+            "programmingLanguage": "Python",
+            "url": f"project/{name}",
+        }
+        return self.add_file(self.places.project / name, f"project/{name}", **more)
 
     def _add_step(self, workflow: Entity, rule: str, position: int, record: Record) -> Entity:
-        tool = self._tool(rule, record)
+        tool = self._tool(record)
         step = self.add(
             f"#step-{rule}", {"@type": "HowToStep", "name": rule, "position": str(position)}
         )
@@ -183,7 +181,7 @@ class _Builder:
     def _add_action(self, job: str, record: Record) -> Entity:
         path = self.places.results / CIRCUMSTANCES / f"{job}.json"
         facts = json.loads(path.read_text(encoding="utf-8"))
-        tool = self._tool(record["rule"])
+        tool = self._tool(record)
         values = self.values(record)
         known = {entity.id for entity in _listed(tool.get("input"))}
         for value in values:
@@ -360,3 +358,10 @@ def _listed(value: Any) -> list[Any]:
     if value is None:
         return []
     return list(value) if isinstance(value, list) else [value]
+
+
+def _script_of(record: Record) -> str:
+    """Return the script that a job ran: its rule's, or that of the rule that its rule extends."""
+    own = f"scripts/{record['rule']}.py"
+    others = (name for name in record["code"] if name.startswith("scripts/"))
+    return own if own in record["code"] else next(others)
