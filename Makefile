@@ -11,7 +11,7 @@ ASSETS := src/otosynth/viewing/assets
 # Snakemake numbers rules in the order of a set, which a fixed seed repeats.
 RULEGRAPH := PYTHONHASHSEED=0 $(BIN)/snakemake --rulegraph mermaid-js --forceall
 
-.PHONY: study report monitor test test-docs test-slurm test-kill bench mouse lint format pages docs niivue clean
+.PHONY: study report monitor test test-docs test-slurm test-kill bench mouse lint format pages reruns docs niivue clean
 
 # Sets up an environment and runs the default study; ends with the path of its report.
 study: report
@@ -78,6 +78,10 @@ pages: .venv/ready
 	  echo; echo '```mermaid'; \
 	  $(RULEGRAPH) 2>/dev/null | sed -e '/^---/d' -e '/^title/d' -e '/style/d'; \
 	  echo '```'; } > docs/rulegraph.md
+
+# What a changed key runs again, found by dry runs of the miniature study: docs/reruns.tsv.
+reruns: .venv/ready
+	$(BIN)/pytest tests/workflow/test_reruns.py --rewrite-reruns
 
 # The viewer's bundle anew from npm, which must be there, compared with its SHA-256.
 niivue:

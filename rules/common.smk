@@ -476,7 +476,7 @@ TABLES = [
         f"{RESULTS}/tables/{{name}}.csv",
         name=[
             *("scores", "dice", "cochlear_dice", "perceptual_error"),
-            *("registration", "classmaps"),
+            *("registration", "atlases", "classmaps"),
             "summary",
             *(["comparison"] if STUDY.statistics.compare else []),
             *(["calibration", "uncertainty"] if CONFIDENT else []),

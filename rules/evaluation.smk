@@ -123,6 +123,39 @@ rule tabulate_registration:
         "../scripts/tabulate_registration.py"
 
 
+rule measure_atlases:
+    input:
+        registered=expand(f"{RESULTS}/atlas/{{specimen}}/registered", specimen=GROUP_OF),
+        regions=expand(f"{SPECIMEN}/cochlea.nii", specimen=SPECIMENS),
+        structures=[path for name in SPECIMENS if (path := structures_of(name))],
+    output:
+        report(
+            f"{RESULTS}/tables/atlases.csv",
+            category="Tables",
+            labels={"table": "Registered atlases"},
+            caption="../docs/captions/atlases.rst",
+        ),
+    log:
+        f"{LOGS}/measure_atlases.log",
+    benchmark:
+        f"{BENCHMARKS}/measure_atlases.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(20),
+    params:
+        study=STUDY.study,
+        label=STUDY.label,
+        atlases={name: atlases_of(name) for name in GROUP_OF},
+        sides={name: specimen.side for name, specimen in SPECIMENS.items()},
+        code=code("measure_atlases.py"),
+    message:
+        "Measuring how the registered atlases lie on the tested ears"
+    script:
+        "../scripts/measure_atlases.py"
+
+
 rule tabulate_class_maps:
     input:
         thresholds=expand(f"{SPECIMEN}/classmap.json", specimen=SPECIMENS),

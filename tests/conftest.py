@@ -25,6 +25,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--study", choices=["miniature", "phantom"], default="miniature",
         help="What test_killed.py stops: the study in miniature or the default study.",
     )  # fmt: skip
+    parser.addoption(
+        "--rewrite-reruns", action="store_true",
+        help="Let test_reruns.py rewrite docs/reruns.tsv by what it finds.",
+    )  # fmt: skip
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from otosynth.atlas import carry_class_map, carry_ct, register_atlas
+from otosynth.atlas import carry_class_map, carry_ct, placement, register_atlas
 from otosynth.configuration.atlas import AtlasSettings
 from otosynth.errors import InputError
 
@@ -100,3 +100,15 @@ def test_a_rule_of_fusion_is_named_once():
         AtlasSettings(fusions=("staple", "staple"))
     with pytest.raises(ValueError, match="at least 1 item"):
         AtlasSettings(fusions=())
+
+
+def test_the_placement_of_a_moved_part_is_its_overlap_and_distance():
+    own, carried = np.zeros((2, 8, 4, 4), np.uint8)
+    own[2:6] = 1
+    carried[4:8] = 1
+
+    found = placement(own, carried, (0.5, 1.0, 1.0))
+
+    assert found["dice"] == pytest.approx(0.5)
+    assert found["offset_mm"] == pytest.approx(1.0)
+    assert np.isnan(placement(own, np.full(own.shape, NONE, np.uint8), (1.0, 1.0, 1.0))["dice"])

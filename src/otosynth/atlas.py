@@ -5,10 +5,13 @@ registered to the target and fused by majority voting (Sun 2021, Introduction); 
 has the vote.
 """
 
+import math
+
 import numpy as np
 import SimpleITK as sitk
 
 from otosynth.configuration.atlas import AtlasSettings
+from otosynth.distances import Spacing
 from otosynth.errors import InputError
 from otosynth.fusion import NO_VOTE
 from otosynth.registration.alignment import (
@@ -219,3 +222,27 @@ def carry_ct(ct: sitk.Image, transform: sitk.Transform, target_ct: sitk.Image) -
         float32 HU, linear interpolation; NaN outside the atlas, which gives no weight.
     """
     return sitk.Resample(ct, target_ct, transform, sitk.sitkLinear, float("nan"), sitk.sitkFloat32)
+
+
+def placement(own: np.ndarray, carried: np.ndarray, spacing_mm: Spacing) -> dict[str, float]:
+    """Return how well a registered atlas lies on the target, by a part that both ears know.
+
+    Parameters
+    ----------
+    own, carried : z, y, x; the part in the target, and the atlas's carried to it: 1 inside
+    spacing_mm : voxel size z, y, x
+
+    Returns
+    -------
+    dict
+        ``dice`` of the two, and ``offset_mm`` between their centres; NaN where one is empty.
+    """
+    own, carried = own == 1, carried == 1
+    if not own.any() or not carried.any():
+        return {"dice": math.nan, "offset_mm": math.nan}
+    centres = [np.argwhere(part).mean(axis=0) * spacing_mm for part in (own, carried)]
+    both = int(np.count_nonzero(own & carried))
+    return {
+        "dice": 2 * both / (int(np.count_nonzero(own)) + int(np.count_nonzero(carried))),
+        "offset_mm": float(np.linalg.norm(centres[0] - centres[1])),
+    }

@@ -119,6 +119,14 @@ def test_registration_finds_the_known_pose(finished):
     assert table["tre_mean_mm"].max() < 0.1
 
 
+def test_registered_atlases_lie_on_the_labyrinth(finished):
+    table = pd.read_csv(finished.results / "tables/atlases.csv")
+    assert (table["specimen"] != table["atlas"]).all()
+    assert (table["compared"] == "labyrinth").all()
+    assert table["dice"].min() > 0.5
+    assert table["offset_mm"].max() < 0.6
+
+
 def test_a_second_run_does_nothing(finished):
     assert "Nothing to be done" in finished.output_of()
 

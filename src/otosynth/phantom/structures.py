@@ -50,6 +50,17 @@ class Structure(IntEnum):
 STRUCTURES: dict[str, int] = {s.name.lower(): int(s) for s in Structure}
 """Value of each structure by its name, for example ``STRUCTURES['scala_tympani']``."""
 
+LABYRINTH = (
+    Structure.SCALA_TYMPANI,
+    Structure.SCALA_VESTIBULI,
+    Structure.BASILAR_MEMBRANE,
+    Structure.VESTIBULE,
+    Structure.LATERAL_CANAL,
+    Structure.SUPERIOR_CANAL,
+    Structure.POSTERIOR_CANAL,
+)
+"""The spaces of the inner ear."""
+
 _AIR_FILLED = {Structure.MIDDLE_EAR, Structure.AIR_CELLS, Structure.EAR_CANAL}
 _BONY = {
     Structure.PETROUS_BONE,
