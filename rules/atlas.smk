@@ -1,19 +1,60 @@
 """The baseline, fused votes of registered atlases, and priors made of atlases (method 8, 10)."""
 
 
-rule vote_atlases:
+def transforms_to(specimen, atlases):
+    """Return the registrations of some ears, as atlases, to an ear."""
+    return expand(f"{REGISTERED}/{{atlas}}.tfm", specimen=specimen, atlas=atlases)
+
+
+def other_side(specimen, atlas):
+    """Return whether an atlas is mirrored before it is registered to an ear."""
+    return SPECIMENS[specimen].side != SPECIMENS[atlas].side
+
+
+# One registration serves the vote, the priors of all groups and the region at the cochlea.
+rule register_atlas:
     input:
         ct=f"{SPECIMEN}/ct.nii",
         mask=f"{SPECIMEN}/mask.nii",
+        atlas_ct=f"{RESULTS}/specimens/{{atlas}}/ct.nii",
+        atlas_mask=f"{RESULTS}/specimens/{{atlas}}/mask.nii",
+    output:
+        f"{REGISTERED}/{{atlas}}.tfm",
+    log:
+        f"{LOGS}/register_atlas/{{specimen}}-{{atlas}}.log",
+    benchmark:
+        f"{BENCHMARKS}/register_atlas/{{specimen}}-{{atlas}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    params:
+        other_side=lambda wildcards: other_side(wildcards.specimen, wildcards.atlas),
+        atlas=settings(STUDY.atlas, exclude=FUSION_KEYS),
+        seed=STUDY.seed,
+        code=code("register_atlas.py"),
+    message:
+        "Registering {wildcards.atlas}, as an atlas, to {wildcards.specimen}"
+    script:
+        "../scripts/register_atlas.py"
+
+
+rule vote_atlases:
+    input:
+        ct=f"{SPECIMEN}/ct.nii",
         atlases=lambda wildcards: pairs_of(
-            atlases_of(wildcards.specimen), 1, WITHOUT_REGION
+            atlases_of(wildcards.specimen), 1, ("ct.nii", "classmap.nii")
+        ),
+        transforms=lambda wildcards: transforms_to(
+            wildcards.specimen, atlases_of(wildcards.specimen)
         ),
     output:
         expand(
             f"{RESULTS}/atlas/{{{{specimen}}}}/{{fusion}}.nii.gz",
             fusion=STUDY.atlas.fusions,
         ),
-        registered=directory(f"{RESULTS}/atlas/{{specimen}}/registered"),
     log:
         f"{LOGS}/vote_atlases/{{specimen}}.log",
     benchmark:
@@ -23,17 +64,16 @@ rule vote_atlases:
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=growing(120),
+        runtime=growing(60),
     params:
-        sides=lambda wildcards: {
-            name: SPECIMENS[name].side
-            for name in [wildcards.specimen, *atlases_of(wildcards.specimen)]
+        mirrored=lambda wildcards: {
+            atlas: other_side(wildcards.specimen, atlas)
+            for atlas in atlases_of(wildcards.specimen)
         },
-        atlas=settings(STUDY.atlas, exclude={"title"}),
-        seed=STUDY.seed,
+        atlas=settings(STUDY.atlas, include=FUSION_KEYS - {"title"}),
         code=code("vote_atlases.py"),
     message:
-        "Registering the atlases to {wildcards.specimen} and voting"
+        "Letting the registered atlases vote on {wildcards.specimen}"
     script:
         "../scripts/vote_atlases.py"
 
@@ -41,9 +81,13 @@ rule vote_atlases:
 rule make_prior:
     input:
         ct=lambda wildcards: f"{pair_folder(wildcards.specimen, wildcards.factor)}/ct.nii",
-        mask=lambda wildcards: f"{pair_folder(wildcards.specimen, wildcards.factor)}/mask.nii",
         atlases=lambda wildcards: pairs_of(
-            atlases_for(wildcards.group, wildcards.specimen), 1, WITHOUT_REGION
+            atlases_for(wildcards.group, wildcards.specimen),
+            1,
+            ("microct.nii", "classmap.nii"),
+        ),
+        transforms=lambda wildcards: transforms_to(
+            wildcards.specimen, atlases_for(wildcards.group, wildcards.specimen)
         ),
     output:
         **{
@@ -60,19 +104,14 @@ rule make_prior:
     threads: 1
     resources:
         mem_mb=growing(4000),
-        runtime=growing(120),
+        runtime=growing(60),
     params:
-        sides=lambda wildcards: {
-            name: SPECIMENS[name].side
-            for name in [
-                wildcards.specimen,
-                *atlases_for(wildcards.group, wildcards.specimen),
-            ]
+        mirrored=lambda wildcards: {
+            atlas: other_side(wildcards.specimen, atlas)
+            for atlas in atlases_for(wildcards.group, wildcards.specimen)
         },
-        atlas=settings(STUDY.atlas, exclude=FUSION_KEYS),
-        seed=STUDY.seed,
         code=code("make_prior.py"),
     message:
-        "Registering the training ears of group {wildcards.group} to {wildcards.specimen}: its prior"
+        "Making the prior of {wildcards.specimen} from the training ears of group {wildcards.group}"
     script:
         "../scripts/make_prior.py"

@@ -30,11 +30,13 @@ rule mark_cochlea:
 rule carry_cochlea:
     input:
         mask=f"{SPECIMEN}/mask.nii",
-        registered=f"{RESULTS}/atlas/{{specimen}}/registered",
         regions=lambda wildcards: [
             f"{pair_folder(atlas, 1)}/cochlea.nii"
             for atlas in atlases_with_landmarks(wildcards.specimen)
         ],
+        transforms=lambda wildcards: transforms_to(
+            wildcards.specimen, atlases_with_landmarks(wildcards.specimen)
+        ),
     output:
         region=f"{RESULTS}/atlas/{{specimen}}/cochlea.nii",
         facts=f"{RESULTS}/atlas/{{specimen}}/cochlea.json",
@@ -48,12 +50,9 @@ rule carry_cochlea:
         mem_mb=growing(3000),
         runtime=growing(20),
     params:
-        sides=lambda wildcards: {
-            name: SPECIMENS[name].side
-            for name in [
-                wildcards.specimen,
-                *atlases_with_landmarks(wildcards.specimen),
-            ]
+        mirrored=lambda wildcards: {
+            atlas: other_side(wildcards.specimen, atlas)
+            for atlas in atlases_with_landmarks(wildcards.specimen)
         },
         code=code("carry_cochlea.py"),
     message:

@@ -63,11 +63,12 @@ TRAINING = f"{RESULTS}/training/{{group}}/{{method}}/seed-{{seed}}"
 PREDICTION = f"{RESULTS}/predictions/{{specimen}}/{{method}}/seed-{{seed}}"
 YARDSTICK = f"{RESULTS}/yardsticks/{{specimen}}"
 FIELD = f"{RESULTS}/field/{{specimen}}"
+REGISTERED = f"{RESULTS}/atlas/{{specimen}}/registered"
 PRIOR = f"{RESULTS}/groups/{{group}}/priors/x{{factor}}/{{specimen}}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 PAIR_FILES = ("ct.nii", "microct.nii", "mask.nii", "classmap.nii", "cochlea.nii")
-# What atlases and scores read of a pair.
+# What scores read of a pair.
 WITHOUT_REGION = PAIR_FILES[:-1]
 
 

@@ -125,7 +125,9 @@ rule tabulate_registration:
 
 rule measure_atlases:
     input:
-        registered=expand(f"{RESULTS}/atlas/{{specimen}}/registered", specimen=GROUP_OF),
+        transforms=[
+            path for name in GROUP_OF for path in transforms_to(name, atlases_of(name))
+        ],
         regions=expand(f"{SPECIMEN}/cochlea.nii", specimen=SPECIMENS),
         structures=[path for name in SPECIMENS if (path := structures_of(name))],
     output:
@@ -147,8 +149,10 @@ rule measure_atlases:
     params:
         study=STUDY.study,
         label=STUDY.label,
-        atlases={name: atlases_of(name) for name in GROUP_OF},
-        sides={name: specimen.side for name, specimen in SPECIMENS.items()},
+        mirrored={
+            name: {atlas: other_side(name, atlas) for atlas in atlases_of(name)}
+            for name in GROUP_OF
+        },
         code=code("measure_atlases.py"),
     message:
         "Measuring how the registered atlases lie on the tested ears"

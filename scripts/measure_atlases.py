@@ -20,16 +20,14 @@ with job(snakemake) as recorder:
         inside = np.isin(array_of(read_labels(path)), LABYRINTH)
         parts[path.parent.name] = image_like(inside.astype(np.uint8), parts[path.parent.name])
     rows = []
-    for registered in map(Path, files.registered):
-        target = registered.parent.name
-        own = parts[target]
-        for atlas in params.atlases[target]:
-            other_side = params.sides[atlas] != params.sides[target]
-            moving = mirror(parts[atlas]) if other_side else parts[atlas]
-            transform = read_transform(registered / f"{atlas}.tfm")
-            carried = array_of(carry_class_map(moving, transform, own))
-            found = placement(array_of(own), carried, Grid.of(own).spacing_zyx)
-            rows.append({"specimen": target, "atlas": atlas, **found})
+    for path in map(Path, files.transforms):
+        target, atlas = path.parents[1].name, path.stem
+        own, moving = parts[target], parts[atlas]
+        if params.mirrored[target][atlas]:
+            moving = mirror(moving)
+        carried = array_of(carry_class_map(moving, read_transform(path), own))
+        found = placement(array_of(own), carried, Grid.of(own).spacing_zyx)
+        rows.append({"specimen": target, "atlas": atlas, **found})
     table = pd.DataFrame(rows)
     table.insert(0, "study", params.study)
     table.insert(1, "label", params.label)

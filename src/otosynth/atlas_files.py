@@ -1,10 +1,11 @@
 """Reading of ears as atlases: volumes of a pair, mirrored where they are of the other side."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import SimpleITK as sitk
 
+from otosynth.registration.transforms import read_transform
 from otosynth.volumes.arrays import read_labels
 from otosynth.volumes.grids import mirror
 from otosynth.volumes.reading import read_volume
@@ -34,3 +35,30 @@ def read_atlas(folder: Path, names: Iterable[str], mirrored: bool) -> dict[str, 
         for name in names
     }
     return {name: mirror(image) for name, image in images.items()} if mirrored else images
+
+
+def read_registered(
+    pairs: Iterable[str],
+    transforms: Iterable[str],
+    names: Iterable[str],
+    mirrored: Mapping[str, bool],
+) -> Iterator[tuple[dict[str, sitk.Image], sitk.Transform]]:
+    """Read atlases that are registered to one ear, one after another, in the order of their names.
+
+    Parameters
+    ----------
+    pairs
+        Files of their pairs, ``specimens/<atlas>/<name>.nii``.
+    transforms
+        ``<atlas>.tfm`` of each: from a target point to an atlas point, in mm LPS.
+    names, mirrored
+        As of :func:`read_atlas`; ``mirrored`` by atlas.
+
+    Raises
+    ------
+    InputError
+        If a file is missing, no volume or no transform.
+    """
+    folders = {folder.name: folder for folder in {Path(path).parent for path in pairs}}
+    for path in sorted(map(Path, transforms), key=lambda path: path.stem):
+        yield read_atlas(folders[path.stem], names, mirrored[path.stem]), read_transform(path)

@@ -14,7 +14,8 @@ PREDICTIONS = (
     "predict", "predict_classes", "predict_confidence", "segment_synthetic", "vote_atlases",
     "apply_yardsticks",
 )  # fmt: skip
-PRIOR = "make_prior"
+# What is made for a tested ear before it is predicted: a prior, and the registrations of atlases.
+PREPARATIONS = ("make_prior", "register_atlas")
 # Rules that make an ear's pair, with the outputs that show something of the ear. Masks do not: they
 # say where both scans see it, and two ears may have the same.
 PAIRS = ("register_pair", "make_class_map", "mark_cochlea", "downsample_pair")
@@ -55,7 +56,7 @@ def find_leaks(tree: RecordTree) -> tuple[list[Leak], int]:
         leaks += [Leak(job, ear.name, job, why) for why in _read_directly(tree.records[job], ear)]
         ancestors = tree.with_ancestors([job])
         for name in sorted(ancestors):
-            if _is_prior_of(tree.records[name], ear):
+            if _prepares(tree.records[name], ear):
                 leaks += [
                     Leak(job, ear.name, name, w) for w in _read_directly(tree.records[name], ear)
                 ]
@@ -107,9 +108,9 @@ def _regions_of_several(tree: RecordTree) -> set[str]:
     return {hashed for hashed, names in ears.items() if len(names) > 1}
 
 
-def _is_prior_of(record: Record, ear: Ear) -> bool:
-    """Return whether a job made an ear's prior: it may know of the ear what a prediction may."""
-    return record["rule"] == PRIOR and record["wildcards"]["specimen"] == ear.name
+def _prepares(record: Record, ear: Ear) -> bool:
+    """Return whether a job prepares an ear's prediction, which may know as much of the ear."""
+    return record["rule"] in PREPARATIONS and record["wildcards"]["specimen"] == ear.name
 
 
 def _hashes(record: Record, names: Iterable[str]) -> set[str]:

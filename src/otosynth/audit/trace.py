@@ -34,6 +34,7 @@ STEPS = {
     "fit_temperature": "temperature of the confidence, by the validation ears",
     "predict_confidence": "mean of several predictions, with its confidence",
     "segment_synthetic": "classes that a segmentor sees in the prediction",
+    "register_atlas": "registration of an atlas",
     "make_prior": "prior of the registered training ears",
     "vote_atlases": "atlas vote",
     "learn_thresholds": "thresholds learnt on the fold's training ears",
