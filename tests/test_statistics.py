@@ -233,8 +233,8 @@ def study_of(ears, groups, methods, classes=("air", "soft", "bone"), seeds=(1,))
     """Return Dice of an atlas and of trained methods."""
     trained = [(f"m{k}", seed) for k in range(methods) for seed in seeds]
     return pd.DataFrame([
-        {"metric": "dice", "grid": "microct", "specimen": f"E{ear}", "group": ear % groups,
-         "method": method, "seed": seed, "class": name, "value": 0.9}
+        {"study": "s", "metric": "dice", "grid": "microct", "specimen": f"E{ear}",
+         "group": ear % groups, "method": method, "seed": seed, "class": name, "value": 0.9}
         for ear in range(ears) for method, seed in [("atlas", 0), *trained] for name in classes
     ])  # fmt: skip
 

@@ -92,6 +92,11 @@ class Metric:
         """Return the title with the unit, as axes and tables show it."""
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
+    @property
+    def headline(self) -> str:
+        """Return the heading as a figure's title begins with it."""
+        return self.heading[:1].upper() + self.heading[1:]
+
 
 _HIGHER, _LOWER, _NEITHER = Better.HIGHER, Better.LOWER, Better.NEITHER
 _MICROCT, _SEGMENTED, _FIELD = Subject.MICROCT, Subject.SEGMENTED, Subject.FIELD

@@ -13,6 +13,7 @@ from scipy import stats
 from otosynth.errors import InputError
 from otosynth.metric_registry import Better, Place, metric_of, metrics_in
 from otosynth.rows import without_ceilings
+from otosynth.tissues import CLASSES
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
@@ -25,10 +26,20 @@ SIGN_OF_GAIN = {Better.HIGHER: 1, Better.LOWER: -1, Better.NEITHER: 0}
 
 
 def known_metrics(scores: pd.DataFrame, metrics: Iterable[str]) -> list[str]:
-    """Return those metrics that have a value: all ears may lack it, e.g. at the cochlea."""
+    """Return those metrics that have a value: all ears may lack it, e.g. at the cochlea.
+
+    Raises
+    ------
+    InputError
+        If none has a value.
+    """
     known = scores[np.isfinite(scores["value"])]
     found = set(zip(known["metric"], known["grid"], strict=True))
-    return [name for name in metrics if (name, metric_of(name).grid) in found]
+    metrics = list(metrics)
+    having = [name for name in metrics if (name, metric_of(name).grid) in found]
+    if not having:
+        raise InputError(f"The scores have no value of {', '.join(metrics)}.")
+    return having
 
 
 def ear_values(scores: pd.DataFrame, metric: str = "dice") -> pd.DataFrame:
@@ -314,11 +325,12 @@ def caveat(scores: pd.DataFrame, reference: str, metrics: Sequence[str] = DICE_M
     """
     dice = scores[(scores["metric"] == "dice") & (scores["grid"] == "microct")]
     ears, groups = dice["specimen"].nunique(), dice["group"].nunique()
-    compared = scores[scores["metric"].isin(known_metrics(scores, metrics))]
-    # An empty class is NaN where the scores were read from a file.
-    measures = compared[["metric", "class"]].fillna("").drop_duplicates()
-    others = len(without_ceilings(dice["method"].unique())) - 1
-    comparisons = others * len(measures)
+    # Of every measure, a metric of a class, all methods but the reference are compared.
+    comparisons = 0
+    for metric in known_metrics(scores, metrics):
+        values = ear_values(scores, metric)
+        values = values[values["method"].isin(without_ceilings(values["method"].unique()))]
+        comparisons += int((values.groupby("class")["method"].nunique() - 1).sum())
     # What nothing trains has seed 0.
     seeds = dice[dice["seed"] > 0].groupby("method")["seed"].nunique().min()
     least = smallest_p(ears)
@@ -347,6 +359,8 @@ def caveat(scores: pd.DataFrame, reference: str, metrics: Sequence[str] = DICE_M
 def _finite_rows(scores: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Return the rows of a metric on its grid that have a value; of a signed one the size.
 
+    Single contacts of an electric field are left out.
+
     Raises
     ------
     InputError
@@ -361,6 +375,6 @@ def _finite_rows(scores: pd.DataFrame, metric: str) -> pd.DataFrame:
         raise InputError(f"The scores have no {metric} on the {known.grid} grid.")
     # From a file, the empty class of scores of all classes is read as NaN.
     rows = rows.fillna({"class": ""})
-    rows = rows[np.isfinite(rows["value"])]
-    # Signs would cancel over seeds and contacts.
+    rows = rows[np.isfinite(rows["value"]) & rows["class"].isin(["", *CLASSES])]
+    # Signs would cancel over seeds.
     return rows.assign(value=rows["value"].abs()) if known.signed else rows
