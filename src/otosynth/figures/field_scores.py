@@ -111,7 +111,7 @@ def _draw_scatter(axes: Axes, pairs: pd.DataFrame, methods: Sequence[str]) -> No
         s=16, edgecolor=INK, linewidth=0.5, legend=False, ax=axes,
     )  # fmt: skip
     axes.set_ylabel("")
-    axes.set_title(f"Spearman's rho {_correlation(pairs)}", fontsize=SMALL_PT, color=GREY)
+    axes.set_title(f"Spearman {_correlation(pairs)}", fontsize=SMALL_PT, color=GREY)
     axes.set_ylim(bottom=0)
     pale_grid(axes)
     axes.xaxis.set_major_locator(few_ticks())
