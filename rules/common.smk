@@ -5,7 +5,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 import otosynth
-from otosynth.configuration.study import BORROWER_KEYS, load_study
+from otosynth.configuration.study import BORROWER_KEYS, SEGMENTOR, load_study
 from otosynth.errors import InputError
 from otosynth.files import sha256_of
 from otosynth.locks import lock_until_exit
@@ -55,7 +55,6 @@ ROWS = study_rows(
 )
 RUNS = [(name, seed) for name, row in ROWS.items() for seed in row.seeds]
 TITLES = {name: row.title for name, row in ROWS.items()}
-SEGMENTOR = "microct_segmentor"
 SHOWN = STUDY.figures.specimen or next(iter(GROUPS.values())).testing[0]
 
 SPECIMEN = f"{RESULTS}/specimens/{{specimen}}"

@@ -197,7 +197,7 @@ rule draw_dice:
         report(
             f"{FIGURE}7.png",
             category="Figures",
-            labels={"figure": "7: Dice"},
+            labels={"figure": "7: boxplots"},
             caption="../docs/captions/fig7.rst",
         ),
         f"{FIGURE}7.pdf",
@@ -214,10 +214,10 @@ rule draw_dice:
         ears=list(GROUP_OF),
         titles=TITLES,
         label=STUDY.label,
-        figures=settings(STUDY.figures, include={"dpi"}),
+        figures=settings(STUDY.figures, include={"dpi", "metric"}),
         code=code("draw_dice.py"),
     message:
-        "Drawing Figure 7: Dice boxplots"
+        "Drawing Figure 7: boxplots of {params.figures[metric]}"
     script:
         "../scripts/draw_dice.py"
 

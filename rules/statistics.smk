@@ -77,7 +77,7 @@ rule compare_methods:
         label=STUDY.label,
         seed=STUDY.seed,
         statistics=settings(STUDY.statistics, include={"resamples"}),
-        figures=settings(STUDY.figures, include={"dpi"}),
+        figures=settings(STUDY.figures, include={"dpi", "metric"}),
         code=code("compare_methods.py"),
     message:
         "Comparing all methods with {params.reference}"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from otosynth.metric_registry import metric_of
 from otosynth.rows import kind_of
 
 SCORE_COLUMNS = [
@@ -34,6 +35,11 @@ def gather(
         value. What nothing trains (yardsticks, atlases, ceilings) has the seed 0. Scores of an
         electric field have the grid ``field`` and, where they are of one contact,
         ``contact <n>`` as class.
+
+    Raises
+    ------
+    InputError
+        If a file has a metric that the registry lacks.
     """
     tables = []
     for file in files:
@@ -50,7 +56,10 @@ def gather(
                 method=file.parent.name,
             )
         )
-    return pd.concat(tables)[SCORE_COLUMNS]
+    scores = pd.concat(tables)[SCORE_COLUMNS]
+    for name in scores["metric"].unique():
+        metric_of(name)
+    return scores
 
 
 def dice_view(scores: pd.DataFrame) -> pd.DataFrame:

@@ -4,14 +4,16 @@ All functions read the long score table (:mod:`otosynth.scores`) of one study. A
 seeds repeat a training on the same ears, so they are averaged first and never counted as ears.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from otosynth.errors import InputError
+from otosynth.metric_registry import Better, Place, metric_of, metrics_in
 from otosynth.rows import without_ceilings
+from otosynth.tissues import CLASSES
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
@@ -19,31 +21,32 @@ SIGNIFICANCE = 0.05
 # Up to this many ears all 2^n sign patterns are counted; above, 2^16 are drawn.
 EXACT_EARS_AT_MOST = 16
 # What tables/summary.csv and tables/comparison.csv are of.
-DICE_METRICS = ("dice", "mean_dice", "cochlear_dice", "cochlear_mean_dice")
-LOWER_IS_BETTER = frozenset(
-    {
-        "assd_mm",
-        "field_contacts_lost",
-        "field_error",
-        "hd95_mm",
-        "mean_absolute_error",
-        "perceptibility_assd_mm",
-        "perceptibility_hd95_mm",
-        "perceptual_error",
-    }
-)
+DICE_METRICS = tuple(metric.name for metric in metrics_in(Place.SUMMARY))
+SIGN_OF_GAIN = {Better.HIGHER: 1, Better.LOWER: -1, Better.NEITHER: 0}
 
 
-def known_metrics(scores: pd.DataFrame, metrics: Iterable[str], grid: str = "microct") -> list[str]:
-    """Return those metrics that have a value on a grid: all may lack it, e.g. at the cochlea."""
-    of_grid = scores[(scores["grid"] == grid) & np.isfinite(scores["value"])]
-    return [metric for metric in metrics if metric in set(of_grid["metric"])]
+def known_metrics(scores: pd.DataFrame, metrics: Iterable[str]) -> list[str]:
+    """Return those metrics that have a value: all ears may lack it, e.g. at the cochlea.
+
+    Raises
+    ------
+    InputError
+        If none has a value.
+    """
+    known = scores[np.isfinite(scores["value"])]
+    found = set(zip(known["metric"], known["grid"], strict=True))
+    metrics = list(metrics)
+    having = [name for name in metrics if (name, metric_of(name).grid) in found]
+    if not having:
+        raise InputError(f"The scores have no value of {', '.join(metrics)}.")
+    return having
 
 
-def ear_values(scores: pd.DataFrame, metric: str = "dice", grid: str = "microct") -> pd.DataFrame:
+def ear_values(scores: pd.DataFrame, metric: str = "dice") -> pd.DataFrame:
     """Return one value an ear, method and class: the mean over the seeds.
 
-    Values that are not finite (an absent class, the PSNR of equal volumes) are left out.
+    Values are those on the metric's grid; of a signed metric they are sizes. Values that are not
+    finite (an absent class, the PSNR of equal volumes) are left out.
 
     Parameters
     ----------
@@ -58,16 +61,14 @@ def ear_values(scores: pd.DataFrame, metric: str = "dice", grid: str = "microct"
     Raises
     ------
     InputError
-        If the table is of several studies or lacks the metric on the grid.
+        If there is no such metric, the table is of several studies or lacks the metric.
     """
     keys = ["group", "specimen", "method", "class"]
-    rows = _finite_rows(scores, metric, grid)
+    rows = _finite_rows(scores, metric)
     return rows.groupby(keys, sort=False)["value"].mean().reset_index()
 
 
-def paired_differences(
-    scores: pd.DataFrame, reference: str, metric: str = "dice", grid: str = "microct"
-) -> pd.DataFrame:
+def paired_differences(scores: pd.DataFrame, reference: str, metric: str = "dice") -> pd.DataFrame:
     """Return each ear's difference of every method to a reference method.
 
     Ears that lack the value of either method are left out, as are ceilings, which are no methods.
@@ -89,10 +90,10 @@ def paired_differences(
     InputError
         As :func:`ear_values`, or if the reference has no value.
     """
-    values = ear_values(scores, metric, grid)
+    values = ear_values(scores, metric)
     of_reference = values[values["method"] == reference].drop(columns="method")
     if of_reference.empty:
-        raise InputError(f"The reference method {reference} has no {metric} on the {grid} grid.")
+        raise InputError(f"The reference method {reference} has no {metric}.")
     methods = [name for name in without_ceilings(values["method"].unique()) if name != reference]
     others = values[values["method"].isin(methods)]
     pairs = others.merge(
@@ -107,7 +108,6 @@ def paired_comparison(
     scores: pd.DataFrame,
     reference: str,
     metric: str = "dice",
-    grid: str = "microct",
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -129,19 +129,19 @@ def paired_comparison(
     pandas.DataFrame
         One row a method and class: metric, reference, method, class, ears, groups,
         mean_difference (method minus reference), low and high (:func:`bootstrap_interval`),
-        p_value (:func:`sign_flip_p`), ears_won and ears_tied by the method. Classes without a
-        pair of values have no row.
+        p_value (:func:`sign_flip_p`), ears_won and ears_tied by the method (of a metric without
+        a better direction all are tied). Classes without a pair of values have no row.
 
     Raises
     ------
     InputError
         As :func:`paired_differences`.
     """
-    differences = paired_differences(scores, reference, metric, grid)
+    differences = paired_differences(scores, reference, metric)
     rows = []
     for (method, name), ears in differences.groupby(["method", "class"], sort=False):
         values = ears["difference"].to_numpy()
-        gains = -values if metric in LOWER_IS_BETTER else values
+        gains = SIGN_OF_GAIN[metric_of(metric).better] * values
         low, high = bootstrap_interval(values, resamples, seed)
         rows.append(
             {
@@ -165,7 +165,6 @@ def paired_comparison(
 def method_summary(
     scores: pd.DataFrame,
     metric: str = "dice",
-    grid: str = "microct",
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -191,11 +190,11 @@ def method_summary(
         As :func:`ear_values`.
     """
     keys = ["method", "class"]
-    rows = _finite_rows(scores, metric, grid)
+    rows = _finite_rows(scores, metric)
     by_seed = rows.groupby([*keys, "seed"], sort=False)["value"].mean()
     seeds = by_seed.groupby(keys, sort=False).agg(seeds="count", seed_spread="std")
     summaries = []
-    for (method, name), ears in ear_values(scores, metric, grid).groupby(keys, sort=False):
+    for (method, name), ears in ear_values(scores, metric).groupby(keys, sort=False):
         values = ears["value"].to_numpy()
         low, high = bootstrap_interval(values, resamples, seed)
         summaries.append(
@@ -213,15 +212,13 @@ def method_summary(
     return pd.DataFrame(summaries).merge(seeds.reset_index(), on=keys)
 
 
-def measures_table(scores: pd.DataFrame, grid: str = "microct") -> pd.DataFrame:
-    """Return the median over the ears of every measure of a grid (docs/method.md, section 8).
+def measures_table(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the median over the ears of every measure of the micro-CT's grid (method.md 8).
 
     Parameters
     ----------
     scores
         Long table with the columns of :data:`otosynth.scores.SCORE_COLUMNS`.
-    grid
-        On which the measures were taken; the electric field's have another.
 
     Returns
     -------
@@ -234,11 +231,11 @@ def measures_table(scores: pd.DataFrame, grid: str = "microct") -> pd.DataFrame:
     InputError
         As :func:`ear_values`.
     """
-    of_grid = scores[scores["grid"] == grid]
+    of_grid = scores[scores["grid"] == "microct"]
     medians = {
         f"{metric} {name}".strip(): values.groupby("method")["value"].median()
         for metric in of_grid["metric"].unique()
-        for name, values in ear_values(scores, metric, grid).groupby("class", sort=False)
+        for name, values in ear_values(scores, metric).groupby("class", sort=False)
     }
     order = list(of_grid["method"].unique())
     return pd.DataFrame(medians).reindex(order).rename_axis("method").reset_index()
@@ -292,19 +289,21 @@ def sign_flip_p(differences: np.ndarray, seed: int = 0) -> float:
     """
     if len(differences) == 0:
         return float("nan")
-    ears = len(differences)
-    if ears <= EXACT_EARS_AT_MOST:
-        # Bit k of a pattern's number is the sign of ear k.
-        flips = np.arange(2**ears)[:, None] >> np.arange(ears) & 1
-    else:
-        flips = np.random.default_rng(seed).integers(0, 2, (2**EXACT_EARS_AT_MOST, ears))
-    totals = np.abs((1 - 2 * flips) @ differences)
-    # Sums of the same numbers in another order differ in the last digits.
-    rounding = 1e-12 * np.abs(differences).sum()
-    as_far = np.count_nonzero(totals >= np.abs(differences.sum()) - rounding)
-    if ears <= EXACT_EARS_AT_MOST:
-        return as_far / len(totals)
-    return (as_far + 1) / (len(totals) + 1)
+    if len(differences) == 1:
+        # A sign alone says nothing; scipy refuses a single value.
+        return 1.0
+    size = np.abs(differences).sum()
+    test = stats.permutation_test(
+        (differences / size if size else differences,),
+        # Sums of the same numbers in another order differ in the last digits.
+        lambda flipped, axis: np.abs(flipped.sum(axis=axis)).round(12),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=2**EXACT_EARS_AT_MOST,
+        alternative="greater",
+        rng=np.random.default_rng(seed),
+    )
+    return float(test.pvalue)
 
 
 def smallest_p(n: int) -> float:
@@ -312,8 +311,8 @@ def smallest_p(n: int) -> float:
     return min(2 / 2**n, 1.0)
 
 
-def caveat(scores: pd.DataFrame, reference: str) -> str:
-    """Say in plain words what the paired comparison of Dice cannot show with so few ears.
+def caveat(scores: pd.DataFrame, reference: str, metrics: Sequence[str] = DICE_METRICS) -> str:
+    """Say in plain words what the paired comparison cannot show with so few ears.
 
     Parameters
     ----------
@@ -321,14 +320,17 @@ def caveat(scores: pd.DataFrame, reference: str) -> str:
         Long table with the columns of :data:`otosynth.scores.SCORE_COLUMNS`.
     reference
         The reference method's title.
+    metrics
+        The metrics that are compared.
     """
     dice = scores[(scores["metric"] == "dice") & (scores["grid"] == "microct")]
     ears, groups = dice["specimen"].nunique(), dice["group"].nunique()
-    compared = scores[scores["metric"].isin(known_metrics(scores, DICE_METRICS))]
-    # An empty class is NaN where the scores were read from a file.
-    measures = compared[["metric", "class"]].fillna("").drop_duplicates()
-    others = len(without_ceilings(dice["method"].unique())) - 1
-    comparisons = others * len(measures)
+    # Of every measure, a metric of a class, all methods but the reference are compared.
+    comparisons = 0
+    for metric in known_metrics(scores, metrics):
+        values = ear_values(scores, metric)
+        values = values[values["method"].isin(without_ceilings(values["method"].unique()))]
+        comparisons += int((values.groupby("class")["method"].nunique() - 1).sum())
     # What nothing trains has seed 0.
     seeds = dice[dice["seed"] > 0].groupby("method")["seed"].nunique().min()
     least = smallest_p(ears)
@@ -354,20 +356,25 @@ def caveat(scores: pd.DataFrame, reference: str) -> str:
     return " ".join(sentences)
 
 
-def _finite_rows(scores: pd.DataFrame, metric: str, grid: str) -> pd.DataFrame:
-    """Return the rows of a metric on a grid that have a value.
+def _finite_rows(scores: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return the rows of a metric on its grid that have a value; of a signed one the size.
+
+    Single contacts of an electric field are left out.
 
     Raises
     ------
     InputError
-        If the table is of several studies or lacks the metric on the grid.
+        If there is no such metric, the table is of several studies or lacks the metric.
     """
+    known = metric_of(metric)
     studies = scores["study"].unique()
     if len(studies) > 1:
         raise InputError(f"Scores of several studies in one table: {', '.join(studies)}.")
-    rows = scores[(scores["metric"] == metric) & (scores["grid"] == grid)]
+    rows = scores[(scores["metric"] == metric) & (scores["grid"] == known.grid)]
     if rows.empty:
-        raise InputError(f"The scores have no {metric} on the {grid} grid.")
+        raise InputError(f"The scores have no {metric} on the {known.grid} grid.")
     # From a file, the empty class of scores of all classes is read as NaN.
     rows = rows.fillna({"class": ""})
-    return rows[np.isfinite(rows["value"])]
+    rows = rows[np.isfinite(rows["value"]) & rows["class"].isin(["", *CLASSES])]
+    # Signs would cancel over seeds.
+    return rows.assign(value=rows["value"].abs()) if known.signed else rows

@@ -5,40 +5,39 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from otosynth.metric_registry import Better, Metric, Place, metrics_in
 from otosynth.rows import Kind, kind_of
-from otosynth.statistics import LOWER_IS_BETTER, ear_values
+from otosynth.statistics import ear_values
 
 LEAD = (
     "Against the yardsticks, which need no training: medians over the same ears, seeds averaged "
     "first, each measure against the yardstick that is best in it. This says nothing of chance."
 )
+TISSUES = {"air": "air", "soft": "soft tissue", "bone": "bone"}
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure that methods are held against the yardsticks by.
+    """A metric of one class, or of all (empty), by which methods are held against yardsticks."""
 
-    ``name`` is its name in words; a ``percent`` is written as one.
-    """
-
-    metric: str
-    grid: str
+    metric: Metric
     tissue: str
-    name: str
-    percent: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return the measure in words."""
+        of_class = f" of {TISSUES[self.tissue]}" if self.tissue else ""
+        return f"{self.metric.title}{of_class}"
 
     def written(self, value: float) -> str:
         """Return a value as text."""
-        return f"{100 * value:.1f} %" if self.percent else f"{value:.3f}"
+        return f"{100 * value:.1f} %" if self.metric.percent else f"{value:.3f}"
 
 
-MEASURES = (
-    Measure("dice", "microct", "air", "Dice of air"),
-    Measure("dice", "microct", "soft", "Dice of soft tissue"),
-    Measure("dice", "microct", "bone", "Dice of bone"),
-    Measure("mean_dice", "microct", "", "mean Dice"),
-    Measure("cochlear_mean_dice", "microct", "", "mean Dice at the cochlea"),
-    Measure("field_error", "field", "", "error of the electric field", percent=True),
+MEASURES = tuple(
+    Measure(metric, tissue)
+    for metric in metrics_in(Place.VERDICTS)
+    for tissue in (TISSUES if metric.name == "dice" else [""])
 )
 
 
@@ -54,7 +53,7 @@ class Verdict:
     @property
     def beaten(self) -> bool:
         """Whether the method is better than the yardstick; as good is not better."""
-        if self.measure.metric in LOWER_IS_BETTER:
+        if self.measure.metric.better is Better.LOWER:
             return self.median < self.best
         return self.median > self.best
 
@@ -87,16 +86,17 @@ def _verdict(scores: pd.DataFrame, method: str, measure: Measure) -> Verdict | N
     ]
     if not candidates:
         return None
-    sign = -1 if measure.metric in LOWER_IS_BETTER else 1
+    sign = -1 if measure.metric.better is Better.LOWER else 1
     return max(candidates, key=lambda verdict: sign * verdict.best)
 
 
 def _by_ear(scores: pd.DataFrame, measure: Measure) -> pd.DataFrame:
     """Return the values of a measure: a row an ear, a column a method; empty where it has none."""
-    known = scores[(scores["metric"] == measure.metric) & (scores["grid"] == measure.grid)]
+    name, grid = measure.metric.name, measure.metric.grid
+    known = scores[(scores["metric"] == name) & (scores["grid"] == grid)]
     if known["value"].notna().sum() == 0:
         return pd.DataFrame()
-    values = ear_values(known, measure.metric, measure.grid)
+    values = ear_values(known, name)
     of_class = values[values["class"] == measure.tissue]
     # Columns in the order of the scores, so that of equal yardsticks the first is named.
     order = [name for name in scores["method"].unique() if name in set(of_class["method"])]

@@ -184,6 +184,16 @@ def test_thesis_overlay_keeps_the_published_values():
         ),
         ({"statistics": {"reference": "nnunet"}}, "statistics.reference must be one of atlas, si"),
         ({"statistics": {"reference": "exact_classes"}}, "statistics.reference must be one of"),
+        ({"figures": {"metric": "jaccard"}}, "figures.metric: There is no metric 'jaccard'"),
+        (
+            {"figures": {"metric": "field_error"}, "electric_field": {"compute": False}},
+            "figures.metric field_error needs electric_field.compute: true",
+        ),
+        ({"figures": {"metric": "s_score"}}, "s_score needs a block methods.microct_segmentor"),
+        (
+            {"figures": {"metric": "ssim"}},
+            "statistics.reference must be one of single_task, multi_task",
+        ),
         (
             {"methods": {"ct_otsu": DEFAULT["methods"]["single_task"] | {"module": "single_task"}}},
             "must not be called ct_otsu",
@@ -197,6 +207,20 @@ def test_thesis_overlay_keeps_the_published_values():
 def test_a_wrong_key_or_value_is_refused_by_name(change, message):
     with pytest.raises(InputError, match=message):
         load_study(merged(DEFAULT, change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"figures": {"metric": "field_peak_shift_mm"}},
+        {"figures": {"metric": "ssim"}, "statistics": {"reference": "single_task"}},
+        {"figures": {"metric": "ssim"}, "statistics": {"compare": False}},
+    ],
+)
+def test_figures_7_and_9_can_be_of_any_metric_that_is_measured(change):
+    study = load_study(merged(DEFAULT, change))
+    assert study.figures.metric == change["figures"]["metric"]
+    assert load_study(DEFAULT).figures.metric == "dice"
 
 
 def test_a_missing_key_is_named():

@@ -152,7 +152,9 @@ def _selection(places: Places, root: Root, name: str, element: list[str]) -> Sel
     """Return which number of a result is asked about."""
     titles = {title: method for method, title in method_titles(root).items()}
     if not name.endswith(".csv"):
-        return select_element(Path(name).stem, element, titles)
+        # Studies sealed before the key have no metric.
+        drawn = root["configuration"]["figures"].get("metric", "dice")
+        return select_element(Path(name).stem, element, titles, drawn)
     if len(element) != 2:
         raise InputError(f"Give a ROW and a COLUMN of {name}, in quotes where they hold spaces.")
     row, column = element

@@ -7,15 +7,11 @@ from pathlib import Path
 import pandas as pd
 
 from otosynth.errors import InputError
+from otosynth.metric_registry import METRICS, Place, metric_of
 from otosynth.provenance.carried import CSV_COLUMN
 
 # Columns that say what a row is about, by the names that tables give them.
 KEYS = ("specimen", "group", "method", "seed", "grid", "class", "metric")
-# Tables whose numbers are all of one metric.
-METRICS = {
-    "table3": "perceptual_error", "perceptual_error": "perceptual_error", "dice": "dice",
-    "cochlear_dice": "cochlear_dice", "fig7": "dice",
-}  # fmt: skip
 PUBLISHED = "(published)"
 
 
@@ -81,9 +77,7 @@ def select_cell(path: Path, row: str, column: str, titles: Mapping[str, str]) ->
     shown = column.removesuffix(PUBLISHED).strip()
     if shown in titles:
         about["method"] = titles[shown]
-    if path.stem in METRICS:
-        about.setdefault("metric", METRICS[path.stem])
-        about.setdefault("grid", "microct")
+    about = _with_metric(about, path.stem)
     title = f"{path.stem}, row {row}, column {column}"
     return Selection(title, str(cells[column]), about, "ublished" in column)
 
@@ -110,13 +104,37 @@ def _with_method_names(about: dict[str, str], titles: Mapping[str, str]) -> dict
     return about | {"method": titles.get(about["method"], about["method"])}
 
 
-def select_element(figure: str, words: Sequence[str], titles: Mapping[str, str]) -> Selection:
+def _with_metric(about: dict[str, str], place: str, drawn: str = "dice") -> dict[str, str]:
+    """Add the metric that a table or a figure shows first, and its grid."""
+    names = [metric.name for metric in METRICS if place in metric.shown]
+    if place in (Place.FIGURE_7, Place.FIGURE_9):
+        names = [drawn]
+    if not names:
+        return about
+    metric = metric_of(about.get("metric", names[0]))
+    return {"metric": metric.name, "grid": metric.grid} | about
+
+
+def select_element(
+    figure: str, words: Sequence[str], titles: Mapping[str, str], drawn: str = "dice"
+) -> Selection:
     """Select an element of a figure by ``key=value`` words.
+
+    Parameters
+    ----------
+    figure
+        Its name, such as ``fig7``.
+    words
+        What the element is about.
+    titles
+        Methods by their names in tables.
+    drawn
+        The metric of Figures 7 and 9: the key ``figures.metric``.
 
     Raises
     ------
     InputError
-        For a word that is no ``key=value``, or an unknown key.
+        For a word that is no ``key=value``, an unknown key, or an unknown metric.
     """
     about = {}
     for word in words:
@@ -128,7 +146,5 @@ def select_element(figure: str, words: Sequence[str], titles: Mapping[str, str])
             )
         about[key] = value
     about = _with_method_names(about, titles)
-    if figure in METRICS:
-        about.setdefault("metric", METRICS[figure])
-        about.setdefault("grid", "microct")
+    about = _with_metric(about, figure, drawn)
     return Selection(" ".join([figure, *words]), "", about)

@@ -28,10 +28,13 @@ from otosynth.configuration.statistics import StatisticsSettings
 from otosynth.configuration.training import TrainingSettings
 from otosynth.configuration.yardsticks import YardstickSettings
 from otosynth.errors import InputError
+from otosynth.metric_registry import Subject, metric_of
 from otosynth.rows import RESERVED, YARDSTICKS
 
 # A block of the section `methods`, with the keys of its own method.
 MethodBlock = Annotated[SerializeAsAny[MethodSettings], BeforeValidator(settings_of)]
+# The block whose networks measure what a segmentor of micro-CTs sees in synthetic ones.
+SEGMENTOR = "microct_segmentor"
 # What a block that borrows another's networks says for itself.
 BORROWER_KEYS = {"title", "weights_of", "prediction", "classes_from"}
 
@@ -133,6 +136,29 @@ class Study(Section):
         if reference is not None and reference not in tested:
             raise ValueError(
                 f"statistics.reference must be one of {', '.join(tested)}, not {reference}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def metric_is_measured(self) -> "Study":
+        """Refuse a metric for Figures 7 and 9 that the study or its reference does not have."""
+        metric = metric_of(self.figures.metric)
+        tested = {name: method for name, method in self.methods.items() if method.tested}
+        imaging = [name for name, method in tested.items() if method.gives_microct]
+        if metric.subject is Subject.FIELD and not self.electric_field.compute:
+            raise ValueError(f"figures.metric {metric.name} needs electric_field.compute: true")
+        if metric.subject is Subject.SEGMENTED and SEGMENTOR not in self.methods:
+            raise ValueError(f"figures.metric {metric.name} needs a block methods.{SEGMENTOR}")
+        if metric.subject not in (Subject.MICROCT, Subject.SEGMENTED):
+            return self
+        if not imaging:
+            raise ValueError(
+                f"figures.metric {metric.name} needs a method that gives a micro-CT; none does"
+            )
+        if self.statistics.compare and self.statistics.reference not in imaging:
+            raise ValueError(
+                f"figures.metric {metric.name} is of synthetic micro-CTs, so statistics.reference "
+                f"must be one of {', '.join(imaging)}"
             )
         return self
 

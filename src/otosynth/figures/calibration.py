@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
+import seaborn as sns
 from matplotlib.figure import Figure
 
 from otosynth.calibration import expected_calibration_error
@@ -13,8 +13,6 @@ from otosynth.figures.style import GREY, method_colours, new_figure, pale_grid
 CURVE_IN, BARS_IN = 2.6, 0.8
 # Told apart without colour too.
 MARKERS = "osD^vPX*"
-# The bars of one bin fill this part of its width.
-BAR_SHARE = 0.8
 
 
 def draw_calibration(tables: Mapping[str, pd.DataFrame], label: str) -> Figure:
@@ -36,37 +34,42 @@ def draw_calibration(tables: Mapping[str, pd.DataFrame], label: str) -> Figure:
     )
     curves, bars = figure.subplots(2, 1, sharex=True, height_ratios=[CURVE_IN, BARS_IN])
     curves.plot([0, 1], [0, 1], color=GREY, linewidth=0.8, linestyle="--", label="as sure as right")
-    colours = method_colours(list(tables))
-    for number, (title, table) in enumerate(tables.items()):
-        error = expected_calibration_error(table)
-        curves.plot(
-            table["confidence"],
-            table["accuracy"],
-            color=colours[title],
-            marker=MARKERS[number % len(MARKERS)],
-            markersize=3.5,
-            label=f"{title} (ECE {error:.3f})",
+    names = [f"{title} (ECE {expected_calibration_error(t):.3f})" for title, t in tables.items()]
+    parts = [
+        table.assign(
+            method=name,
+            middle=(table["low"] + table["high"]) / 2,
+            share=100 * table["voxels"] / max(table["voxels"].sum(), 1),
         )
-        _draw_bars(bars, table, number, len(tables), colours[title])
-    curves.set_ylabel("accuracy (share correct)")
-    curves.set_ylim(-0.02, 1.02)
-    bars.set_ylabel("voxels (%)")
-    bars.set_xlabel("confidence (probability of the predicted class)")
+        for name, table in zip(names, tables.values(), strict=True)
+    ]
+    bins = pd.concat(parts, ignore_index=True)
+    palette = list(method_colours(list(tables)).values())
+    sns.lineplot(
+        bins, x="confidence", y="accuracy", hue="method", palette=palette, style="method",
+        markers=list(MARKERS[: len(tables)]), dashes=False, markersize=4, markeredgewidth=0,
+        estimator=None, ax=curves,
+    )  # fmt: skip
     first = next(iter(tables.values()))
+    edges = [*first["low"], first["high"].iloc[-1]]
+    sns.histplot(
+        bins, x="middle", weights="share", hue="method", palette=palette, multiple="dodge",
+        shrink=0.8, bins=edges, alpha=1, linewidth=0, legend=False, ax=bars,
+    )  # fmt: skip
+    curves.set(ylabel="accuracy (share correct)", ylim=(-0.02, 1.02))
+    bars.set(ylabel="voxels (%)", xlabel="confidence (probability of the predicted class)")
     bars.set_xticks(np.linspace(0, 1, 11))
-    bars.set_xlim(_least_used(tables) - 0.01, first["high"].iloc[-1] + 0.01)
+    bars.set_xlim(_least_used(tables) - 0.01, edges[-1] + 0.01)
     for axes in (curves, bars):
         pale_grid(axes)
     figure.align_ylabels([curves, bars])
-    figure.legend(loc="outside lower center", ncols=min(len(tables) + 1, 3))
+    handles = curves.get_legend().legend_handles
+    curves.get_legend().remove()
+    figure.legend(
+        handles, ["as sure as right", *names], loc="outside lower center",
+        ncols=min(len(tables) + 1, 3),
+    )  # fmt: skip
     return figure
-
-
-def _draw_bars(axes: Axes, table: pd.DataFrame, number: int, count: int, colour: str) -> None:
-    share = 100 * table["voxels"] / max(table["voxels"].sum(), 1)
-    width = BAR_SHARE * (table["high"] - table["low"]) / count
-    middle = (table["low"] + table["high"]) / 2
-    axes.bar(middle + (number - (count - 1) / 2) * width, share, width, color=colour)
 
 
 def _least_used(tables: Mapping[str, pd.DataFrame]) -> float:

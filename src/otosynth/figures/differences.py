@@ -3,59 +3,37 @@
 import textwrap
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from otosynth.figures.method_rows import (
     Panel,
-    finish_rows,
+    draw_boxes,
     panel_rows,
     place_panels,
-    write_beside,
     write_head,
 )
 from otosynth.figures.style import (
     GREY,
     INK,
+    PALE,
     SMALL_PT,
     method_colours,
     new_figure,
 )
-from otosynth.statistics import LOWER_IS_BETTER
+from otosynth.metric_registry import Better, metric_of
 
-METRIC_TITLES = {
-    "dice": "Dice",
-    "mean_dice": "mean Dice",
-    "cochlear_dice": "Dice at the cochlea",
-    "cochlear_mean_dice": "mean Dice at the cochlea",
-    "field_error": "error of the potential",
-    "assd_mm": "ASSD (mm)",
-    "hd95_mm": "HD95 (mm)",
-    "perceptual_error": "perceptual error",
-    "psnr_db": "PSNR (dB)",
-    "ssim": "SSIM",
-    "mean_absolute_error": "mean absolute error",
-    "psnr_local_db": "local PSNR (dB)",
-    "ssim_local": "local SSIM",
-    "pixel_accuracy": "pixel accuracy",
-    "perceptibility_dice": "perceptibility (Dice)",
-    "perceptibility_assd_mm": "perceptibility (ASSD, mm)",
-    "perceptibility_hd95_mm": "perceptibility (HD95, mm)",
-    "s_score": "S-score",
-}
 ROW_IN, LINE_IN = 0.36, 0.13
 FOOTER_CHARACTERS = 118
-# The points of one row are spread over this height, in rows, above and below the interval.
-SPREAD = 0.5
+SIDES = {Better.HIGHER: "right", Better.LOWER: "left"}
 
 
 def draw_differences(
     comparison: pd.DataFrame,
     titles: Mapping[str, str],
     label: str,
-    ears: pd.DataFrame | None = None,
+    ears: pd.DataFrame,
     note: str = "",
 ) -> Figure:
     """Draw mean differences to the reference with their bootstrap intervals.
@@ -70,33 +48,38 @@ def draw_differences(
     label
         What the data are.
     ears
-        As :func:`otosynth.statistics.paired_differences` gives; drawn as points.
+        As :func:`otosynth.statistics.paired_differences` gives; drawn as boxes and points.
     note
         Written below: what so few ears cannot show (:func:`otosynth.statistics.caveat`).
     """
-    metric, reference = comparison["metric"].iloc[0], comparison["reference"].iloc[0]
+    metric = metric_of(comparison["metric"].iloc[0])
+    reference = titles[comparison["reference"].iloc[0]]
     methods = [method for method in titles if method in set(comparison["method"])]
     rows = panel_rows(list(zip(comparison["metric"], comparison["class"], strict=True)))
     lines = textwrap.wrap(note, FOOTER_CHARACTERS)
-    name = METRIC_TITLES.get(metric, metric)
+    has_better = metric.better is not Better.NEITHER
     figure = new_figure(
-        f"{name}: difference to {titles[reference]} on the same ears",
+        f"{metric.headline}: difference to {reference} on the same ears",
         label,
-        "diamonds: mean, lines: 95 % bootstrap interval over ears"
-        + ("; dots: ears" if ears is not None else "")
-        + "; at the right: ears won",
+        "diamonds: mean, thick lines: 95 % bootstrap interval over ears; dots: ears; boxes: their "
+        "median and quartiles" + ("; at the right: ears won" if has_better else ""),
         len(rows) * (len(methods) * ROW_IN + 0.5) + len(lines) * LINE_IN + 0.4,
     )
+    pale = dict.fromkeys(methods, PALE)
     # Of all titles, so that a method has its colour whatever the reference is.
-    colours = method_colours(list(titles))
-    better = "left" if metric in LOWER_IS_BETTER else "right"
+    colours = {name: colour for name, colour in method_colours(list(titles)).items()
+               if name in methods}  # fmt: skip
     for axes, panel in place_panels(figure, rows, methods, titles, sharex=True):
-        _draw_class(axes, _of(comparison, panel), methods, colours)
-        if ears is not None:
-            _draw_ears(axes, _of(ears, panel), methods)
+        of_panel = _of(comparison, panel).set_index("method")
+        won = of_panel["ears_won"].astype(str) + "/" + of_panel["ears"].astype(str)
+        points = _of(ears, panel).rename(columns={"difference": "value"})
+        draw_boxes(axes, points, points, pale, won if has_better else {}, GREY)
+        _draw_means(axes, of_panel.reindex(methods), list(colours.values()))
+        if has_better:
+            write_head(axes, "won")
+    better = f" (better to the {SIDES[metric.better]})" if has_better else ""
     figure.supxlabel(
-        f"difference in {name}, method minus {titles[reference]} (better to the {better})\n\n"
-        + "\n".join(lines),
+        f"difference in {metric.heading}, method minus {reference}{better}\n\n" + "\n".join(lines),
         fontsize=SMALL_PT,
     )
     return figure
@@ -106,27 +89,12 @@ def _of(table: pd.DataFrame, panel: Panel) -> pd.DataFrame:
     return table[(table["metric"] == panel.metric) & (table["class"] == panel.tissue)]
 
 
-def _draw_class(
-    axes: Axes, rows: pd.DataFrame, methods: Sequence[str], colours: Mapping[str, str]
-) -> None:
+def _draw_means(axes: Axes, rows: pd.DataFrame, colours: Sequence[str]) -> None:
+    """Draw the mean differences with their intervals over the boxes."""
     axes.axvline(0, color=INK, linewidth=0.8, zorder=1)
-    for row in rows.itertuples():
-        if row.method not in methods:
-            continue
-        height = methods.index(row.method)
-        axes.plot([row.low, row.high], [height, height], color=INK, linewidth=1.4, zorder=4)
-        axes.plot(
-            row.mean_difference, height, "D", markersize=5, markerfacecolor=colours[row.method],
-            markeredgecolor=INK, markeredgewidth=0.8, zorder=6,
-        )  # fmt: skip
-        write_beside(axes, height, f"{row.ears_won}/{row.ears}")
-    write_head(axes, "won")
-    finish_rows(axes, len(methods))
-
-
-def _draw_ears(axes: Axes, rows: pd.DataFrame, methods: Sequence[str]) -> None:
-    for height, method in enumerate(methods):
-        values = rows[rows["method"] == method].sort_values("specimen")["difference"]
-        # One ear keeps its height in all rows.
-        heights = height + np.linspace(-SPREAD / 2, SPREAD / 2, len(values))
-        axes.plot(values, heights, "o", color=GREY, markersize=2.2, zorder=5)
+    heights = range(len(rows))
+    axes.hlines(heights, rows["low"], rows["high"], color=INK, linewidth=1.8, zorder=6)
+    axes.scatter(
+        rows["mean_difference"], heights, 25, colours, marker="D", edgecolor=INK, linewidth=0.8,
+        zorder=7,
+    )  # fmt: skip

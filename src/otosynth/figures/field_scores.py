@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import spearmanr
@@ -20,16 +21,12 @@ from otosynth.figures.style import (
     number,
     pale_grid,
 )
+from otosynth.metric_registry import Place, metrics_in
 from otosynth.rows import without_ceilings
 from otosynth.tissues import CLASSES
 
 ROW_IN, SCATTER_IN = 0.36, 1.9
-# What is shown of every contact: a metric, its title and the factor to the title's unit.
-SHOWN = (
-    ("field_error", "error of the potential (%)", 100.0),
-    ("field_peak_shift_mm", "shift of its peak (mm)", 1.0),
-    ("field_width_error_mm", "error of its width (mm)", 1.0),
-)
+SHOWN = metrics_in(Place.FIGURE_11)
 LEAST_PREDICTIONS = 3
 
 
@@ -62,20 +59,19 @@ def draw_field_scores(scores: pd.DataFrame, titles: Mapping[str, str], label: st
         len(methods) * ROW_IN + SCATTER_IN + 0.95,
     )
     heights = [len(methods) * ROW_IN + 0.4, SCATTER_IN]
-    panels = figure.subplots(2, len(SHOWN), height_ratios=heights)
-    for axes, (metric, title, factor) in zip(panels[0], SHOWN, strict=True):
-        rows = field[(field["metric"] == metric) & (field["class"] != "")]
+    panels = figure.subplots(2, len(SHOWN), sharey="row", height_ratios=heights)
+    for axes, metric in zip(panels[0], SHOWN, strict=True):
+        rows = field[(field["metric"] == metric.name) & (field["class"] != "")]
+        factor = 100 if metric.percent else 1
         _draw_boxes(axes, rows.assign(value=rows["value"] * factor), methods)
-        axes.set_xlabel(title)
+        axes.set_xlabel(f"{metric.title} (%)" if metric.percent else metric.heading)
     write_titles(panels[0, 0], methods, titles)
-    for axes in panels[0, 1:]:
-        axes.set_yticks(range(len(methods)), [""] * len(methods))
     methods = without_ceilings(methods)
     pairs = error_with_dice(scores[scores["method"].isin(methods)])
     for axes, name, title in zip(panels[1], CLASSES, CLASS_TITLES, strict=True):
         _draw_scatter(axes, pairs[pairs["class"] == name], methods)
         axes.set_xlabel(f"Dice, {title}")
-    panels[1, 0].set_ylabel("error of the potential (%)")
+    panels[1, 0].set_ylabel("error of the electric field (%)")
     return figure
 
 
@@ -99,22 +95,23 @@ def _mean_over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _draw_boxes(axes: Axes, rows: pd.DataFrame, methods: Sequence[str]) -> None:
-    values = [rows[rows["method"] == m].dropna(subset=["value"]) for m in methods]
-    ears = [table.groupby("specimen")["value"].median().sort_index() for table in values]
-    numbers = [number(float(t["value"].median())) if len(t) else "none" for t in values]
-    draw_boxes(axes, methods, [table["value"] for table in values], ears, numbers)
+    rows = rows.dropna(subset=["value"])
+    ears = rows.groupby(["method", "specimen"])["value"].median().reset_index()
+    medians = rows.groupby("method")["value"].median().map(number)
+    numbers = dict.fromkeys(methods, "none") | medians.to_dict()
+    draw_boxes(axes, rows, ears, method_colours(methods), numbers)
     axes.set_xlim(left=0)
 
 
 def _draw_scatter(axes: Axes, pairs: pd.DataFrame, methods: Sequence[str]) -> None:
-    colours, markers = method_colours(methods), method_markers(methods)
-    for method in methods:
-        rows = pairs[pairs["method"] == method]
-        axes.plot(
-            rows["dice"], 100 * rows["field_error"], markers[method], color=colours[method],
-            markersize=4, markeredgecolor=INK, markeredgewidth=0.5,
-        )  # fmt: skip
-    axes.set_title(f"rank correlation {_correlation(pairs)}", fontsize=SMALL_PT, color=GREY)
+    sns.scatterplot(
+        pairs.assign(error=100 * pairs["field_error"]), x="dice", y="error",
+        hue="method", hue_order=methods, palette=method_colours(methods),
+        style="method", style_order=methods, markers=method_markers(methods),
+        s=16, edgecolor=INK, linewidth=0.5, legend=False, ax=axes,
+    )  # fmt: skip
+    axes.set_ylabel("")
+    axes.set_title(f"Spearman {_correlation(pairs)}", fontsize=SMALL_PT, color=GREY)
     axes.set_ylim(bottom=0)
     pale_grid(axes)
     axes.xaxis.set_major_locator(few_ticks())
@@ -125,4 +122,5 @@ def _correlation(pairs: pd.DataFrame) -> str:
     varied = pairs["dice"].nunique() > 1 and pairs["field_error"].nunique() > 1
     if len(pairs) < LEAST_PREDICTIONS or not varied:
         return "unknown"
-    return f"{number(spearmanr(pairs['dice'], pairs['field_error']).statistic)}, n = {len(pairs)}"
+    rho = spearmanr(pairs["dice"], pairs["field_error"]).statistic
+    return f"{number(round(rho, 2))}, n = {len(pairs)}"

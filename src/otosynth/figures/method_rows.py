@@ -1,12 +1,13 @@
 """What Figures 7, 9 and 11 share: a row a method, with a number at the right border."""
 
 import textwrap
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -17,17 +18,16 @@ from otosynth.figures.style import (
     SMALL_PT,
     TEXT_PT,
     few_ticks,
-    method_colours,
-    method_markers,
     pale_grid,
 )
+from otosynth.metric_registry import Subject, metric_of
 from otosynth.rows import Kind, kind_of
 from otosynth.tissues import CLASSES
 
 # Longer titles go on in a second line.
 TITLE_CHARACTERS = 22
-# How far the points of a box lie apart in height, of the box's own.
-SPREAD = 0.4
+# What seaborn 0.13.2 makes matplotlib 3.11 say; a test tells when it no longer does.
+SEABORN_WARNING = "vert: bool was deprecated in Matplotlib 3.11"
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,16 @@ def panel_rows(measures: Sequence[tuple[str, str]]) -> list[list[Panel | None]]:
             for row in (WHOLE, AT_COCHLEA)]  # fmt: skip
     placed = {(panel.metric, panel.tissue) for row in rows for panel in row if panel}
     others: list[Panel | None] = [
-        Panel(metric, tissue, _TITLES.get(tissue, "all classes"))
+        Panel(metric, tissue, _TITLES.get(tissue) or _title_of_all(metric))
         for metric, tissue in dict.fromkeys(measures)
         if (metric, tissue) not in placed
     ]
     return [row for row in (others, *rows) if any(row)]
+
+
+def _title_of_all(metric: str) -> str:
+    of_field = metric_of(metric).subject is Subject.FIELD
+    return "all contacts" if of_field else "all classes"
 
 
 def place_panels(
@@ -112,43 +117,46 @@ def place_panels(
 
 def draw_boxes(
     axes: Axes,
-    methods: Sequence[str],
-    values: Sequence[pd.Series],
-    points: Sequence[pd.Series],
-    numbers: Sequence[str],
+    boxes: pd.DataFrame,
+    points: pd.DataFrame,
+    colours: Mapping[str, str],
+    numbers: Mapping[str, str],
+    ink: str = INK,
 ) -> None:
-    """Draw a horizontal box of every method, from the top down.
+    """Draw a horizontal box of every method with its ears as points.
 
     Parameters
     ----------
-    methods
-        They decide colours and markers.
-    values, points, numbers
-        Of each method: what its box is of, one value of every ear (in the ears' order, so that one
-        ear keeps its height in all boxes), and what stands beside it.
+    boxes, points
+        What the boxes are of, and one value of every ear: columns method, specimen, value. Points
+        of one ear have one height in all boxes.
+    colours
+        Method to its colour, from the top down.
+    numbers
+        Method to what stands beside its box.
+    ink
+        The colour of lines and points.
     """
-    boxes = axes.boxplot(
-        values,
-        positions=range(len(methods)),
-        orientation="horizontal",
-        widths=0.6,
-        showfliers=False,
-        patch_artist=True,
-        # The ticks are named already.
-        manage_ticks=False,
-        boxprops={"linewidth": 0.8},
-        medianprops={"color": INK, "linewidth": 1.2},
-        whiskerprops={"linewidth": 0.8},
-        capprops={"linewidth": 0.8},
-    )
-    colours, markers = method_colours(methods), method_markers(methods)
+    methods, ears = list(colours), sorted(points["specimen"].unique())
+    rows = {"x": "value", "y": "method", "order": methods, "legend": False, "ax": axes}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", SEABORN_WARNING)
+        sns.boxplot(
+            boxes, hue="method", hue_order=methods, palette=colours, saturation=1, width=0.7,
+            linecolor=ink, linewidth=0.8, medianprops={"linewidth": 1.2}, showfliers=False, **rows,
+        )  # fmt: skip
+    sns.stripplot(
+        points, hue="specimen", hue_order=ears, palette=[ink] * len(ears), dodge=True, jitter=False,
+        size=2.2, zorder=5, **rows,
+    )  # fmt: skip
+    axes.set(xlabel="", ylabel="")
+    axes.margins(x=0.1)
+    for box in axes.patches:
+        row = round(box.get_path().get_extents().get_points()[:, 1].mean())
+        if kind_of(methods[row]) is Kind.CEILING:
+            box.set(linestyle="--", edgecolor=GREY)
     for row, method in enumerate(methods):
-        boxes["boxes"][row].set_facecolor(colours[method])
-        if kind_of(method) is Kind.CEILING:
-            boxes["boxes"][row].set(linestyle="--", edgecolor=GREY)
-        heights = row + np.linspace(-SPREAD / 2, SPREAD / 2, len(points[row]))
-        axes.plot(points[row], heights, markers[method], color=INK, markersize=2.2, zorder=5)
-        write_beside(axes, row, numbers[row])
+        write_beside(axes, row, numbers.get(method, ""))
     mark_ceilings(axes, methods)
     finish_rows(axes, len(methods))
 
@@ -199,5 +207,7 @@ def finish_rows(axes: Axes, rows: int) -> None:
     """Put the first row on top, and lines at few round values."""
     axes.set_ylim(rows - 0.5, -0.5)
     axes.xaxis.set_major_locator(few_ticks())
+    # Short, since three of them stand below a narrow panel.
+    axes.xaxis.set_major_formatter("{x:g}")
     pale_grid(axes, "x")
     axes.tick_params(axis="y", length=0)

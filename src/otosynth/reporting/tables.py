@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from otosynth.metric_registry import Place, metrics_in
 from otosynth.provenance.carried import CSV_COLUMN
 from otosynth.reporting.study import ReportedStudy
 from otosynth.rows import marked_title
@@ -16,13 +17,6 @@ from otosynth.tissues import CLASSES
 from otosynth.volumes.itk_io import read_grid
 from otosynth.words import short
 
-FIELD_METRICS = {
-    "field_error": "error of the potential",
-    "field_peak_shift_mm": "shift of the peak (mm)",
-    "field_width_error_mm": "error of the width (mm)",
-    "field_rank_correlation": "rank correlation",
-    "field_contacts_lost": "contacts lost",
-}
 PUBLISHED = "published"
 HEADS = {
     "specimen": "ear", "point_spread_mm": "point spread of the CT (mm)",
@@ -320,19 +314,20 @@ class Tables:
             return Table(caption, (), ())
         rows_of_field = table[(table["grid"] == "field") & (table["class"] == "")]
         job = self.study.traces.of("tables/scores.csv")
+        metrics = metrics_in(Place.REPORTED_FIELD)
         rows = []
         for method, title in self.study.titles.items():
             of_method = rows_of_field[rows_of_field["method"] == method]
             if of_method.empty:
                 continue
             cells = []
-            for metric in FIELD_METRICS:
-                of_metric = of_method[of_method["metric"] == metric]
+            for metric in metrics:
+                of_metric = of_method[of_method["metric"] == metric.name]
                 # Seeds are repeats, not further ears.
                 values = pd.to_numeric(of_metric["value"]).groupby(of_metric["specimen"]).mean()
                 cells.append(Cell(_number(values.median()) if len(values) else "", job))
             rows.append([Cell(marked_title(method, title)), *cells])
-        return Table(caption, ("method", *FIELD_METRICS.values()), rows, job)
+        return Table(caption, ("method", *(metric.heading for metric in metrics)), rows, job)
 
 
 def _mean_and_median(found: dict[str, str] | None, job: str) -> list[Cell]:
