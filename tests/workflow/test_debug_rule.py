@@ -1,4 +1,4 @@
-"""`tools/debug_rule.py`: a rule's script in one process, with the study's bytes and beside the study."""
+"""`tools/debug_rule.py`: a rule's script in one process, with the study's bytes."""
 
 import filecmp
 import subprocess
