@@ -7,6 +7,8 @@ python benchmarks/bench.py WHAT --help
 import argparse
 from importlib import import_module
 
+from otosynth.errors import InputError
+
 # Each is a module of this folder, whose `main` gets the words that follow.
 WHATS = {
     "table": "rows beside their peers: results.csv and docs/benchmarks.md (make bench)",
@@ -34,7 +36,10 @@ def main() -> None:
     parser.add_argument("what", choices=WHATS, metavar="WHAT")
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="OPTION")
     options = parser.parse_args()
-    import_module(options.what.replace("-", "_")).main(options.words)
+    try:
+        import_module(options.what.replace("-", "_")).main(options.words)
+    except InputError as error:
+        raise SystemExit(f"ERROR: {error}") from None
 
 
 if __name__ == "__main__":
