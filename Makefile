@@ -44,7 +44,7 @@ test-kill: .venv/ready
 
 # Speed and memory beside peers, which have an environment of their own. ROWS="..." measures single rows.
 bench: .venv/ready .venv-peers/ready
-	$(BIN)/python benchmarks/bench.py $(ROWS)
+	$(BIN)/python benchmarks/bench.py table $(ROWS)
 
 # The mouse ears are not part of this repository: MOUSE says where they lie.
 mouse: .venv/ready

@@ -34,6 +34,8 @@ class Row:
         Runs in each process, and processes of each side.
     by_name
         Measured only where it is named: it takes minutes.
+    stage, case
+        Under which heading of docs/benchmarks.md the row stands, and what it is called there.
     """
 
     name: str
@@ -46,6 +48,8 @@ class Row:
     repeats: int = 3
     rounds: int = 2
     by_name: bool = False
+    stage: str = ""
+    case: str = ""
 
 
 def _fast_step(ours: Any, peer: Any) -> bool:
@@ -62,6 +66,8 @@ STEPS = [
     Row(
         name=f"step-{method}-{width}-{size}",
         work=f"training step, {method}, width {width}, {size}^3",
+        stage=f"training steps, {method.replace('_', ' ')}",
+        case=f"width {width}, {size}^3",
         ours="step_ours.py",
         peers=LOOPS,
         goal="2.5x (aim 3x) with bf16, 1.3x without",
@@ -90,6 +96,8 @@ RECOMPUTE = [
     Row(
         name=f"recompute-{edge}",
         work=f"training step with activations computed again, multi_task, width 64, {edge}^3",
+        stage="activations computed again",
+        case=f"multi task, width 64, {edge}^3",
         ours="step_ours.py",
         peers=peers,
         goal=goal,
@@ -117,6 +125,8 @@ RECOMPUTE = [
 FEEDING = Row(
     name="feeding",
     work="feeding it: single_task, width 16, 32^3, patches from .nii files",
+    stage="reading of patches",
+    case="single task, width 16, 32^3",
     ours="feeding_ours.py",
     peers={},
     goal="at least 0.97 of the step alone",
@@ -139,6 +149,8 @@ INFERENCE = [
     Row(
         name=f"inference-{name}",
         work=f"whole-volume inference, overlap {overlap}, {edge}^3, width 16, patches 32^3",
+        stage="whole-volume inference",
+        case=f"overlap {overlap}, {edge}^3",
         ours="inference_ours.py",
         peers=WINDOWS,
         goal="1.5x, half the memory",
@@ -161,6 +173,8 @@ VOLUMES = [
     Row(
         name="classmap",
         work="multi-Otsu and closing, 512^3",
+        stage="class map",
+        case="multi-Otsu and closing, 512^3",
         ours="classmap_ours.py",
         peers={"scikit-image and scipy": "classmap_plain.py"},
         goal="8x; memory at most 3 volumes",
@@ -171,6 +185,8 @@ VOLUMES = [
     Row(
         name="patches",
         work="patch table of a 1024^3 specimen",
+        stage="patch table",
+        case="specimen of 1024^3",
         ours="patches_ours.py",
         peers={"reading the same files": "patches_reading.py"},
         goal="memory under 1 GiB; at most 1.5 times reading alone",
@@ -192,6 +208,8 @@ REGISTRATION = [
     Row(
         name=f"registration-{angle}",
         work=f"registration of a phantom ear turned by {angle} degrees, one thread",
+        stage="registration",
+        case=f"turned by {angle} degrees",
         ours="registration_ours.py",
         peers={
             "SimpleITK": "registration_simpleitk.py",
@@ -209,6 +227,8 @@ REGISTRATION = [
 ATLAS = Row(
     name="atlas",
     work="atlas vote of one target, 4 atlases of the phantom, one thread",
+    stage="atlas vote",
+    case="4 atlases, one target",
     ours="atlas_ours.py",
     peers={"ANTs SyN at its defaults": "peers/atlas_ants.py"},
     goal="3x at equal or better Dice",
@@ -224,6 +244,8 @@ FIELD = [
     Row(
         name="field-28",
         work="electric field, 28^3 and its surroundings, 12 contacts",
+        stage="electric field",
+        case="28^3, 12 contacts",
         ours="field_ours.py",
         peers=PLAIN_CG | {"scipy, direct (SuperLU)": "field_direct.py"},
         goal="faster than either, the same to 1e-5",
@@ -236,6 +258,8 @@ FIELD = [
     Row(
         name="field-62",
         work="electric field, 62^3 and its surroundings, 8 contacts",
+        stage="electric field",
+        case="62^3, 8 contacts",
         ours="field_ours.py",
         peers=PLAIN_CG,
         goal="faster than plain conjugate gradients, the same to 1e-5",
@@ -251,6 +275,8 @@ FIELD = [
     Row(
         name="field-125",
         work="electric field, 125^3 and its surroundings, 22 contacts, ours on two threads",
+        stage="electric field",
+        case="125^3, 22 contacts",
         ours="field_ours.py",
         peers={},
         goal="within 3 minutes",
@@ -263,6 +289,8 @@ FIELD = [
     Row(
         name="field-300",
         work="electric field, 300^3 and its surroundings, 1 contact",
+        stage="electric field",
+        case="300^3, 1 contact",
         ours="field_ours.py",
         peers={},
         goal="memory within 16 GiB",
@@ -278,6 +306,8 @@ START = [
     Row(
         name="dag-6",
         work="DAG start: dry run of the default study, 6 specimens (CPU s)",
+        stage="start of the DAG",
+        case="6 specimens",
         ours="dag_ours.py",
         peers=BARE,
         goal="at most 1.5x its time",
@@ -287,6 +317,8 @@ START = [
     Row(
         name="dag-60",
         work="DAG start: dry run with 60 specimens, 30 groups, 1037 jobs (CPU s)",
+        stage="start of the DAG",
+        case="60 specimens, 1037 jobs",
         ours="dag_ours.py",
         peers=BARE,
         goal="at most 1.5x its time",
@@ -297,6 +329,8 @@ START = [
     Row(
         name="first-step",
         work="training job, process start to first step saved (CPU s)",
+        stage="start-up of a training",
+        case="first step saved",
         ours="first_step_ours.py",
         peers={"importing everything": "first_step_everything.py"},
         goal="under 3 s",
@@ -305,6 +339,8 @@ START = [
     Row(
         name="miniature",
         work="miniature study, two jobs at a time",
+        stage="whole study",
+        case="miniature, two jobs at a time",
         ours="miniature_ours.py",
         peers={"float32, contiguous, one job at a time": "miniature_plain.py"},
         goal="at most 0.6 of its time",

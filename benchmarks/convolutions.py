@@ -1,7 +1,7 @@
 """Time of single layers, forward and backward, as torch takes them and as we do.
 
-    python benchmarks/convolutions.py --threads 1
-    python benchmarks/convolutions.py --device cuda
+    python benchmarks/bench.py convolutions --threads 1
+    python benchmarks/bench.py convolutions --device cuda
 
 Each is one patch (1, channels, edge, edge, edge). On a CPU in float32, the least of some repeats;
 on a GPU in bfloat16, channels last, the mean of a graph's replays, with norms. In ms.
@@ -144,16 +144,12 @@ def replayed_milliseconds(
     return 1000 * (time.perf_counter() - started) / REPLAYS
 
 
-def main() -> None:
+def main(words: list[str]) -> None:
     """Measure every layer and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser("bench.py convolutions", description=__doc__)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     rows = on_gpu() if arguments.device == "cuda" else on_cpu(arguments.threads)
     columns = ["layer", "shape", "torch", "ours", "ratio"]
     print(pd.DataFrame(rows, columns=columns).to_string(index=False, float_format="%.2f"))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """Training steps on a CUDA GPU: beside the peers, as a share of the GPU's peak, and in memory.
 
-    python benchmarks/gpu.py
+    python benchmarks/bench.py gpu
 
 Measures what `make bench` cannot where there is no GPU, and writes `benchmarks/gpu.csv`,
 `docs/gpu.md` and `docs/figures/gpu.png`: every step of bench's catalogue in bfloat16, with its
@@ -11,6 +11,7 @@ Imports torch, MONAI, pydantic, nibabel, pandas, matplotlib and TensorBoard only
 H200.
 """
 
+import argparse
 import gc
 import sys
 import tempfile
@@ -49,8 +50,9 @@ PEERS = {
 }
 
 
-def main() -> None:
+def main(words: list[str]) -> None:
     """Measure and write table and page."""
+    argparse.ArgumentParser("bench.py gpu", description=__doc__).parse_args(words)
     limits = measure_limits()
     steps = pd.DataFrame(measure_steps(limits))
     large = pd.DataFrame(measure_large())
@@ -173,7 +175,7 @@ def write_page(limits: dict[str, float], steps: pd.DataFrame, large: pd.DataFram
     """Return the page of documentation."""
     card = torch.cuda.get_device_name()
     lines = [
-        "<!-- Written by python benchmarks/gpu.py -->",
+        "<!-- Written by python benchmarks/bench.py gpu -->",
         "# Training steps on a GPU",
         "",
         f"One {card}, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}; random patches. Ours",
@@ -233,7 +235,3 @@ def hours_of_thesis(steps: pd.DataFrame) -> list[str]:
     lines.append(f"- together {steps_in_all} steps in **{hours_in_all:.1f} h** (goal 24 h);")
     lines.append("  extrapolated: validation, checkpoints and the monitor's images come on top.")
     return lines
-
-
-if __name__ == "__main__":
-    main()

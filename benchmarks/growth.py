@@ -1,6 +1,6 @@
 """Cost as the work grows: `docs/figures/growth.png` and `benchmarks/growth.csv`.
 
-    python benchmarks/growth.py
+    python benchmarks/bench.py growth
 
 Time and peak memory of a training step against patch edge, width and threads, of planning the study
 against the number of specimens, and the step's roofline: what it computes and moves, counted
@@ -8,6 +8,7 @@ against the number of specimens, and the step's roofline: what it computes and m
 same run. Each point is a process of its own; 3.5 minutes on two cores.
 """
 
+import argparse
 import os
 import sys
 import tempfile
@@ -16,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from bench import ROOT, machine, run_side
 from catalogue import Row
 from matplotlib.axes import Axes
 from plots import COLOURS, draw_roof, label_growth
+from table import ROOT, machine, run_side
 
 from otosynth.figures.style import INK, new_figure, pale_grid, write_figure
 
@@ -28,8 +29,9 @@ EDGES, WIDTHS, SPECIMENS = (16, 32, 48, 64, 96), (8, 16, 32, 64), (6, 20, 40, 60
 STEP = {"width": 16, "size": 32, "threads": 1}
 
 
-def main() -> None:
+def main(words: list[str]) -> None:
     """Measure and draw."""
+    argparse.ArgumentParser("bench.py growth", description=__doc__).parse_args(words)
     table = pd.DataFrame(measure())
     table["measured"] = machine()
     table.to_csv(TABLE, index=False, float_format="%.4g")
@@ -112,7 +114,3 @@ def _roofline(axes: Axes, steps: pd.DataFrame, limits: pd.DataFrame) -> None:
         )  # fmt: skip
     # Operations of plain convolutions: some are computed by fewer (docs/profile.md).
     axes.set(ylabel="Gflop / s", title="roofline, one thread")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """How well `otosynth predict` does on raw CTs of a phantom study's tested ears.
 
-    python benchmarks/prediction.py results/phantom --group A --method multi_task
+    python benchmarks/bench.py prediction results/phantom --group A --method multi_task
 
 The CTs are predicted as a new ear's are: from the raw scan, with its pose and side unknown. The
 truth is the phantom's exact classes, brought onto the CT's frame by its exact pose. Beside it
@@ -38,13 +38,13 @@ def _covered(labels: sitk.Image, frame: sitk.Image, to_microct: sitk.Transform) 
     return sitk.Resample(everywhere, frame, to_microct, sitk.sitkNearestNeighbor, 0)
 
 
-def main() -> None:
+def main(words: list[str]) -> None:
     """Print a line an ear."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser("bench.py prediction", description=__doc__.splitlines()[0])
     parser.add_argument("results", type=Path, help="folder of a finished phantom study")
     parser.add_argument("--group", default="A")
     parser.add_argument("--method", default="multi_task")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     study = options.results.name
     model = api.load_model(f"{study}/{options.group}/{options.method}", options.results.parent)
     table = pd.read_csv(options.results / "tables/dice.csv")
@@ -54,7 +54,3 @@ def main() -> None:
             found = dice_of_prediction(options.results / "phantom" / ear, model)
             reached = " / ".join(f"{of_study[ear, name]:.3f}" for name in CLASSES)
             print(f"{ear}: {' / '.join(f'{found[n]:.3f}' for n in CLASSES)} (study: {reached})")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """What records and hashing add to a study's time, and how fast a study is verified.
 
-    python benchmarks/records.py results/phantom
+    python benchmarks/bench.py records results/phantom
 
 Recording is timed by every job itself (`recording_s` in its circumstances), whole jobs by
 Snakemake's `benchmark:`. Verification is compared with `sha256sum` and `md5sum`, run over the same
@@ -46,12 +46,12 @@ def peer_seconds(files: list[Path], cores: int) -> float:
     return time.perf_counter() - started
 
 
-def main() -> None:
+def main(words: list[str]) -> None:
     """Measure and print both."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser("bench.py records", description=__doc__)
     parser.add_argument("results", type=Path, help="a finished study, e.g. results/phantom")
     parser.add_argument("--data", type=Path, help="folder of raw scans, for a study of files")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     cost = recording_cost(arguments.results)
     total = cost.sum()
     print(cost.head(8).to_string(float_format="%.2f"))
@@ -74,7 +74,3 @@ def main() -> None:
           f"{len(found.mismatches)} mismatches")  # fmt: skip
     table = pd.DataFrame(rows, columns=["run", "verify_s", "sha256sum_and_md5sum_s"])
     print(table.to_string(index=False, float_format="%.2f"))
-
-
-if __name__ == "__main__":
-    main()

@@ -5,7 +5,9 @@ blur, 0.40 mm voxels, HU, noise, a field of view that does not cover all), under
 are known; ours (automatic search) and plain SimpleITK started at the centre register the same
 pairs in the same run, on one thread each.
 
-    python benchmarks/registration.py <folder with specimens.tsv> [--angles 5 20 45] [--out CSV]
+    python benchmarks/bench.py registration FOLDER [--angles 5 20 45] [--out CSV]
+
+FOLDER holds specimens.tsv.
 """
 
 import argparse
@@ -84,13 +86,13 @@ def points_of(microct: sitk.Image) -> np.ndarray:
     return np.array([microct.TransformContinuousIndexToPhysicalPoint(i.tolist()) for i in indices])
 
 
-def main() -> None:
+def main(words: list[str]) -> None:
     """Run all ears and angles; print the table and its summary."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser("bench.py registration", description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--angles", type=float, nargs="+", default=[5.0, 20.0, 45.0])
     parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     rows = []
     for name, specimen in read_specimens(
@@ -116,7 +118,3 @@ def main() -> None:
     if arguments.out:
         table.to_csv(arguments.out, index=False)
     print(table.groupby(["way", "angle_deg"])[["tre_mm", "seconds"]].agg(["median", "max"]))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """Memory and time of the stages, as a micro-CT grows: the study's own jobs on one large ear.
 
-    python benchmarks/scale.py FOLDER --edge 125 500 1000
+    python benchmarks/bench.py scale FOLDER --edge 125 500 1000
 
 The ear is the phantom's, its micro-CT enlarged by repeating voxels, of the same field of view, so
 that 1500^3 has voxels of 10 um. It is tested by a single-task network (width 16, patches of 32^3)
@@ -39,13 +39,13 @@ RESULT_OF = {
 RULES = tuple(RESULT_OF)
 
 
-def main() -> None:
+def main(words: list[str]) -> None:
     """Measure every edge and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser("bench.py scale", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--edge", type=int, nargs="+", default=[125, 250, 500])
     parser.add_argument("--without-prediction", action="store_true", help="hours, at 1000^3")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     rules = RULES[:-1] if options.without_prediction else RULES
     tables = [measure(options.folder.resolve() / str(edge), edge, rules) for edge in options.edge]
     print(pd.concat(tables).to_string(index=False, float_format="%.4g"))
@@ -126,7 +126,3 @@ def write_configuration(folder: Path) -> None:
         "methods": {"single_task": schedule, "multi_task": schedule},
     }  # fmt: skip
     (folder / "scale.yaml").write_text(yaml.safe_dump(study))
-
-
-if __name__ == "__main__":
-    main()

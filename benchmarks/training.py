@@ -7,8 +7,8 @@ how long the thesis's six trainings would take. Runs where there is torch alone 
 pandas, pydantic, safetensors and TensorBoard). On CUDA GPUs "float32" convolves in TF32, torch's
 default.
 
-    python benchmarks/training.py results/phantom --width 64 --size 96 --steps 50
-    python benchmarks/training.py --width 64 --size 192 --recompute --precision bfloat16
+    python benchmarks/bench.py training results/phantom --width 64 --size 96 --steps 50
+    python benchmarks/bench.py training --width 64 --size 192 --recompute --precision bfloat16
 """
 
 import argparse
@@ -166,9 +166,9 @@ def hours_of_thesis(rows: pd.DataFrame) -> pd.Series:
     return (steps * rows["s_per_step"] / 3600).groupby(rows["device"]).sum()
 
 
-def main() -> None:
+def main(words: list[str]) -> None:
     """Measure every precision and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser("bench.py training", description=__doc__)
     parser.add_argument(
         "results", type=Path, nargs="?", help="a finished study; none: a random pair"
     )
@@ -180,7 +180,7 @@ def main() -> None:
     parser.add_argument("--precision", nargs="+", default=["float32", "bfloat16"])
     parser.add_argument("--method", nargs="+", choices=list(WEIGHTS), default=list(WEIGHTS))
     parser.add_argument("--recompute", action="store_true", help="as training.recompute")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     with tempfile.TemporaryDirectory() as folder:
         measured = [
             measure(arguments, method, precision, Path(folder))
@@ -194,7 +194,3 @@ def main() -> None:
     print(hours_of_thesis(rows).to_string())
     print("\nWeighted L1, mean of each", STEPS_PER_POINT, "steps:")
     print(pd.concat([curve for _, curve in measured], axis=1).to_string())
-
-
-if __name__ == "__main__":
-    main()

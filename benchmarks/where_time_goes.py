@@ -1,7 +1,7 @@
 """Where the time goes: of a training step by operation, and of a finished study by rule.
 
-    python benchmarks/where_time_goes.py step --method multi_task --width 16 --size 32
-    python benchmarks/where_time_goes.py study results/phantom
+    python benchmarks/bench.py where-time-goes step --method multi_task --width 16 --size 32
+    python benchmarks/bench.py where-time-goes study results/phantom
 
 A step is profiled by torch (one thread, random patches); an operation's time is its own, without
 what it calls. A study's seconds are those that Snakemake noted of every job.
@@ -92,9 +92,9 @@ def _shares(table: pd.DataFrame, by: str) -> pd.DataFrame:
     return sums.reset_index()
 
 
-def main() -> None:
+def main(words: list[str]) -> None:
     """Print the table that is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser("bench.py where-time-goes", description=__doc__)
     kinds = parser.add_subparsers(required=True)
     step = kinds.add_parser("step")
     step.add_argument("--method", choices=["single_task", "multi_task"], default="multi_task")
@@ -104,10 +104,6 @@ def main() -> None:
     study = kinds.add_parser("study")
     study.add_argument("results", type=Path)
     study.set_defaults(measure=of_study)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     torch.set_num_threads(1)
     print(arguments.measure(arguments).to_string(index=False, float_format="%.1f"))
-
-
-if __name__ == "__main__":
-    main()

@@ -2,7 +2,7 @@
 
 By default the phantom's ear, whose CT is made from the anatomy itself; the CT is turned by exactly
 ``angle`` degrees. With ``mouse`` (a folder with ``specimens.tsv``) the CT is simulated from that
-specimen's micro-CT, as ``benchmarks/registration.py`` does.
+specimen's micro-CT, as ``bench.py registration`` does.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Plain SimpleITK as in its own examples (`plain_simpleitk`, benchmarks/registration.py)."""
+"""Plain SimpleITK as in its own examples (`plain_simpleitk`, bench.py registration)."""
 
 from pathlib import Path
 

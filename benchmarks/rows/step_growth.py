@@ -1,4 +1,4 @@
-"""Our training step with what it computes and moves, for `benchmarks/growth.py`."""
+"""Our training step with what it computes and moves, for `bench.py growth`."""
 
 from pathlib import Path
 from typing import Any
