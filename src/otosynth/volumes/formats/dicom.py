@@ -15,7 +15,8 @@ import SimpleITK as sitk
 
 from otosynth.errors import InputError
 from otosynth.files import folder_written_whole
-from otosynth.volumes.formats.base import Format, Stated
+from otosynth.volumes.formats.base import Format
+from otosynth.volumes.formats.stated import Stated
 from otosynth.volumes.grids import Grid
 from otosynth.volumes.itk_io import quiet_itk, read_header
 
