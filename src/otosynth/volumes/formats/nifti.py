@@ -56,6 +56,7 @@ UNITS = {0: "", 1: "m", 2: "mm", 3: "um"}
 QUATERNION_TOLERANCE = 1e-5
 # Less is rounding.
 TILT_DEGREES = 0.05
+ALONG_COSINE = 0.99999
 
 
 @dataclass(frozen=True)
@@ -253,6 +254,8 @@ def _geometry(path: Path, header: Nifti1Header, stated: Stated) -> Header:
             # A sheared sform is called so; pixdim says nothing of directions.
             _grid_of_affine(path, size, mm, statements["sform"])
         words = {name: _words(affine, mm) for name, affine in statements.items()}
+        if "pixdim" in words:
+            words = {name: text.split(", ")[0] for name, text in words.items()}
         believed = refuse_contradiction(path, "geometry", words, stated)
         said = f"Of two statements of the geometry {believed} is believed ({words[believed]})."
         return Header(_grid_of_affine(path, size, mm, statements[believed]), units, (said,))
@@ -347,9 +350,10 @@ def _words(affine: np.ndarray, mm: float) -> str:
     cosine = max(abs(float(axes[:, i] @ axes[:, j])) for i, j in ((0, 1), (0, 2), (1, 2)))
     tilt = math.degrees(math.asin(min(1.0, cosine)))
     tilted = f", tilted by {tilt:.1f} degrees" if tilt > TILT_DEGREES else ""
-    directions = "; ".join(", ".join(f"{v:.3f}" for v in axis + 0.0) for axis in axes.T)
+    along = np.abs(axes).max(axis=0).min() > ALONG_COSINE
+    vectors = "; ".join(", ".join(f"{v:.3f}" for v in axis + 0.0) for axis in axes.T)
     first = ", ".join(f"{v:.4g}" for v in mm * affine[:3, 3])
     return (
-        f"{sizes_text((mm * sizes).tolist())} mm, axes to {letters_of(axes.ravel().tolist())} "
-        f"({directions}; LPS){tilted}, first voxel at {first} mm (RAS)"
+        f"{sizes_text((mm * sizes).tolist())} mm, axes to {letters_of(axes.ravel().tolist())}"
+        f"{'' if along else f' ({vectors}; LPS)'}{tilted}, first voxel at {first} mm (RAS)"
     )
