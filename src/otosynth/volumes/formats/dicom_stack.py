@@ -1,0 +1,239 @@
+"""The grid of a DICOM series: planes in the order of their positions, checked against one stack.
+
+The position of a plane is its ImagePositionPatient projected on the normal of
+ImageOrientationPatient, in mm; file names and instance numbers play no part.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from otosynth.errors import InputError
+from otosynth.volumes.formats.dicom_files import dicom_files, folders_with_rest, read_header
+from otosynth.volumes.formats.dicom_files import value_of
+from otosynth.volumes.formats.dicom_planes import AGREEMENT, Plane, planes_of
+from otosynth.volumes.grids import Grid
+
+# Planes may lie off an even stack by this part of the spacing, besides the rounding of their text.
+SPACING_TOLERANCE = 0.02
+# The same of directions, and of how far a stack may lean from its normal.
+ORIENTATION_TOLERANCE = 1e-3
+# However few decimals positions have, a step is one spacing only if it is nearer to that than to 0
+# or to two.
+LARGEST_PART = 0.25
+# What parts slices that lie at one position, in the words of the standard.
+PARTED_BY = (
+    "ConvolutionKernel", "EchoNumbers", "AcquisitionNumber", "TemporalPositionIdentifier",
+    "ImageType", "KVP", "SliceThickness", "AcquisitionTime",
+)  # fmt: skip
+
+
+def stack_of(folder: Path, planes: Sequence[Plane], believe: str) -> tuple[list[Plane], Grid]:
+    """Order the planes of a series and return the grid that they make.
+
+    Parameters
+    ----------
+    believe
+        Keyword of the tag to believe where two disagree.
+
+    Raises
+    ------
+    InputError
+        If they are of mixed orientations or sizes, or one is missing, doubled, or lies elsewhere
+        than in an even and straight stack.
+    """
+    if len(planes) < 2:
+        raise InputError(f"{folder}: holds a single DICOM slice; a volume needs the whole series.")
+    _check_alike(folder, planes)
+    normal = planes[0].normal
+    planes = sorted(planes, key=lambda one: float(one.position_mm @ normal))
+    spacing_mm = _spacing_mm(folder, planes, believe)
+    _refuse_part_elsewhere(folder, planes, spacing_mm)
+    first = planes[0]
+    row, column = first.rows_columns[:3], first.rows_columns[3:]
+    grid = Grid(
+        size=(*first.size, len(planes)),
+        # PixelSpacing gives the distance of rows (y) first, then of columns (x).
+        spacing_mm=(float(first.pixel_mm[1]), float(first.pixel_mm[0]), spacing_mm),
+        origin_mm=tuple(first.position_mm.tolist()),
+        direction=tuple(np.column_stack([row, column, first.normal]).ravel().tolist()),
+    )
+    return planes, grid
+
+
+def _check_alike(folder: Path, planes: Sequence[Plane]) -> None:
+    """Refuse mixed orientations, sizes or pixel spacings."""
+    first = planes[0]
+    for one in planes[1:]:
+        if not np.allclose(one.rows_columns, first.rows_columns, atol=ORIENTATION_TOLERANCE):
+            raise InputError(
+                f"{folder}: {one.name} and {first.name} have different orientations; "
+                "keep the slices of one stack only."
+            )
+        if one.size != first.size or not np.allclose(one.pixel_mm, first.pixel_mm, rtol=1e-4):
+            raise InputError(
+                f"{folder}: {one.name} and {first.name} differ in size or pixel "
+                "spacing; keep the slices of one stack only."
+            )
+
+
+def _spacing_mm(folder: Path, planes: Sequence[Plane], believe: str) -> float:
+    """Distance of neighbouring planes in mm; refuse what is no even, straight, whole stack."""
+    steps_mm = np.diff([one.position_mm for one in planes], axis=0)
+    along_mm = steps_mm @ planes[0].normal
+    rounding_mm = min(one.rounding_mm for one in planes) * np.abs(planes[0].normal).sum()
+    _refuse_doubled(folder, planes, along_mm)
+    _refuse_gaps(folder, planes, along_mm, rounding_mm)
+    _refuse_leaning(folder, planes, along_mm, steps_mm, rounding_mm)
+    spacing_mm = float(along_mm.mean())
+    stated = [one.between_mm for one in planes if one.between_mm is not None]
+    if not stated or believe == "ImagePositionPatient":
+        return spacing_mm
+    if believe == "SpacingBetweenSlices":
+        return float(stated[0])
+    for between_mm in stated:
+        if abs(between_mm - spacing_mm) > AGREEMENT * spacing_mm + rounding_mm:
+            raise InputError(
+                f"{folder}: states the distance of its slices twice: {spacing_mm:.4g} mm by their "
+                f"positions (ImagePositionPatient), {between_mm:.4g} mm by SpacingBetweenSlices. "
+                "Slices may be missing; or find out which is true, and state it by the key "
+                "believe: ImagePositionPatient or SpacingBetweenSlices."
+            )
+    return spacing_mm
+
+
+def _refuse_doubled(folder: Path, planes: Sequence[Plane], along_mm: np.ndarray) -> None:
+    """Refuse two planes at one position; say by which tags they differ."""
+    doubled = np.flatnonzero(along_mm <= SPACING_TOLERANCE * along_mm.mean())
+    if not len(doubled):
+        return
+    one, other = planes[doubled[0]], planes[doubled[0] + 1]
+    differences = [
+        f"{keyword} {_text(one, keyword)} and {_text(other, keyword)}"
+        for keyword in PARTED_BY
+        if _text(one, keyword) != _text(other, keyword)
+    ]
+    kept = "keep one of them" if len(doubled) == 1 else "keep one slice at each position"
+    why = f" They differ in {'; '.join(differences)}." if differences else ""
+    often = f", and so do {len(doubled) - 1} more" if len(doubled) > 1 else ""
+    raise InputError(
+        f"{folder}: {one.name} and {other.name} lie at the same position (slice spacing 0){often}; "
+        f"{kept}.{why}"
+    )
+
+
+def _text(plane: Plane, keyword: str) -> str:
+    value = value_of(plane.header.tags, keyword, plane.path)
+    return "none" if value is None else str(value)
+
+
+def _refuse_gaps(
+    folder: Path, planes: Sequence[Plane], along_mm: np.ndarray, rounding_mm: float
+) -> None:
+    """Refuse missing planes, and planes off the even grid that fits all positions best."""
+    usual_mm = float(np.median(along_mm))
+    tolerance_mm = min(SPACING_TOLERANCE * usual_mm + 4 * rounding_mm, LARGEST_PART * usual_mm)
+    counts = np.maximum(np.round(along_mm / usual_mm), 1)
+    uneven = np.abs(along_mm - counts * usual_mm) > tolerance_mm
+    if uneven.any():
+        _refuse_uneven(folder, planes, int(np.argmax(uneven)), along_mm, usual_mm)
+    if counts.max() > 1:
+        _refuse_missing(folder, planes, counts.astype(int), along_mm, usual_mm)
+    numbers = np.arange(len(planes))
+    places_mm = np.concatenate([[0], np.cumsum(along_mm)])
+    off_mm = np.abs(places_mm - np.polyval(np.polyfit(numbers, places_mm, 1), numbers))
+    if off_mm.max() > SPACING_TOLERANCE * usual_mm + 1.5 * rounding_mm:
+        at = min(int(np.argmax(off_mm)), len(along_mm) - 1)
+        _refuse_uneven(folder, planes, at, along_mm, usual_mm)
+
+
+def _refuse_uneven(
+    folder: Path, planes: Sequence[Plane], at: int, along_mm: np.ndarray, usual_mm: float
+) -> None:
+    raise InputError(
+        f"{folder}: {planes[at].name} and {planes[at + 1].name} are {along_mm[at]:.4g} mm apart "
+        f"and the other slices {usual_mm:.4g} mm: the slice "
+        "spacing is not uniform; give a series with uniform spacing or resample it."
+    )
+
+
+def _refuse_missing(
+    folder: Path,
+    planes: Sequence[Plane],
+    counts: np.ndarray,
+    along_mm: np.ndarray,
+    usual_mm: float,
+) -> None:
+    """Say which positions are missing, and where the rest of the series lies, if it is near."""
+    at = int(np.argmax(counts > 1))
+    one, other = planes[at], planes[at + 1]
+    first = one.position_mm + usual_mm * one.normal
+    gaps = int(np.count_nonzero(counts > 1)) - 1
+    more = f" {int((counts - 1).sum())} slices are missing in all." if gaps else ""
+    rest = folders_with_rest(folder, one.header.series)
+    where = f"look in {rest[0]}, which holds files of the same series" if rest else "put them back"
+    raise InputError(
+        f"{folder}: {one.name} and {other.name} are {along_mm[at]:.4g} mm apart and the other "
+        f"slices {usual_mm:.4g} mm: {counts[at] - 1} slice(s) missing between them, the first at "
+        f"position {_position(first)}; {where}.{more}"
+    )
+
+
+def _refuse_leaning(
+    folder: Path,
+    planes: Sequence[Plane],
+    along_mm: np.ndarray,
+    steps_mm: np.ndarray,
+    rounding_mm: float,
+) -> None:
+    """Refuse a stack that leans from its normal, or a plane that lies beside it."""
+    sideways = np.cumsum(steps_mm - np.outer(along_mm, planes[0].normal), axis=0)
+    off_mm = np.linalg.norm(sideways, axis=1)
+    allowed_mm = (
+        SPACING_TOLERANCE * float(along_mm.mean())
+        + ORIENTATION_TOLERANCE * np.cumsum(along_mm)
+        + 2 * rounding_mm
+    )
+    if np.any(off_mm > allowed_mm):
+        step_mm = np.linalg.norm(np.diff(sideways, axis=0, prepend=0), axis=1).max()
+        raise InputError(
+            f"{folder}: the slices shift sideways by {step_mm:.3g} mm from one to the next "
+            "(tilted gantry); resample the scan to a straight stack first."
+        )
+
+
+def _refuse_part_elsewhere(folder: Path, planes: Sequence[Plane], spacing_mm: float) -> None:
+    """Refuse a part of a series whose other part lies in a folder near by."""
+    series, normal = planes[0].header.series, planes[0].normal
+    here = [one.position_mm @ normal for one in planes]
+    for other in folders_with_rest(folder, series):
+        there = _positions(other, series, normal)
+        nearest = [np.abs(np.subtract(here, place)).min() for place in there]
+        # A copy of the series, or of a part of it, lies at the same positions.
+        if nearest and min(nearest) > LARGEST_PART * spacing_mm:
+            ends = np.array([min(there), max(there)])
+            raise InputError(
+                f"{folder}: holds a part of its series, at {min(here):.4g} to {max(here):.4g} mm "
+                f"along the stack; {len(there)} more slices, at {ends[0]:.4g} to {ends[1]:.4g} mm, "
+                f"are in {other}. Put all slices of the series into one folder."
+            )
+
+
+def _positions(folder: Path, series: str, normal: np.ndarray) -> list[float]:
+    """Return where the planes of a series in another folder lie along the stack."""
+    found: list[float] = []
+    for path in dicom_files(folder):
+        try:
+            header = read_header(path)
+            if header.series == series and header.has_pixels:
+                planes = planes_of(header, "ImagePositionPatient")
+                found += [float(one.position_mm @ normal) for one in planes]
+        except InputError:
+            # What lies beside a scan is no reason to refuse it.
+            continue
+    return found
+
+
+def _position(point_mm: np.ndarray) -> str:
+    return "\\".join(f"{value:.6g}" for value in point_mm)
