@@ -134,7 +134,7 @@ def _refuse_truncated(header: Header) -> None:
 
 
 @contextmanager
-def told(path: Path) -> Iterator[None]:
+def told(path: Path, what: str = "cannot be read as DICOM") -> Iterator[None]:
     """Turn what goes wrong while a DICOM file is read into a message; pydicom's warnings go."""
     try:
         with warnings.catch_warnings():
@@ -149,7 +149,7 @@ def told(path: Path) -> Iterator[None]:
     # Damaged bytes raise errors of a dozen kinds.
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:160]
-        raise InputError(f"{path}: cannot be read as DICOM ({reason}).") from error
+        raise InputError(f"{path}: {what} ({reason}).") from error
 
 
 def one_series(folder: Path, headers: Sequence[Header]) -> Series:

@@ -76,7 +76,7 @@ def _stored(header: Header) -> np.ndarray:
             f"{path}: is truncated: {there} bytes of pixels where its header announces {needed}; "
             "copy it again."
         )
-    with told(path):
+    with told(path, "its pixels cannot be decoded"):
         return _signed(tags.pixel_array.reshape(shape), tags, used)
 
 
@@ -99,7 +99,7 @@ def _decoded(
             f"{path}: is compressed by {syntax.name}, which is not supported; export the series "
             "uncompressed."
         )
-    with told(path):
+    with told(path, f"its pixels, compressed by {syntax.name}, cannot be decoded"):
         frames = list(generate_frames(tags.PixelData, number_of_frames=shape[0]))
         decoded = np.stack([DECODERS[syntax](frame) for frame in frames])
     if decoded.shape != shape:
@@ -116,7 +116,8 @@ def _signed(stored: np.ndarray, tags: pydicom.FileDataset, used: int) -> np.ndar
     Codecs do not know of it, and the bits above may hold overlays.
     """
     bits = 8 * stored.dtype.itemsize
-    unsigned = np.ascontiguousarray(stored).view(f"u{stored.dtype.itemsize}")
+    native = stored.astype(stored.dtype.newbyteorder("="), order="C", copy=False)
+    unsigned = native.view(f"u{stored.dtype.itemsize}")
     if not int(tags.get("PixelRepresentation", 0)):
         return unsigned & (2**used - 1)
     above = bits - used

@@ -170,7 +170,7 @@ def _check_right_angles(path: Path, rows_columns: np.ndarray) -> None:
     axes = rows_columns.reshape(2, 3)
     if not np.allclose(axes @ axes.T, np.eye(2), atol=1e-3):
         raise InputError(
-            f"{path}: its rows and columns ({_tag('ImageOrientationPatient')}) are not at right "
+            f"{path}: its rows and columns (ImageOrientationPatient) are not at right "
             "angles; export it again."
         )
 
@@ -181,8 +181,8 @@ def _pixel_mm(path: Path, places: Sequence[Any], believe: str) -> np.ndarray:
         _found(path, places, "ImagerPixelSpacing") is not None
     ):  # fmt: skip
         raise InputError(
-            f"{path}: states its pixels' size at the detector alone ({_tag('ImagerPixelSpacing')}),"
-            " not in the object; export it with PixelSpacing, or state believe: ImagerPixelSpacing."
+            f"{path}: states its pixels' size at the detector alone (ImagerPixelSpacing), not "
+            "in the object; export it with PixelSpacing, or state believe: ImagerPixelSpacing."
         )
     if believe == "ImagerPixelSpacing":
         return _checked(path, _numbers(path, places, "ImagerPixelSpacing", 2))
@@ -216,7 +216,7 @@ def _rescale(path: Path, places: Sequence[Any]) -> tuple[float, float]:
     intercept = _optional(path, places, "RescaleIntercept")
     if slope == 0:
         raise InputError(
-            f"{path}: its rescale slope ({_tag('RescaleSlope')}) is 0, so its values are lost; "
+            f"{path}: its rescale slope is 0, so its values are lost; "
             "export it again."
         )
     return 1.0 if slope is None else slope, intercept or 0.0

@@ -19,9 +19,10 @@ from otosynth.volumes.grids import Grid
 SPACING_TOLERANCE = 0.02
 # The same of directions, and of how far a stack may lean from its normal.
 ORIENTATION_TOLERANCE = 1e-3
-# However few decimals positions have, a step is one spacing only if it is nearer to that than to 0
-# or to two.
-LARGEST_PART = 0.25
+# However few decimals positions have, no more than this part of the spacing is laid to rounding.
+ROUNDED_PART = 0.1
+# Steps within this part of a whole number of spacings are so many, when a gap is described.
+STEP_PART = 0.25
 # What parts slices that lie at one position, in the words of the standard.
 PARTED_BY = (
     "ConvolutionKernel", "EchoNumbers", "AcquisitionNumber", "TemporalPositionIdentifier",
@@ -48,15 +49,16 @@ def stack_of(folder: Path, planes: Sequence[Plane], believe: str) -> tuple[list[
     _check_alike(folder, planes)
     normal = planes[0].normal
     planes = sorted(planes, key=lambda one: float(one.position_mm @ normal))
-    spacing_mm = _spacing_mm(folder, planes, believe)
+    spacing_mm, off_mm = _spacing_mm(folder, planes, believe)
     _refuse_part_elsewhere(folder, planes, spacing_mm)
     first = planes[0]
+    origin_mm = first.position_mm + off_mm * normal
     row, column = first.rows_columns[:3], first.rows_columns[3:]
     grid = Grid(
         size=(*first.size, len(planes)),
         # PixelSpacing gives the distance of rows (y) first, then of columns (x).
         spacing_mm=(float(first.pixel_mm[1]), float(first.pixel_mm[0]), spacing_mm),
-        origin_mm=tuple(first.position_mm.tolist()),
+        origin_mm=tuple(origin_mm.tolist()),
         direction=tuple(np.column_stack([row, column, first.normal]).ravel().tolist()),
     )
     return planes, grid
@@ -78,20 +80,26 @@ def _check_alike(folder: Path, planes: Sequence[Plane]) -> None:
             )
 
 
-def _spacing_mm(folder: Path, planes: Sequence[Plane], believe: str) -> float:
-    """Distance of neighbouring planes in mm; refuse what is no even, straight, whole stack."""
+def _spacing_mm(folder: Path, planes: Sequence[Plane], believe: str) -> tuple[float, float]:
+    """Return the distance of neighbouring planes, and how far the first lies off the even grid.
+
+    Refused is what is no even, straight, whole stack. Only where positions are rounded to a part of
+    the spacing that counts, the first lies off the grid (mm).
+    """
     steps_mm = np.diff([one.position_mm for one in planes], axis=0)
     along_mm = steps_mm @ planes[0].normal
-    rounding_mm = min(one.rounding_mm for one in planes) * np.abs(planes[0].normal).sum()
+    rounding_mm = min(one.rounding_mm for one in planes) * float(np.abs(planes[0].normal).sum())
     _refuse_doubled(folder, planes, along_mm)
-    _refuse_gaps(folder, planes, along_mm, rounding_mm)
+    fitted = _fitted(folder, planes, along_mm, rounding_mm)
     _refuse_leaning(folder, planes, along_mm, steps_mm, rounding_mm)
-    spacing_mm = float(along_mm.mean())
+    spacing_mm, off_mm = float(along_mm.mean()), 0.0
+    if rounding_mm > SPACING_TOLERANCE * spacing_mm:
+        spacing_mm, off_mm = fitted
     stated = [one.between_mm for one in planes if one.between_mm is not None]
     if not stated or believe == "ImagePositionPatient":
-        return spacing_mm
+        return spacing_mm, off_mm
     if believe == "SpacingBetweenSlices":
-        return float(stated[0])
+        return float(stated[0]), 0.0
     for between_mm in stated:
         if abs(between_mm - spacing_mm) > AGREEMENT * spacing_mm + rounding_mm:
             raise InputError(
@@ -100,7 +108,7 @@ def _spacing_mm(folder: Path, planes: Sequence[Plane], believe: str) -> float:
                 "Slices may be missing; or find out which is true, and state it by the key "
                 "believe: ImagePositionPatient or SpacingBetweenSlices."
             )
-    return spacing_mm
+    return spacing_mm, off_mm
 
 
 def _refuse_doubled(folder: Path, planes: Sequence[Plane], along_mm: np.ndarray) -> None:
@@ -128,56 +136,61 @@ def _text(plane: Plane, keyword: str) -> str:
     return "none" if value is None else str(value)
 
 
-def _refuse_gaps(
+def _fitted(
     folder: Path, planes: Sequence[Plane], along_mm: np.ndarray, rounding_mm: float
-) -> None:
-    """Refuse missing planes, and planes off the even grid that fits all positions best."""
-    usual_mm = float(np.median(along_mm))
-    tolerance_mm = min(SPACING_TOLERANCE * usual_mm + 4 * rounding_mm, LARGEST_PART * usual_mm)
-    counts = np.maximum(np.round(along_mm / usual_mm), 1)
-    uneven = np.abs(along_mm - counts * usual_mm) > tolerance_mm
-    if uneven.any():
-        _refuse_uneven(folder, planes, int(np.argmax(uneven)), along_mm, usual_mm)
-    if counts.max() > 1:
-        _refuse_missing(folder, planes, counts.astype(int), along_mm, usual_mm)
+) -> tuple[float, float]:
+    """Fit an even grid to all positions: its spacing, and its start from the first plane, in mm.
+
+    Refused are planes off it by more than the rounding of their text.
+    """
     numbers = np.arange(len(planes))
     places_mm = np.concatenate([[0], np.cumsum(along_mm)])
-    off_mm = np.abs(places_mm - np.polyval(np.polyfit(numbers, places_mm, 1), numbers))
-    if off_mm.max() > SPACING_TOLERANCE * usual_mm + 1.5 * rounding_mm:
-        at = min(int(np.argmax(off_mm)), len(along_mm) - 1)
-        _refuse_uneven(folder, planes, at, along_mm, usual_mm)
+    spacing_mm, start_mm = np.polyfit(numbers, places_mm, 1).tolist()
+    off_mm = np.abs(places_mm - start_mm - spacing_mm * numbers)
+    rounded_mm = min(1.5 * rounding_mm, ROUNDED_PART * spacing_mm)
+    if off_mm.max() > SPACING_TOLERANCE * spacing_mm + rounded_mm:
+        _refuse_gap(folder, planes, along_mm, rounding_mm)
+    return spacing_mm, start_mm
 
 
-def _refuse_uneven(
-    folder: Path, planes: Sequence[Plane], at: int, along_mm: np.ndarray, usual_mm: float
+def _refuse_gap(
+    folder: Path, planes: Sequence[Plane], along_mm: np.ndarray, rounding_mm: float
 ) -> None:
-    raise InputError(
-        f"{folder}: {planes[at].name} and {planes[at + 1].name} are {along_mm[at]:.4g} mm apart "
-        f"and the other slices {usual_mm:.4g} mm: the slice "
-        "spacing is not uniform; give a series with uniform spacing or resample it."
-    )
-
-
-def _refuse_missing(
-    folder: Path,
-    planes: Sequence[Plane],
-    counts: np.ndarray,
-    along_mm: np.ndarray,
-    usual_mm: float,
-) -> None:
-    """Say which positions are missing, and where the rest of the series lies, if it is near."""
-    at = int(np.argmax(counts > 1))
+    """Say what is wrong with the distance between two neighbouring planes."""
+    usual_mm = float(np.median(along_mm))
+    tolerance_mm = min(SPACING_TOLERANCE * usual_mm + 4 * rounding_mm, STEP_PART * usual_mm)
+    counts = np.maximum(np.round(along_mm / usual_mm), 1).astype(int)
+    uneven = np.abs(along_mm - counts * usual_mm)
+    at = int(np.argmax(uneven if uneven.max() > tolerance_mm or counts.max() == 1 else counts))
     one, other = planes[at], planes[at + 1]
-    first = one.position_mm + usual_mm * one.normal
-    gaps = int(np.count_nonzero(counts > 1)) - 1
-    more = f" {int((counts - 1).sum())} slices are missing in all." if gaps else ""
-    rest = folders_with_rest(folder, one.header.series)
-    where = f"look in {rest[0]}, which holds files of the same series" if rest else "put them back"
-    raise InputError(
+    said = (
         f"{folder}: {one.name} and {other.name} are {along_mm[at]:.4g} mm apart and the other "
-        f"slices {usual_mm:.4g} mm: {counts[at] - 1} slice(s) missing between them, the first at "
-        f"position {_position(first)}; {where}.{more}"
+        f"slices {usual_mm:.4g} mm"
     )
+    if 2 * rounding_mm > ROUNDED_PART * usual_mm:
+        said += f" (positions are given to {2 * rounding_mm:.2g} mm)"
+    if counts.max() == 1 or uneven.max() > tolerance_mm:
+        raise InputError(
+            f"{said}: the slice spacing is not uniform; give a series with uniform spacing or "
+            "resample it."
+        )
+    missing_mm = one.position_mm + usual_mm * one.normal
+    gaps = int(np.count_nonzero(counts > 1))
+    more = f" {int((counts - 1).sum())} slices are missing in all." if gaps > 1 else ""
+    raise InputError(
+        f"{said}: {counts[at] - 1} slice(s) missing between them, the first at position "
+        f"{_position(missing_mm)}; {_where_to_look(folder, one, missing_mm, usual_mm)}.{more}"
+    )
+
+
+def _where_to_look(folder: Path, plane: Plane, missing_mm: np.ndarray, usual_mm: float) -> str:
+    """Name a folder near by that has the missing plane, or say to put it back."""
+    place_mm = missing_mm @ plane.normal
+    for other in folders_with_rest(folder, plane.header.series):
+        there = _positions(other, plane.header.series, plane.normal)
+        if there and np.abs(np.subtract(there, place_mm)).min() < STEP_PART * usual_mm:
+            return f"put them back from {other}, which holds slices of the same series"
+    return "put them back"
 
 
 def _refuse_leaning(
@@ -211,7 +224,7 @@ def _refuse_part_elsewhere(folder: Path, planes: Sequence[Plane], spacing_mm: fl
         there = _positions(other, series, normal)
         nearest = [np.abs(np.subtract(here, place)).min() for place in there]
         # A copy of the series, or of a part of it, lies at the same positions.
-        if nearest and min(nearest) > LARGEST_PART * spacing_mm:
+        if nearest and min(nearest) > STEP_PART * spacing_mm:
             ends = np.array([min(there), max(there)])
             raise InputError(
                 f"{folder}: holds a part of its series, at {min(here):.4g} to {max(here):.4g} mm "

@@ -6,6 +6,7 @@ Pixels are what is stored: photometric interpretation and grey look-up tables ar
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -157,7 +158,15 @@ def _told(path: Path, what: str = "") -> Iterator[None]:
 
 
 def _damaged(path: Path, reason: str) -> InputError:
-    return InputError(f"{path}: cannot be read as TIFF ({reason.splitlines()[0][:160]}).")
+    """Return an error with tifffile's reason, without the names of its objects."""
+    shown = re.sub(r"<[^>]*> ?", "", (reason.strip() or "no reason given").splitlines()[0])[:160]
+    beyond = re.search(r"invalid page offset (\d+)", shown)
+    if beyond:
+        return InputError(
+            f"{path}: is truncated: {path.stat().st_size} bytes where a page is at byte "
+            f"{beyond[1]}; copy it again."
+        )
+    return InputError(f"{path}: cannot be read as TIFF ({shown}); copy it or export it again.")
 
 
 def _without_thumbnails(
@@ -296,7 +305,8 @@ def _planes_behind(path: Path, file: tifffile.TiffFile, page: tifffile.TiffPage)
 
     ImageJ writes stacks above 4 GB so, and tifffile where it is asked to.
     """
-    count = _announced_planes(file, page)
+    with _told(path):
+        count = _announced_planes(file, page)
     if count <= 1:
         return 1
     plane_bytes = page.imagelength * page.imagewidth * np.dtype(page.dtype).itemsize
@@ -318,8 +328,8 @@ def _planes_behind(path: Path, file: tifffile.TiffFile, page: tifffile.TiffPage)
 def _announced_planes(file: tifffile.TiffFile, page: tifffile.TiffPage) -> int:
     if file.is_imagej:
         return int((file.imagej_metadata or {}).get("images", 1))
-    if page.is_shaped:
-        described = json.loads(page.is_shaped)
+    if (page.shaped_description or "").startswith("{"):
+        described = json.loads(page.shaped_description)
         if described.get("truncated"):
             return int(np.prod(described["shape"])) // (page.imagelength * page.imagewidth)
     return 1
