@@ -7,11 +7,12 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from otosynth.errors import InputError
-from otosynth.volumes.formats.base import NOTHING_STATED, Format, Stated
+from otosynth.volumes.formats.base import Format
 from otosynth.volumes.formats.dicom import Dicom
 from otosynth.volumes.formats.metaimage import MetaImage
 from otosynth.volumes.formats.nifti import Nifti
 from otosynth.volumes.formats.nrrd import Nrrd
+from otosynth.volumes.formats.stated import NOTHING_STATED, Stated
 from otosynth.volumes.formats.tiff_pages import TiffPages
 from otosynth.volumes.formats.tiff_slices import TiffSlices
 

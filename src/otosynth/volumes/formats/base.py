@@ -1,4 +1,4 @@
-"""What every format offers, and what a lab states where a file does not."""
+"""What every format offers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import SimpleITK as sitk
 
+from otosynth.volumes.formats.stated import Stated
 from otosynth.volumes.grids import Grid
 from otosynth.volumes.volume import Volume
 
@@ -17,26 +18,22 @@ Slabs = tuple[Grid, Iterator[np.ndarray]]
 
 
 @dataclass(frozen=True)
-class Stated:
-    """What a lab states of a scan, where its file does not or contradicts itself.
+class Header:
+    """What a scan's header says.
 
     Attributes
     ----------
-    orientation
-        ``header``, or to where the file's three axes lead, for a file that does not say it:
-        three letters of R/L, A/P and S/I, such as ``LPS``.
-    believe
-        ``neither``, or which of two statements of a file to believe: the formats name theirs.
-    unit
-        ``header``, or the unit of lengths in a file that does not say it: ``mm``, ``um`` or ``m``.
+    grid
+        In mm, LPS, with the axes as they are in the file.
+    units
+        The unit of lengths, in words.
+    remarks
+        What was assumed, or decided by what the lab states; one sentence each.
     """
 
-    orientation: str = "header"
-    believe: str = "neither"
-    unit: str = "header"
-
-
-NOTHING_STATED = Stated()
+    grid: Grid
+    units: str = "mm"
+    remarks: tuple[str, ...] = ()
 
 
 class Format(ABC):
@@ -77,6 +74,16 @@ class Format(ABC):
         """
         image = self.read(path, stated)
         return Grid.of(image), (slab.copy() for _, slab in Volume.of(image).slabs())
+
+    def header(self, path: Path, stated: Stated) -> Header:
+        """Return what the header says; the whole is read unless a format does better.
+
+        Raises
+        ------
+        InputError
+            As ``read``, as far as the header tells.
+        """
+        return Header(Grid.of(self.read(path, stated)))
 
     def files(self, path: Path) -> list[Path]:
         """List the files that make up a scan, sorted."""

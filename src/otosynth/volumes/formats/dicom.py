@@ -9,16 +9,23 @@ import SimpleITK as sitk
 
 from otosynth.errors import InputError
 from otosynth.files import folder_written_whole
-from otosynth.volumes.formats.base import Format, Slabs, Stated
+from otosynth.volumes.formats.base import Format, Header, Slabs
 from otosynth.volumes.formats.dicom_files import (
-    Header, Series, dicom_files, is_dicom, one_series, read_header, value_of,
-)  # fmt: skip
+    DicomFile,
+    Series,
+    dicom_files,
+    is_dicom,
+    one_series,
+    read_tags,
+    value_of,
+)
 from otosynth.volumes.formats.dicom_pixels import values_of
-from otosynth.volumes.formats.dicom_planes import Plane, planes_of
+from otosynth.volumes.formats.dicom_planes import AGREEMENT, Plane, planes_of
 from otosynth.volumes.formats.dicom_stack import stack_of
 from otosynth.volumes.formats.dicom_writing import DERIVATION, fill_folder, tags_of
+from otosynth.volumes.formats.stated import NOTHING_STATED, Stated
+from otosynth.volumes.grids import Grid
 from otosynth.volumes.slabs import slabs_of
-
 
 __all__ = ["DERIVATION", "Dicom"]
 
@@ -33,6 +40,12 @@ class Dicom(Format):
         """Tell whether it is a folder, or a DICOM file by its signature."""
         return path.is_dir() or (path.is_file() and is_dicom(path))
 
+    def header(self, path: Path, stated: Stated) -> Header:
+        """Return what the headers say; see `Format.header`."""
+        series = _series(path)
+        _, grid, remarks = stack_of(path, _planes(series, stated), stated)
+        return Header(grid, remarks=(*series.remarks, *remarks, *_remarks(series.images[0], grid)))
+
     def read(self, path: Path, stated: Stated) -> sitk.Image:
         """Read a scan; see `Format.read`."""
         grid, slabs = self.read_slabs(path, stated)
@@ -40,12 +53,11 @@ class Dicom(Format):
 
     def read_slabs(self, path: Path, stated: Stated) -> Slabs:
         """Read a scan slab by slab; a multi-frame file is held as a whole."""
-        planes = _planes(_series(path), stated.believe)
-        ordered, grid = stack_of(path, planes, stated.believe)
+        planes, grid, _ = stack_of(path, _planes(_series(path), stated), stated)
 
         def slabs() -> Iterator[np.ndarray]:
             for rows in slabs_of(grid.shape):
-                yield _values(ordered[rows])
+                yield _values(planes[rows])
 
         return grid, slabs()
 
@@ -55,12 +67,12 @@ class Dicom(Format):
 
     def padding(self, path: Path) -> float | None:
         """Return PixelPaddingValue, rescaled as the first image is."""
-        header = _series(path).images[0]
-        stored = value_of(header.tags, "PixelPaddingValue", header.path)
+        file = _series(path).images[0]
+        stored = value_of(file.tags, "PixelPaddingValue", file.path)
         if stored is None:
             return None
-        plane = planes_of(header, "PixelSpacing")[0]
-        return float(_as_stored(header, int(stored)) * plane.slope + plane.intercept)
+        plane = planes_of(file, NOTHING_STATED)[0]
+        return float(np.float32(_as_stored(file, int(stored)) * plane.slope + plane.intercept))
 
     def tags(self, path: Path) -> Mapping[str, str]:
         """Return the tags of the patient and the study."""
@@ -79,11 +91,11 @@ class Dicom(Format):
 def _series(path: Path) -> Series:
     """Read the headers of a scan and choose the images of its one series."""
     if path.is_file():
-        return one_series(path, [read_header(path)])
+        return one_series(path, [read_tags(path)])
     files = dicom_files(path)
     if not files:
         raise InputError(_no_slices(path))
-    return one_series(path, [read_header(file) for file in files])
+    return one_series(path, [read_tags(file) for file in files])
 
 
 def _no_slices(folder: Path) -> str:
@@ -101,21 +113,21 @@ def _no_slices(folder: Path) -> str:
     )
 
 
-def _planes(series: Series, believe: str) -> list[Plane]:
+def _planes(series: Series, stated: Stated) -> list[Plane]:
     """Return the planes of a series; refuse an image without pixels whose place is not filled."""
-    planes = [plane for header in series.images for plane in planes_of(header, believe)]
-    for header in series.empty:
-        if not any(_same_place(header, plane) for plane in planes):
+    planes = [plane for file in series.images for plane in planes_of(file, stated)]
+    for file in series.empty:
+        if not any(_same_place(file, plane) for plane in planes):
             raise InputError(
-                f"{header.path}: has no pixels, though it is an image by its header "
-                f"({header.kind}); it is truncated. Copy it again, or take it out of the folder."
+                f"{file.path}: has no pixels, though it is an image by its header "
+                f"({file.kind}); it is truncated. Copy it again, or take it out of the folder."
             )
     return planes
 
 
-def _same_place(header: Header, plane: Plane) -> bool:
+def _same_place(file: DicomFile, plane: Plane) -> bool:
     try:
-        position = value_of(header.tags, "ImagePositionPatient", header.path)
+        position = value_of(file.tags, "ImagePositionPatient", file.path)
         return bool(np.allclose(np.array(position, float), plane.position_mm))
     except (InputError, TypeError, ValueError):
         return False
@@ -124,15 +136,27 @@ def _same_place(header: Header, plane: Plane) -> bool:
 def _values(planes: list[Plane]) -> np.ndarray:
     """Read planes (float32), each file once where its planes follow one another."""
     parts = [
-        values_of(header, list(group))
-        for header, group in groupby(planes, key=lambda plane: plane.header)
+        values_of(file, list(group))
+        for file, group in groupby(planes, key=lambda plane: plane.file)
     ]
     return np.concatenate(parts)
 
 
-def _as_stored(header: Header, number: int) -> int:
+def _as_stored(file: DicomFile, number: int) -> int:
     """Read a number as the pixels are stored: writers give negative ones without their sign."""
-    bits = int(value_of(header.tags, "BitsAllocated", header.path) or 16)
-    signed = int(value_of(header.tags, "PixelRepresentation", header.path) or 0)
+    bits = int(value_of(file.tags, "BitsAllocated", file.path) or 16)
+    signed = int(value_of(file.tags, "PixelRepresentation", file.path) or 0)
     number %= 2**bits
     return number - 2**bits if signed and number >= 2 ** (bits - 1) else number
+
+
+def _remarks(file: DicomFile, grid: Grid) -> list[str]:
+    """Say what else of a series may be other than it seems, by its first image."""
+    remarks = []
+    thickness = value_of(file.tags, "SliceThickness", file.path)
+    spacing_mm = grid.spacing_mm[2]
+    if thickness and abs(float(thickness) - spacing_mm) > AGREEMENT * spacing_mm:
+        remarks.append(f"Its slices are {float(thickness):g} mm thick and {spacing_mm:.4g} apart.")
+    if value_of(file.tags, "LossyImageCompression", file.path) == "01":
+        remarks.append("Its values were compressed with loss.")
+    return remarks

@@ -1,6 +1,6 @@
 """DICOM files of a folder: which of them are images of the one series, and what else lies there.
 
-pydicom reads the headers: it names each tag, knows each transfer syntax and character set, and
+pydicom reads the files: it names each tag, knows each transfer syntax and character set, and
 tells what is wrong. A file counts as DICOM by its signature, its ending, or, as older exports have
 neither, by the tags at its start.
 """
@@ -27,7 +27,7 @@ MOST_FOLDERS = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Header:
+class DicomFile:
     """The tags of one file, without its pixels."""
 
     path: Path
@@ -54,9 +54,9 @@ class Header:
 class Series:
     """The images of one series, in the order of their names, and what lay beside them."""
 
-    images: tuple[Header, ...]
+    images: tuple[DicomFile, ...]
     # Objects without pixels that call themselves images: parts of the stack, if it lacks any.
-    empty: tuple[Header, ...]
+    empty: tuple[DicomFile, ...]
     remarks: tuple[str, ...]
 
 
@@ -93,7 +93,7 @@ def _is_bare(start: bytes) -> bool:
     return element <= 0x18 and (explicit or implicit)
 
 
-def read_header(path: Path) -> Header:
+def read_tags(path: Path) -> DicomFile:
     """Read a file's tags.
 
     Raises
@@ -111,24 +111,24 @@ def read_header(path: Path) -> Header:
             f"{path}: is no DICOM file, or is truncated; copy it again or take it out of the "
             "folder."
         )
-    header = Header(path, tags)
-    _refuse_truncated(header)
-    return header
+    file = DicomFile(path, tags)
+    _refuse_truncated(file)
+    return file
 
 
 def _syntax(tags: FileDataset) -> str:
     return str(tags.file_meta.get("TransferSyntaxUID", ""))
 
 
-def _refuse_truncated(header: Header) -> None:
+def _refuse_truncated(file: DicomFile) -> None:
     """Compare where the pixels end with the file's size."""
-    if not header.has_pixels or _syntax(header.tags) == DEFLATED:
+    if not file.has_pixels or _syntax(file.tags) == DEFLATED:
         return
-    element = header.tags.get_item("PixelData", keep_deferred=True)
-    size_bytes, end = header.path.stat().st_size, element.value_tell + element.length
+    element = file.tags.get_item("PixelData", keep_deferred=True)
+    size_bytes, end = file.path.stat().st_size, element.value_tell + element.length
     if element.length != 0xFFFFFFFF and end > size_bytes:
         raise InputError(
-            f"{header.path}: is truncated: {size_bytes} bytes where its pixels end at byte {end}; "
+            f"{file.path}: is truncated: {size_bytes} bytes where its pixels end at byte {end}; "
             "copy it again."
         )
 
@@ -152,7 +152,7 @@ def told(path: Path, what: str = "cannot be read as DICOM") -> Iterator[None]:
         raise InputError(f"{path}: {what} ({reason}).") from error
 
 
-def one_series(folder: Path, headers: Sequence[Header]) -> Series:
+def one_series(folder: Path, files: Sequence[DicomFile]) -> Series:
     """Choose the images of the one series; say what else there is.
 
     Set aside are objects without pixels (reports, key images), overviews (localizers), colour
@@ -164,20 +164,20 @@ def one_series(folder: Path, headers: Sequence[Header]) -> Series:
         If no image, or more than one series, remains.
     """
     remarks: list[str] = []
-    images = [header for header in headers if header.has_pixels and "Rows" in header.tags]
-    empty = [header for header in headers if header not in images and _calls_itself_image(header)]
-    beside = [header for header in headers if header not in images and header not in empty]
+    images = [file for file in files if file.has_pixels and "Rows" in file.tags]
+    empty = [file for file in files if file not in images and _calls_itself_image(file)]
+    beside = [file for file in files if file not in images and file not in empty]
     if beside:
         remarks.append(_left_out(beside, "no image"))
     for reason, is_other in OTHERS:
-        others = [header for header in images if is_other(header)]
+        others = [file for file in images if is_other(file)]
         if others and len(others) < len(images):
             remarks.append(_left_out(others, reason))
-            images = [header for header in images if header not in others]
+            images = [file for file in images if file not in others]
     if not images:
-        kinds = ", ".join(sorted({header.kind for header in headers}))
+        kinds = ", ".join(sorted({file.kind for file in files}))
         raise InputError(f"{folder}: its DICOM files hold no image ({kinds}); name a CT series.")
-    series = sorted({header.series for header in images})
+    series = sorted({file.series for file in images})
     if len(series) > 1:
         described = "; ".join(_described(name, images) for name in series)
         raise InputError(
@@ -186,30 +186,30 @@ def one_series(folder: Path, headers: Sequence[Header]) -> Series:
     return Series(tuple(images), tuple(empty), tuple(remarks))
 
 
-def _calls_itself_image(header: Header) -> bool:
-    return "Image Storage" in header.kind or header.kind == "unknown"
+def _calls_itself_image(file: DicomFile) -> bool:
+    return "Image Storage" in file.kind or file.kind == "unknown"
 
 
-def _is_no_picture(header: Header) -> bool:
-    known = not header.kind[:1].isdigit() and header.kind != "unknown"
-    return known and "Image Storage" not in header.kind
+def _is_no_picture(file: DicomFile) -> bool:
+    known = not file.kind[:1].isdigit() and file.kind != "unknown"
+    return known and "Image Storage" not in file.kind
 
 
-def _is_overview(header: Header) -> bool:
-    kinds = header.tags.get("ImageType") or []
+def _is_overview(file: DicomFile) -> bool:
+    kinds = file.tags.get("ImageType") or []
     return "LOCALIZER" in [str(kind).upper() for kind in kinds]
 
 
-def _is_colour(header: Header) -> bool:
-    return int(header.tags.get("SamplesPerPixel", 1) or 1) != 1
+def _is_colour(file: DicomFile) -> bool:
+    return int(file.tags.get("SamplesPerPixel", 1) or 1) != 1
 
 
-def _is_capture(header: Header) -> bool:
-    return "Secondary Capture" in header.kind
+def _is_capture(file: DicomFile) -> bool:
+    return "Secondary Capture" in file.kind
 
 
 # Images that are no slices, where others are there; what is said of them.
-OTHERS: tuple[tuple[str, Callable[[Header], bool]], ...] = (
+OTHERS: tuple[tuple[str, Callable[[DicomFile], bool]], ...] = (
     ("no image of intensities", _is_no_picture),
     ("an overview", _is_overview),
     ("in colour", _is_colour),
@@ -217,15 +217,15 @@ OTHERS: tuple[tuple[str, Callable[[Header], bool]], ...] = (
 )
 
 
-def _left_out(headers: Sequence[Header], reason: str) -> str:
-    names = ", ".join(header.path.name for header in headers[:3])
-    more = f" and {len(headers) - 3} more" if len(headers) > 3 else ""
-    kinds = ", ".join(sorted({header.kind for header in headers}))
-    return f"{names}{more} left out: {reason} ({kinds})"
+def _left_out(files: Sequence[DicomFile], reason: str) -> str:
+    names = ", ".join(file.path.name for file in files[:3])
+    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+    kinds = ", ".join(sorted({file.kind for file in files}))
+    return f"Left out as {reason}: {names}{more} ({kinds})."
 
 
-def _described(series: str, images: Sequence[Header]) -> str:
-    its_own = [header for header in images if header.series == series]
+def _described(series: str, images: Sequence[DicomFile]) -> str:
+    its_own = [file for file in images if file.series == series]
     text = str(its_own[0].tags.get("SeriesDescription", "")).strip()
     return f"{series}: {len(its_own)} images{f', {text}' if text else ''}"
 
@@ -244,7 +244,7 @@ def _first_series(folder: Path) -> str | None:
     try:
         for path in sorted(folder.iterdir()):
             if path.is_file() and is_dicom(path):
-                return read_header(path).series
+                return read_tags(path).series
     except (OSError, InputError):
         # What lies beside a scan is no reason to refuse it.
         return None

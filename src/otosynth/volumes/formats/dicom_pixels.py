@@ -12,14 +12,25 @@ import numpy as np
 import pydicom
 from pydicom.encaps import generate_frames
 from pydicom.uid import (
-    JPEG2000, JPEG2000Lossless, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL,
-    JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLossless, JPEGLosslessSV1, JPEGLSLossless,
-    JPEGLSNearLossless, RLELossless, ExplicitVRBigEndian, ExplicitVRLittleEndian,
+    HTJ2K,
+    JPEG2000,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
 )  # fmt: skip
 
 from otosynth.errors import InputError
-from otosynth.volumes.formats.dicom_files import Header, told
+from otosynth.volumes.formats.dicom_files import DicomFile, told
 from otosynth.volumes.formats.dicom_planes import Plane, frames_of
 
 DECODERS: dict[str, Callable[[bytes], np.ndarray]] = {
@@ -38,7 +49,7 @@ DECODERS: dict[str, Callable[[bytes], np.ndarray]] = {
 BITS = (8, 16, 32)
 
 
-def values_of(header: Header, planes: list[Plane]) -> np.ndarray:
+def values_of(file: DicomFile, planes: list[Plane]) -> np.ndarray:
     """Return the values of some planes of one file (planes, rows, columns; float32).
 
     Raises
@@ -46,7 +57,7 @@ def values_of(header: Header, planes: list[Plane]) -> np.ndarray:
     InputError
         If the pixels cannot be decoded, or are fewer than the header says.
     """
-    stored = _stored(header)
+    stored = _stored(file)
     values = np.empty((len(planes), *stored.shape[1:]), np.float32)
     for value, plane in zip(values, planes, strict=True):
         # In double precision, since 16 stored bits and a slope take more than 24.
@@ -54,13 +65,13 @@ def values_of(header: Header, planes: list[Plane]) -> np.ndarray:
     return values
 
 
-def _stored(header: Header) -> np.ndarray:
+def _stored(file: DicomFile) -> np.ndarray:
     """Return the stored values of a file (frames, rows, columns)."""
-    path = header.path
+    path = file.path
     with told(path):
         tags = pydicom.dcmread(path, force=True)
     syntax = _syntax(tags)
-    shape = (frames_of(header), int(tags.Rows), int(tags.Columns))
+    shape = (frames_of(file), int(tags.Rows), int(tags.Columns))
     bits, used = int(tags.BitsAllocated), int(tags.get("BitsStored") or tags.BitsAllocated)
     if bits not in BITS or not 0 < used <= bits or int(tags.get("HighBit", used - 1)) != used - 1:
         raise InputError(
@@ -68,7 +79,7 @@ def _stored(header: Header) -> np.ndarray:
             "supported; export it with 16 bits."
         )
     if syntax.is_encapsulated and syntax != RLELossless:
-        return _signed(_decoded(header, tags, syntax, shape), tags, used)
+        return _signed(_decoded(file, tags, syntax, shape), tags, used)
     with told(path):
         needed, there = int(np.prod(shape)) * bits // 8, len(tags.PixelData)
     if syntax != RLELossless and there < needed:
@@ -90,10 +101,10 @@ def _syntax(tags: pydicom.FileDataset) -> pydicom.uid.UID:
 
 
 def _decoded(
-    header: Header, tags: pydicom.FileDataset, syntax: pydicom.uid.UID, shape: tuple[int, int, int]
+    file: DicomFile, tags: pydicom.FileDataset, syntax: pydicom.uid.UID, shape: tuple[int, int, int]
 ) -> np.ndarray:
     """Decode the frames of a compressed file."""
-    path = header.path
+    path = file.path
     if syntax not in DECODERS:
         raise InputError(
             f"{path}: is compressed by {syntax.name}, which is not supported; export the series "

@@ -13,10 +13,16 @@ from typing import Any
 import numpy as np
 
 from otosynth.errors import InputError
-from otosynth.volumes.formats.dicom_files import Header, value_of
+from otosynth.volumes.formats.dicom_files import DicomFile, value_of
+from otosynth.volumes.formats.rules import check_spacing, refuse_contradiction, sizes_text
+from otosynth.volumes.formats.stated import Stated
 
 # Two statements of one length agree to this part of it.
 AGREEMENT = 0.01
+# Directions are written with few decimals: so far they are set right, and beyond refused.
+ROUNDED_ANGLE, LARGEST_ANGLE = 1e-5, 1e-3
+# The words of believe.
+PIXEL_SPACING, AT_DETECTOR = "pixel-spacing", "imager-pixel-spacing"
 TAGS = {
     "ImagePositionPatient": "0020,0032",
     "ImageOrientationPatient": "0020,0037",
@@ -34,7 +40,7 @@ class Plane:
 
     Attributes
     ----------
-    header
+    file
         The file that it is in.
     frame
         Which plane of the file, counted from 0.
@@ -52,7 +58,7 @@ class Plane:
         Value = slope x stored + intercept.
     """
 
-    header: Header
+    file: DicomFile
     frame: int
     size: tuple[int, int]
     position_mm: np.ndarray
@@ -65,18 +71,14 @@ class Plane:
 
     @property
     def path(self) -> Path:
-        """The file."""
-        return self.header.path
+        """Path of the file."""
+        return self.file.path
 
     @property
     def name(self) -> str:
         """What messages call it."""
-        return f"{self.path.name}{f', frame {self.frame + 1}' if self.frames > 1 else ''}"
-
-    @property
-    def frames(self) -> int:
-        """Number of planes in its file."""
-        return frames_of(self.header)
+        frame = f", frame {self.frame + 1}" if frames_of(self.file) > 1 else ""
+        return f"{self.path.name}{frame}"
 
     @property
     def normal(self) -> np.ndarray:
@@ -84,26 +86,22 @@ class Plane:
         return np.cross(self.rows_columns[:3], self.rows_columns[3:])
 
 
-def frames_of(header: Header) -> int:
+def frames_of(file: DicomFile) -> int:
     """Return the number of planes in a file."""
-    frames = value_of(header.tags, "NumberOfFrames", header.path)
+    frames = value_of(file.tags, "NumberOfFrames", file.path)
     return 1 if frames is None else int(frames)
 
 
-def planes_of(header: Header, believe: str) -> list[Plane]:
+def planes_of(file: DicomFile, stated: Stated) -> list[Plane]:
     """Return the planes of an image.
-
-    Parameters
-    ----------
-    believe
-        Keyword of the tag to believe where two disagree.
 
     Raises
     ------
     InputError
-        If it is in colour, states no place in space, or its values cannot be told.
+        If it is in colour, states no place in space, states its pixels' size twice, or its values
+        cannot be told.
     """
-    path, tags = header.path, header.tags
+    path, tags = file.path, file.tags
     if value_of(tags, "SamplesPerPixel", path) not in (None, 1):
         raise InputError(f"{path}: is a colour image; give a grey-scale series.")
     if value_of(tags, "ModalityLUTSequence", path):
@@ -111,7 +109,7 @@ def planes_of(header: Header, believe: str) -> list[Plane]:
             f"{path}: gives its values by a table (Modality LUT), which is not supported; export "
             "it with a rescale slope and intercept."
         )
-    count = frames_of(header)
+    count = frames_of(file)
     groups = value_of(tags, "PerFrameFunctionalGroupsSequence", path)
     if groups is None and count > 1:
         raise InputError(
@@ -119,17 +117,17 @@ def planes_of(header: Header, believe: str) -> list[Plane]:
             "convert the series to NIfTI (for example with dcm2niix)."
         )
     if groups is None:
-        return [_plane(header, 0, [tags], believe)]
+        return [_plane(file, 0, [tags], stated)]
     if len(groups) != count:
         raise InputError(
             f"{path}: has {count} frames and describes {len(groups)}; export it again."
         )
     shared = value_of(tags, "SharedFunctionalGroupsSequence", path) or []
+    of_all = [macro for group in shared for macro in _within(group)]
     return [
-        _plane(header, frame, [*_within(group), *(i for g in shared for i in _within(g)), tags],
-               believe)
+        _plane(file, frame, [*_within(group), *of_all, tags], stated)
         for frame, group in enumerate(groups)
-    ]  # fmt: skip
+    ]
 
 
 def _within(group: Any) -> list[Any]:
@@ -137,21 +135,20 @@ def _within(group: Any) -> list[Any]:
     return [element.value[0] for element in group if element.VR == "SQ" and element.value]
 
 
-def _plane(header: Header, frame: int, places: Sequence[Any], believe: str) -> Plane:
+def _plane(file: DicomFile, frame: int, places: Sequence[Any], stated: Stated) -> Plane:
     """Read a plane's tags from the first of some places that has them."""
-    path = header.path
+    path = file.path
     position = _numbers(path, places, "ImagePositionPatient", 3)
     rows_columns = _numbers(path, places, "ImageOrientationPatient", 6)
-    _check_right_angles(path, rows_columns)
     between = _optional(path, places, "SpacingBetweenSlices")
     slope, intercept = _rescale(path, places)
     return Plane(
-        header=header,
+        file=file,
         frame=frame,
-        size=(_count(header, "Columns"), _count(header, "Rows")),
+        size=(_count(file, "Columns"), _count(file, "Rows")),
         position_mm=position,
-        rows_columns=rows_columns,
-        pixel_mm=_pixel_mm(path, places, believe),
+        rows_columns=_at_right_angles(path, rows_columns),
+        pixel_mm=_pixel_mm(path, places, stated),
         rounding_mm=_rounding(_found(path, places, "ImagePositionPatient")),
         between_mm=abs(between) if between else None,
         slope=slope,
@@ -159,55 +156,54 @@ def _plane(header: Header, frame: int, places: Sequence[Any], believe: str) -> P
     )
 
 
-def _count(header: Header, keyword: str) -> int:
-    number = int(value_of(header.tags, keyword, header.path) or 0)
+def _count(file: DicomFile, keyword: str) -> int:
+    number = int(value_of(file.tags, keyword, file.path) or 0)
     if number <= 0:
-        raise InputError(f"{header.path}: states {number} {keyword.lower()}; export it again.")
+        raise InputError(f"{file.path}: states {number} {keyword.lower()}; export it again.")
     return number
 
 
-def _check_right_angles(path: Path, rows_columns: np.ndarray) -> None:
+def _at_right_angles(path: Path, rows_columns: np.ndarray) -> np.ndarray:
+    """Return directions at right angles and of length 1, where only rounding kept them from it."""
     axes = rows_columns.reshape(2, 3)
-    if not np.allclose(axes @ axes.T, np.eye(2), atol=1e-3):
+    off = float(np.abs(axes @ axes.T - np.eye(2)).max())
+    if off > LARGEST_ANGLE:
         raise InputError(
-            f"{path}: its rows and columns (ImageOrientationPatient) are not at right "
-            "angles; export it again."
+            f"{path}: its rows and columns (ImageOrientationPatient) are not at right angles; "
+            "export it again."
         )
+    if off <= ROUNDED_ANGLE:
+        return rows_columns
+    row = axes[0] / np.linalg.norm(axes[0])
+    column = axes[1] - (axes[1] @ row) * row
+    return np.concatenate([row, column / np.linalg.norm(column)])
 
 
-def _pixel_mm(path: Path, places: Sequence[Any], believe: str) -> np.ndarray:
-    """Return the pixel spacing; refuse one at the detector that contradicts it."""
-    if _found(path, places, "PixelSpacing") is None and believe != "ImagerPixelSpacing" and (
-        _found(path, places, "ImagerPixelSpacing") is not None
-    ):  # fmt: skip
-        raise InputError(
-            f"{path}: states its pixels' size at the detector alone (ImagerPixelSpacing), not "
-            "in the object; export it with PixelSpacing, or state believe: ImagerPixelSpacing."
+def _pixel_mm(path: Path, places: Sequence[Any], stated: Stated) -> np.ndarray:
+    """Return the pixel spacing; refuse one at the detector that contradicts it, or stands alone."""
+    sizes = {
+        name: _numbers(path, places, keyword, 2)
+        for name, keyword in (
+            (PIXEL_SPACING, "PixelSpacing"), (AT_DETECTOR, "ImagerPixelSpacing"),
         )
-    if believe == "ImagerPixelSpacing":
-        return _checked(path, _numbers(path, places, "ImagerPixelSpacing", 2))
-    pixel_mm = _checked(path, _numbers(path, places, "PixelSpacing", 2))
-    at_detector = _found(path, places, "ImagerPixelSpacing")
+        if _found(path, places, keyword) is not None
+    }  # fmt: skip
+    if list(sizes) == [AT_DETECTOR] and stated.believe != AT_DETECTOR:
+        raise InputError(
+            f"{path}: states its pixels' size at the detector alone (ImagerPixelSpacing), not in "
+            "the object; export it with PixelSpacing, or, if it holds in the object too, say so: "
+            f"data.ct_stated or data.microct_stated: believe={AT_DETECTOR}."
+        )
+    believed = next(iter(sizes), PIXEL_SPACING)
     calibrated = _found(path, places, "PixelSpacingCalibrationType") is not None
-    if at_detector is not None and not calibrated and believe != "PixelSpacing":
-        other = _numbers(path, places, "ImagerPixelSpacing", 2)
-        if not np.allclose(pixel_mm, other, rtol=AGREEMENT):
-            raise InputError(
-                f"{path}: states its pixel size twice: PixelSpacing {_mm(pixel_mm)}, "
-                f"ImagerPixelSpacing {_mm(other)}. Find out which is true, and state it by the key "
-                "believe: PixelSpacing or ImagerPixelSpacing."
-            )
-    return pixel_mm
-
-
-def _checked(path: Path, pixel_mm: np.ndarray) -> np.ndarray:
-    if not (np.isfinite(pixel_mm).all() and pixel_mm.min() > 0):
-        raise InputError(f"{path}: the pixel spacing {_mm(pixel_mm)} must be above 0.")
-    return pixel_mm
-
-
-def _mm(numbers: np.ndarray) -> str:
-    return " x ".join(f"{number:g}" for number in numbers) + " mm"
+    if len(sizes) == 2 and not calibrated and not np.allclose(*sizes.values(), rtol=AGREEMENT):
+        said = {name: f"{sizes_text(size.tolist())} mm" for name, size in sizes.items()}
+        believed = refuse_contradiction(path, "pixel size", said, stated)
+    if believed not in sizes:
+        # Refuses it, by its tag.
+        return _numbers(path, places, "PixelSpacing", 2)
+    check_spacing(path, sizes[believed].tolist())
+    return sizes[believed]
 
 
 def _rescale(path: Path, places: Sequence[Any]) -> tuple[float, float]:
@@ -216,8 +212,7 @@ def _rescale(path: Path, places: Sequence[Any]) -> tuple[float, float]:
     intercept = _optional(path, places, "RescaleIntercept")
     if slope == 0:
         raise InputError(
-            f"{path}: its rescale slope is 0, so its values are lost; "
-            "export it again."
+            f"{path}: its rescale slope is 0, so its values are lost; export it again."
         )
     return 1.0 if slope is None else slope, intercept or 0.0
 

@@ -10,9 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from otosynth.errors import InputError
-from otosynth.volumes.formats.dicom_files import dicom_files, folders_with_rest, read_header
-from otosynth.volumes.formats.dicom_files import value_of
+from otosynth.volumes.formats.dicom_files import (
+    dicom_files,
+    folders_with_rest,
+    read_tags,
+    value_of,
+)
 from otosynth.volumes.formats.dicom_planes import AGREEMENT, Plane, planes_of
+from otosynth.volumes.formats.rules import grid_of, refuse_contradiction
+from otosynth.volumes.formats.stated import NOTHING_STATED, Stated
 from otosynth.volumes.grids import Grid
 
 # Planes may lie off an even stack by this part of the spacing, besides the rounding of their text.
@@ -23,6 +29,8 @@ ORIENTATION_TOLERANCE = 1e-3
 ROUNDED_PART = 0.1
 # Steps within this part of a whole number of spacings are so many, when a gap is described.
 STEP_PART = 0.25
+# The words of believe.
+POSITIONS, BETWEEN_SLICES = "positions", "spacing-between-slices"
 # What parts slices that lie at one position, in the words of the standard.
 PARTED_BY = (
     "ConvolutionKernel", "EchoNumbers", "AcquisitionNumber", "TemporalPositionIdentifier",
@@ -30,13 +38,10 @@ PARTED_BY = (
 )  # fmt: skip
 
 
-def stack_of(folder: Path, planes: Sequence[Plane], believe: str) -> tuple[list[Plane], Grid]:
-    """Order the planes of a series and return the grid that they make.
-
-    Parameters
-    ----------
-    believe
-        Keyword of the tag to believe where two disagree.
+def stack_of(
+    folder: Path, planes: Sequence[Plane], stated: Stated
+) -> tuple[list[Plane], Grid, tuple[str, ...]]:
+    """Order the planes of a series; return them, the grid that they make, and remarks.
 
     Raises
     ------
@@ -48,20 +53,21 @@ def stack_of(folder: Path, planes: Sequence[Plane], believe: str) -> tuple[list[
         raise InputError(f"{folder}: holds a single DICOM slice; a volume needs the whole series.")
     _check_alike(folder, planes)
     normal = planes[0].normal
-    planes = sorted(planes, key=lambda one: float(one.position_mm @ normal))
-    spacing_mm, off_mm = _spacing_mm(folder, planes, believe)
-    _refuse_part_elsewhere(folder, planes, spacing_mm)
-    first = planes[0]
-    origin_mm = first.position_mm + off_mm * normal
+    ordered = sorted(planes, key=lambda one: float(one.position_mm @ normal))
+    spacing_mm, off_mm = _even_spacing_mm(folder, ordered)
+    _refuse_part_elsewhere(folder, ordered, spacing_mm)
+    first = ordered[0]
     row, column = first.rows_columns[:3], first.rows_columns[3:]
-    grid = Grid(
-        size=(*first.size, len(planes)),
+    believed_mm, remarks = _believed_spacing_mm(folder, ordered, spacing_mm, stated)
+    grid = grid_of(
+        folder,
+        (*first.size, len(ordered)),
         # PixelSpacing gives the distance of rows (y) first, then of columns (x).
-        spacing_mm=(float(first.pixel_mm[1]), float(first.pixel_mm[0]), spacing_mm),
-        origin_mm=tuple(origin_mm.tolist()),
-        direction=tuple(np.column_stack([row, column, first.normal]).ravel().tolist()),
+        (first.pixel_mm[1], first.pixel_mm[0], believed_mm),
+        first.position_mm + off_mm * normal,
+        np.column_stack([row, column, first.normal]),
     )
-    return planes, grid
+    return ordered, grid, remarks
 
 
 def _check_alike(folder: Path, planes: Sequence[Plane]) -> None:
@@ -80,7 +86,7 @@ def _check_alike(folder: Path, planes: Sequence[Plane]) -> None:
             )
 
 
-def _spacing_mm(folder: Path, planes: Sequence[Plane], believe: str) -> tuple[float, float]:
+def _even_spacing_mm(folder: Path, planes: Sequence[Plane]) -> tuple[float, float]:
     """Return the distance of neighbouring planes, and how far the first lies off the even grid.
 
     Refused is what is no even, straight, whole stack. Only where positions are rounded to a part of
@@ -88,27 +94,33 @@ def _spacing_mm(folder: Path, planes: Sequence[Plane], believe: str) -> tuple[fl
     """
     steps_mm = np.diff([one.position_mm for one in planes], axis=0)
     along_mm = steps_mm @ planes[0].normal
-    rounding_mm = min(one.rounding_mm for one in planes) * float(np.abs(planes[0].normal).sum())
+    rounding_mm = _rounding_mm(planes)
     _refuse_doubled(folder, planes, along_mm)
     fitted = _fitted(folder, planes, along_mm, rounding_mm)
     _refuse_leaning(folder, planes, along_mm, steps_mm, rounding_mm)
-    spacing_mm, off_mm = float(along_mm.mean()), 0.0
-    if rounding_mm > SPACING_TOLERANCE * spacing_mm:
-        spacing_mm, off_mm = fitted
-    stated = [one.between_mm for one in planes if one.between_mm is not None]
-    if not stated or believe == "ImagePositionPatient":
-        return spacing_mm, off_mm
-    if believe == "SpacingBetweenSlices":
-        return float(stated[0]), 0.0
-    for between_mm in stated:
-        if abs(between_mm - spacing_mm) > AGREEMENT * spacing_mm + rounding_mm:
-            raise InputError(
-                f"{folder}: states the distance of its slices twice: {spacing_mm:.4g} mm by their "
-                f"positions (ImagePositionPatient), {between_mm:.4g} mm by SpacingBetweenSlices. "
-                "Slices may be missing; or find out which is true, and state it by the key "
-                "believe: ImagePositionPatient or SpacingBetweenSlices."
-            )
-    return spacing_mm, off_mm
+    spacing_mm = float(along_mm.mean())
+    return fitted if rounding_mm > SPACING_TOLERANCE * spacing_mm else (spacing_mm, 0.0)
+
+
+def _rounding_mm(planes: Sequence[Plane]) -> float:
+    """Return how far off its place along the stack a plane may be by the decimals of its text."""
+    normal = planes[0].normal
+    return min(one.rounding_mm for one in planes) * float(np.abs(normal).sum())
+
+
+def _believed_spacing_mm(
+    folder: Path, planes: Sequence[Plane], spacing_mm: float, stated: Stated
+) -> tuple[float, tuple[str, ...]]:
+    """Compare the distance by positions with the one that headers state; return what holds."""
+    tolerance_mm = AGREEMENT * spacing_mm + _rounding_mm(planes)
+    others = [one.between_mm for one in planes if one.between_mm is not None]
+    other_mm = next((mm for mm in others if abs(mm - spacing_mm) > tolerance_mm), None)
+    if other_mm is None:
+        return spacing_mm, ()
+    said = {POSITIONS: f"{spacing_mm:.4g} mm", BETWEEN_SLICES: f"{other_mm:.4g} mm"}
+    believed = refuse_contradiction(folder, "distance of slices", said, stated)
+    remark = f"Of two statements of the distance of slices {believed} is believed."
+    return spacing_mm if believed == POSITIONS else other_mm, (remark,)
 
 
 def _refuse_doubled(folder: Path, planes: Sequence[Plane], along_mm: np.ndarray) -> None:
@@ -132,7 +144,7 @@ def _refuse_doubled(folder: Path, planes: Sequence[Plane], along_mm: np.ndarray)
 
 
 def _text(plane: Plane, keyword: str) -> str:
-    value = value_of(plane.header.tags, keyword, plane.path)
+    value = value_of(plane.file.tags, keyword, plane.path)
     return "none" if value is None else str(value)
 
 
@@ -186,8 +198,8 @@ def _refuse_gap(
 def _where_to_look(folder: Path, plane: Plane, missing_mm: np.ndarray, usual_mm: float) -> str:
     """Name a folder near by that has the missing plane, or say to put it back."""
     place_mm = missing_mm @ plane.normal
-    for other in folders_with_rest(folder, plane.header.series):
-        there = _positions(other, plane.header.series, plane.normal)
+    for other in folders_with_rest(folder, plane.file.series):
+        there = _positions(other, plane.file.series, plane.normal)
         if there and np.abs(np.subtract(there, place_mm)).min() < STEP_PART * usual_mm:
             return f"put them back from {other}, which holds slices of the same series"
     return "put them back"
@@ -218,7 +230,7 @@ def _refuse_leaning(
 
 def _refuse_part_elsewhere(folder: Path, planes: Sequence[Plane], spacing_mm: float) -> None:
     """Refuse a part of a series whose other part lies in a folder near by."""
-    series, normal = planes[0].header.series, planes[0].normal
+    series, normal = planes[0].file.series, planes[0].normal
     here = [one.position_mm @ normal for one in planes]
     for other in folders_with_rest(folder, series):
         there = _positions(other, series, normal)
@@ -238,9 +250,9 @@ def _positions(folder: Path, series: str, normal: np.ndarray) -> list[float]:
     found: list[float] = []
     for path in dicom_files(folder):
         try:
-            header = read_header(path)
-            if header.series == series and header.has_pixels:
-                planes = planes_of(header, "ImagePositionPatient")
+            file = read_tags(path)
+            if file.series == series and file.has_pixels:
+                planes = planes_of(file, NOTHING_STATED)
                 found += [float(one.position_mm @ normal) for one in planes]
         except InputError:
             # What lies beside a scan is no reason to refuse it.

@@ -10,7 +10,7 @@ import pydicom
 import SimpleITK as sitk
 from pydicom.tag import Tag
 
-from otosynth.volumes.formats.dicom_files import Header, told
+from otosynth.volumes.formats.dicom_files import DicomFile, told
 from otosynth.volumes.grids import Grid
 
 # Of the scan's own series: whose it is, and in which study and frame it lies.
@@ -36,22 +36,22 @@ LARGEST_LEVEL = 2**15 - 2
 SIGNED_16_BITS = {"0028|0100": "16", "0028|0101": "16", "0028|0102": "15", "0028|0103": "1"}
 
 
-def tags_of(header: Header) -> dict[str, str]:
+def tags_of(file: DicomFile) -> dict[str, str]:
     """Return what a derived series takes over from a slice of its source.
 
     Text in another character set than ASCII comes with that set's name.
     """
     found: dict[str, bytes] = {}
     for tag in COPIED_TAGS:
-        with told(header.path):
-            if _tag(tag) in header.tags:
-                found[tag] = _bytes_of(header, tag)
+        with told(file.path):
+            if _tag(tag) in file.tags:
+                found[tag] = _bytes_of(file, tag)
     if all(text.isascii() for text in found.values()):
         # UIDs are filled up to even length by a null.
         return {tag: text.decode("ascii").rstrip("\0") for tag, text in found.items()}
-    names = header.tags.get("SpecificCharacterSet") or ""
+    names = file.tags.get("SpecificCharacterSet") or ""
     character_set = names if isinstance(names, str) else "\\".join(names)
-    texts = {tag: str(header.tags[_tag(tag)].value) for tag in found}
+    texts = {tag: str(file.tags[_tag(tag)].value) for tag in found}
     return {**texts, CHARACTER_SET: character_set}
 
 
@@ -59,9 +59,9 @@ def _tag(text: str) -> Tag:
     return Tag(*(int(part, 16) for part in text.split("|")))
 
 
-def _bytes_of(header: Header, tag: str) -> bytes:
+def _bytes_of(file: DicomFile, tag: str) -> bytes:
     """Return a tag's text as it lies in the file."""
-    element = header.tags.get_item(_tag(tag))
+    element = file.tags.get_item(_tag(tag))
     value = element.value
     return value if isinstance(value, bytes) else str(value or "").encode()
 

@@ -183,7 +183,7 @@ def _without_thumbnails(
     ]
     full = [number for number in range(len(pages)) if number not in small]
     names = ", ".join(str(number + 1) for number in small)
-    return full, (f"page {names} is a thumbnail by its header and is left out",) if small else ()
+    return full, (f"Left out as a thumbnail by its header: page {names}.",) if small else ()
 
 
 def _check_page(path: Path, number: int, page: tifffile.TiffPage) -> None:
@@ -287,7 +287,7 @@ def _check_alike(
 
 
 def _looks(page: tifffile.TiffPage) -> str:
-    return f"{page.imagewidth} x {page.imagelength} pixels of {kind_in_words(page.dtype)}"
+    return f"{page.imagewidth} x {page.imagelength} pixels ({kind_in_words(page.dtype)})"
 
 
 def kind_in_words(kind: np.dtype | None) -> str:

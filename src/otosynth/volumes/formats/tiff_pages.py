@@ -1,18 +1,19 @@
 """TIFF: one file with a page a slice, and ``spacing.json`` beside it."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
 from otosynth.errors import InputError
-from otosynth.volumes.formats.base import Format, Slabs, Stated
-from otosynth.volumes.formats.sidecar import is_tiff, read_geometry, sidecar_of
+from otosynth.volumes.formats.base import Format, Header, Slabs
+from otosynth.volumes.formats.sidecar import is_tiff, sidecar_of
+from otosynth.volumes.formats.stated import Stated
 from otosynth.volumes.formats.tiff_file import Pages, pages_of, read_pages
-from otosynth.volumes.formats.tiff_sizes import agreed_spacing
+from otosynth.volumes.formats.tiff_sizes import stack_header
 from otosynth.volumes.formats.tiff_slices import TiffSlices
-from otosynth.volumes.grids import Grid
 from otosynth.volumes.slabs import slabs_of
 
 
@@ -26,6 +27,10 @@ class TiffPages(Format):
         """Tell by the ending."""
         return path.is_file() and is_tiff(path)
 
+    def header(self, path: Path, stated: Stated) -> Header:
+        """Return what the sidecar and the pages' headers say; see `Format.header`."""
+        return _read_headers(path, stated)[0]
+
     def read(self, path: Path, stated: Stated) -> sitk.Image:
         """Read a scan; see `Format.read`."""
         grid, slabs = self.read_slabs(path, stated)
@@ -33,23 +38,18 @@ class TiffPages(Format):
 
     def read_slabs(self, path: Path, stated: Stated) -> Slabs:
         """Read a scan slab by slab, never as a whole."""
-        pages = pages_of(path)
-        if pages.shape[0] < 2:
-            raise InputError(
-                f"{path}: has one page of {pages.shape[2]} x {pages.shape[1]} pixels, which is no "
-                "3D volume; give a file with a page for each slice, or name the folder of slices."
-            )
-        grid = _grid(path, pages, stated)
+        header, pages = _read_headers(path, stated)
 
         def slabs() -> Iterator[np.ndarray]:
-            for rows in slabs_of(grid.shape):
+            for rows in slabs_of(header.grid.shape):
                 yield read_pages(pages, rows)
 
-        return grid, slabs()
+        return header.grid, slabs()
 
     def files(self, path: Path) -> list[Path]:
-        """List the file and its sidecar."""
-        return sorted([path, sidecar_of(path)])
+        """List the file and its sidecar, without which ImageJ's or OME's sizes are read."""
+        sidecar = sidecar_of(path)
+        return sorted([path, sidecar]) if sidecar.exists() else [path]
 
     def write(
         self, image: sitk.Image, stem: Path, tags: Mapping[str, str], description: str
@@ -58,11 +58,20 @@ class TiffPages(Format):
         return TiffSlices().write(image, stem, tags, description)
 
 
-def _grid(path: Path, pages: Pages, stated: Stated) -> Grid:
-    sidecar = sidecar_of(path)
-    geometry = read_geometry(sidecar)
-    spacing_mm = agreed_spacing(
-        path, geometry.spacing_mm, sidecar.name, pages.sizes, stated.believe
-    )
+def _read_headers(path: Path, stated: Stated) -> tuple[Header, Pages]:
+    """Return what a file says of its place, and its pages.
+
+    Raises
+    ------
+    InputError
+        If a page cannot be read or differs from the others, or the place cannot be told.
+    """
+    pages = pages_of(path)
     count, height, width = pages.shape
-    return Grid((width, height, count), spacing_mm, geometry.origin_mm, geometry.direction)
+    if count < 2:
+        raise InputError(
+            f"{path}: has one page of {width} x {height} pixels, which is no 3D volume; give a "
+            "file with a page for each slice, or name the folder of the slices."
+        )
+    header = stack_header(path, sidecar_of(path), (width, height, count), pages.sizes, stated)
+    return replace(header, remarks=(*header.remarks, *pages.remarks)), pages

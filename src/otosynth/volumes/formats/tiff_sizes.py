@@ -6,25 +6,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import tifffile
 
 from otosynth.errors import InputError
+from otosynth.volumes.formats.base import Header
+from otosynth.volumes.formats.rules import (
+    MM_OF_UNIT,
+    axes_of,
+    grid_of,
+    orientation_of,
+    refuse_contradiction,
+)
+from otosynth.volumes.formats.sidecar import SIDECAR, read_geometry
+from otosynth.volumes.formats.stated import Stated
 
-Triple = tuple[float, float, float]
-
-# Millimetres of a unit, as ImageJ and OME write them.
-UNITS_MM = {
-    "nm": 1e-6, "nanometer": 1e-6,
-    "um": 1e-3, "µm": 1e-3, "μm": 1e-3, "micron": 1e-3, "microns": 1e-3, "micrometer": 1e-3,
-    "mm": 1.0, "millimeter": 1.0, "cm": 10.0, "centimeter": 10.0, "m": 1000.0, "meter": 1000.0,
-    "inch": 25.4, "in": 25.4,
-}  # fmt: skip
 # The tag ResolutionUnit.
 INCH, CENTIMETRE = 2, 3
 # Two statements of one length agree to this part of it.
 AGREEMENT = 0.01
-# What the key believe says of the voxel sizes in a TIFF file itself.
-HEADER = "header"
+# The words of believe.
+SPACING_JSON, OME, IMAGEJ, TAGS = "spacing-json", "ome", "imagej", "resolution-tags"
 # Dots per inch that programs write for the printer and the screen where they know no voxel size;
 # 25.4 is a spacing of 1 mm, which is ITK's default.
 FOR_THE_PRINTER = (0, 1, 25.4, 72, 90, 96, 100, 120, 144, 150, 180, 200, 240, 300, 400, 600, 1200)
@@ -32,7 +34,7 @@ FOR_THE_PRINTER = (0, 1, 25.4, 72, 90, 96, 100, 120, 144, 150, 180, 200, 240, 30
 
 @dataclass(frozen=True)
 class Size:
-    """A voxel size in mm (x, y, z; None where it is not stated), and where it stands."""
+    """A voxel size in mm (x, y, z; None where it is not stated), and the word of where."""
 
     place: str
     spacing_mm: tuple[float | None, float | None, float | None]
@@ -50,47 +52,65 @@ def sizes_stated(path: Path, file: tifffile.TiffFile) -> tuple[Size, ...]:
     return (size,) if size else ()
 
 
-def agreed_spacing(
-    path: Path, spacing_mm: Triple, place: str, sizes: Sequence[Size], believe: str
-) -> Triple:
-    """Return a stack's voxel size (x, y, z; mm), which a file beside it and its pages may state.
+def stack_header(
+    path: Path, sidecar: Path, size: Sequence[int], sizes: Sequence[Size], stated: Stated
+) -> Header:
+    """Return what is known of a stack's place, from the file beside it and from its pages.
 
     Parameters
     ----------
-    spacing_mm, place
-        What the file beside it states, and its name.
+    sidecar
+        The file beside it; where there is none, the pages must state a voxel size along all axes,
+        and the lab the orientation.
+    size
+        Voxels along x, y, z.
     sizes
-        What the pages state.
-    believe
-        The file's name or ``header``: which to believe where they disagree.
+        Voxel sizes that the pages state.
 
     Raises
     ------
     InputError
-        If they disagree and ``believe`` is neither.
+        If the file is wrong, or missing and needed; or if two voxel sizes disagree and the lab does
+        not say which to believe.
     """
+    whole = next((one for one in sizes if None not in one.spacing_mm), None)
+    if not sidecar.is_file() and whole is not None:
+        spacing_mm = [mm for mm in whole.spacing_mm if mm is not None]
+        axes = orientation_of(path, stated, f"no {SIDECAR} lies beside it")
+        said = f"No {SIDECAR}: its voxel size is from {_words(whole)}, its origin 0."
+        return Header(grid_of(path, size, spacing_mm, (0, 0, 0), axes), remarks=(said,))
+    geometry = read_geometry(sidecar)
+    remarks = []
+    direction = np.reshape(geometry.direction, (3, 3))
+    if "direction" not in geometry.model_fields_set:
+        letters = "LPS" if stated.orientation == "header" else stated.orientation
+        direction = axes_of(letters)
+        remarks.append(f"{sidecar.name} states no direction; the axes are taken as {letters}.")
+    spacing_mm, said = _agreed(path, geometry.spacing_mm, sizes, stated)
+    remarks += said
+    grid = grid_of(path, size, spacing_mm, geometry.origin_mm, direction)
+    return Header(grid, remarks=tuple(remarks))
+
+
+def _agreed(
+    path: Path, spacing_mm: Sequence[float], sizes: Sequence[Size], stated: Stated
+) -> tuple[list[float], list[str]]:
+    """Compare what the file beside a stack states with what its pages do; return what holds."""
     for size in sizes:
         pairs = list(zip(spacing_mm, size.spacing_mm, strict=True))
-        agree = all(b is None or math.isclose(a, b, rel_tol=AGREEMENT) for a, b in pairs)
-        if not agree and believe == HEADER:
-            x, y, z = (a if b is None else b for a, b in pairs)
-            return x, y, z
-        if not agree and believe != place:
-            raise InputError(
-                f"{path}: its voxel size is stated twice: {_mm(spacing_mm)} in {place}, "
-                f"{_mm(size.spacing_mm)} in {size.place}. Find out which is true, and correct "
-                f"{place}, or state it by the key believe: {place} or {HEADER}."
-            )
-    return spacing_mm
+        if all(b is None or math.isclose(a, b, rel_tol=AGREEMENT) for a, b in pairs):
+            continue
+        said = {SPACING_JSON: _mm(spacing_mm), size.place: _mm(size.spacing_mm)}
+        believed = refuse_contradiction(path, "voxel size", said, stated)
+        remark = f"Of two statements of the voxel size {believed} is believed ({said[believed]})."
+        if believed == SPACING_JSON:
+            return list(spacing_mm), [remark]
+        return [a if b is None else b for a, b in pairs], [remark]
+    return list(spacing_mm), []
 
 
-def whole_spacing(sizes: Sequence[Size]) -> tuple[Triple, str] | None:
-    """Return the first voxel size that is stated along all three axes, and where it stands."""
-    for size in sizes:
-        x, y, z = size.spacing_mm
-        if x is not None and y is not None and z is not None:
-            return (x, y, z), size.place
-    return None
+def _words(size: Size) -> str:
+    return {OME: "its OME-XML", IMAGEJ: "ImageJ's text"}.get(size.place, size.place)
 
 
 def _mm(spacing_mm: Sequence[float | None]) -> str:
@@ -120,22 +140,22 @@ def _of_ome(path: Path, text: str, pages: int) -> Size:
             f"{path}: has {pages} pages and its OME-XML announces {slices} slices; it is "
             "truncated, or the others are in files beside it. Save it as one file."
         )
-    return Size("its OME-XML", (_ome_mm(pixels, "X"), _ome_mm(pixels, "Y"), _ome_mm(pixels, "Z")))
+    return Size(OME, (_ome_mm(pixels, "X"), _ome_mm(pixels, "Y"), _ome_mm(pixels, "Z")))
 
 
 def _ome_mm(pixels: dict[str, str], axis: str) -> float | None:
-    unit = UNITS_MM.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
+    unit = MM_OF_UNIT.get(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
     return _positive(pixels.get(f"PhysicalSize{axis}"), unit)
 
 
 def _of_imagej(text: dict[str, object], page: tifffile.TiffPage) -> Size | None:
     """ImageJ's unit is of the resolution tags, too, whatever the tag ResolutionUnit says."""
     name = str(text.get("unit", "")).replace("\\u00B5", "µ").lower()
-    unit = UNITS_MM.get(name)
+    unit = MM_OF_UNIT.get(name)
     if unit is None:
         return _of_tags(page)
     x, y = (_length(page, axis, unit) for axis in "XY")
-    return Size("ImageJ's text", (x, y, _positive(text.get("spacing"), unit)))
+    return Size(IMAGEJ, (x, y, _positive(text.get("spacing"), unit)))
 
 
 def _of_tags(page: tifffile.TiffPage) -> Size | None:
@@ -145,7 +165,7 @@ def _of_tags(page: tifffile.TiffPage) -> Size | None:
     x, y = (_length(page, axis, unit) for axis in "XY")
     if x is None or y is None or any(_for_the_printer(size) for size in (x, y)):
         return None
-    return Size("its resolution tags", (x, y, None))
+    return Size(TAGS, (x, y, None))
 
 
 def _for_the_printer(size_mm: float) -> bool:

@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,12 @@ import SimpleITK as sitk
 
 from otosynth.errors import InputError
 from otosynth.files import folder_written_whole, write_bytes
-from otosynth.volumes.formats.base import Format, Slabs, Stated
+from otosynth.volumes.formats.base import Format, Header, Slabs
 from otosynth.volumes.formats.dicom_files import dicom_files, is_dicom
-from otosynth.volumes.formats.sidecar import SIDECAR, is_tiff, read_geometry
+from otosynth.volumes.formats.sidecar import SIDECAR, is_tiff
+from otosynth.volumes.formats.stated import Stated
 from otosynth.volumes.formats.tiff_file import Pages, kind_in_words, pages_of, read_pages
-from otosynth.volumes.formats.tiff_sizes import agreed_spacing
-from otosynth.volumes.grids import Grid
+from otosynth.volumes.formats.tiff_sizes import stack_header
 from otosynth.volumes.slabs import slabs_of
 
 
@@ -32,14 +33,24 @@ class TiffSlices(Format):
             return False
         return (path / SIDECAR).exists() or not dicom_files(path)
 
+    def header(self, path: Path, stated: Stated) -> Header:
+        """Return what the sidecar and the slices' headers say; see `Format.header`."""
+        return _read_headers(path, stated)[0]
+
     def read(self, path: Path, stated: Stated) -> sitk.Image:
         """Read a scan; see `Format.read`."""
-        grid, slabs = _slabs_of_folder(path, stated.believe)
+        grid, slabs = self.read_slabs(path, stated)
         return grid.image(np.concatenate(list(slabs)))
 
     def read_slabs(self, path: Path, stated: Stated) -> Slabs:
         """Read a scan slab by slab, never as a whole."""
-        return _slabs_of_folder(path, stated.believe)
+        header, pages = _read_headers(path, stated)
+
+        def slabs() -> Iterator[np.ndarray]:
+            for rows in slabs_of(header.grid.shape):
+                yield np.concatenate([read_pages(one, slice(0, 1)) for one in pages[rows]])
+
+        return header.grid, slabs()
 
     def files(self, path: Path) -> list[Path]:
         """List the slices and the sidecar."""
@@ -62,32 +73,27 @@ def slices_in(folder: Path) -> list[Path]:
     return sorted(found, key=lambda p: (_number(p) is None, _number(p) or 0, p.name))
 
 
-def _slabs_of_folder(folder: Path, believe: str) -> tuple[Grid, Iterator[np.ndarray]]:
-    """Return the grid of a folder of slices, and its voxels slab by slab (float32; rows, y, x).
+def _read_headers(folder: Path, stated: Stated) -> tuple[Header, list[Pages]]:
+    """Return what a folder of slices says of its place, and its slices in their order.
 
     Raises
     ------
     InputError
-        If ``spacing.json`` is missing or wrong, the numbering has a gap or a repetition, the
-        slices differ in size or kind, or one cannot be read, when it is its turn.
+        If ``spacing.json`` is missing or wrong, the numbering has a gap or a repetition, or the
+        slices differ in size or kind.
     """
     if any(is_dicom(path) for path in folder.iterdir() if path.is_file() and not is_tiff(path)):
         raise InputError(
             f"{folder}: holds TIFF slices with {SIDECAR} and DICOM files; keep one scan per folder."
         )
-    geometry = read_geometry(folder / SIDECAR)
     slices = slices_in(folder)
     _check_numbering(folder, slices)
     pages = _alike_pages(folder, slices)
-    spacing_mm = agreed_spacing(folder, geometry.spacing_mm, SIDECAR, pages[0].sizes, believe)
     _, height, width = pages[0].shape
-    grid = Grid((width, height, len(slices)), spacing_mm, geometry.origin_mm, geometry.direction)
-
-    def slabs() -> Iterator[np.ndarray]:
-        for rows in slabs_of(grid.shape):
-            yield np.concatenate([read_pages(one, slice(0, 1)) for one in pages[rows]])
-
-    return grid, slabs()
+    size = (width, height, len(slices))
+    header = stack_header(folder, folder / SIDECAR, size, pages[0].sizes, stated)
+    remarks = [remark for one in pages for remark in one.remarks]
+    return replace(header, remarks=(*header.remarks, *remarks)), pages
 
 
 def _number(path: Path) -> int | None:
@@ -148,14 +154,14 @@ def _alike_pages(folder: Path, slices: list[Path]) -> list[Pages]:
         if (one.shape, one.kind) != (first.shape, first.kind):
             raise InputError(
                 f"{folder}: {one.path.name} has {_looks(one)} and {first.path.name} "
-                f"{_looks(first)}; all slices must have the same size and kind."
+                f"{_looks(first)}; all slices must have the same size and type of numbers."
             )
     return pages
 
 
 def _looks(page: Pages) -> str:
     _, height, width = page.shape
-    return f"{width} x {height} pixels of {kind_in_words(page.kind)}"
+    return f"{width} x {height} pixels ({kind_in_words(page.kind)})"
 
 
 def _fill_tiff(image: sitk.Image, folder: Path) -> None:
