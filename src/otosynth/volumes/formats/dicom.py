@@ -24,9 +24,9 @@ from otosynth.volumes.formats.dicom_pixels import values_of
 from otosynth.volumes.formats.dicom_planes import AGREEMENT, Plane, planes_of
 from otosynth.volumes.formats.dicom_stack import stack_of
 from otosynth.volumes.formats.dicom_writing import DERIVATION, fill_folder, tags_of
-from otosynth.volumes.formats.stated import NOTHING_STATED, Stated
 from otosynth.volumes.grids import Grid
 from otosynth.volumes.slabs import slabs_of
+from otosynth.volumes.stated import NOTHING_STATED, Stated
 
 __all__ = ["DERIVATION", "Dicom"]
 
@@ -36,6 +36,7 @@ class Dicom(Format):
 
     name = "dicom"
     description = "a folder with one DICOM series"
+    last_resort = True
 
     def matches(self, path: Path) -> bool:
         """Tell whether it is a folder, or a DICOM file by its signature."""

@@ -15,7 +15,7 @@ import numpy as np
 from otosynth.errors import InputError
 from otosynth.volumes.formats.dicom_files import DicomFile, told, value_of
 from otosynth.volumes.formats.rules import check_spacing, refuse_contradiction, sizes_text
-from otosynth.volumes.formats.stated import Stated
+from otosynth.volumes.stated import Stated
 
 # Two statements of one length agree to this part of it.
 AGREEMENT = 0.01

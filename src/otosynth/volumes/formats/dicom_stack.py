@@ -18,8 +18,8 @@ from otosynth.volumes.formats.dicom_files import (
 )
 from otosynth.volumes.formats.dicom_planes import AGREEMENT, Plane, planes_of
 from otosynth.volumes.formats.rules import grid_of, refuse_contradiction
-from otosynth.volumes.formats.stated import NOTHING_STATED, Stated
 from otosynth.volumes.grids import Grid
+from otosynth.volumes.stated import NOTHING_STATED, Stated
 
 # Planes may lie off an even stack by this part of the spacing, besides the rounding of their text.
 SPACING_TOLERANCE = 0.02

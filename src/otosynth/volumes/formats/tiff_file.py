@@ -33,8 +33,6 @@ ORIENTATIONS = {
 }
 # A damaged header may ask for any size; no detector has more pixels along an edge.
 LONGEST_EDGE = 2**16
-# A page's tags and their values beside its pixels take fewer bytes.
-LARGEST_DIRECTORY = 2**16
 # So many bytes may follow a strip's pixels.
 FILL_BYTES = 3
 
@@ -379,9 +377,9 @@ def _check_places(path: Path, pages: list[tifffile.TiffPage], planes: int) -> No
         )
     if planes > 1 or any(page.subifds for page in pages):
         return
-    beyond = path.stat().st_size - max(max(end for _, end in parts), pages[-1].offset)
-    largest = max(sum(page.databytecounts) for page in pages)
-    if beyond > largest + LARGEST_DIRECTORY:
+    tags_end = max(tag.valueoffset + tag.valuebytecount for page in pages for tag in page.tags)
+    beyond = path.stat().st_size - max(tags_end, max(end for _, end in parts))
+    if beyond >= max(sum(page.databytecounts) for page in pages):
         raise InputError(
             f"{path}: {beyond} bytes lie after its last page, as many as a page or more takes; its "
             "chain of pages is broken. Export it again."

@@ -10,11 +10,11 @@ import SimpleITK as sitk
 from otosynth.errors import InputError
 from otosynth.volumes.formats.base import Format, Header, Slabs
 from otosynth.volumes.formats.sidecar import is_tiff, sidecar_of
-from otosynth.volumes.formats.stated import Stated
 from otosynth.volumes.formats.tiff_file import Pages, pages_of, read_pages
 from otosynth.volumes.formats.tiff_sizes import stack_header
 from otosynth.volumes.formats.tiff_slices import TiffSlices
 from otosynth.volumes.slabs import slabs_of
+from otosynth.volumes.stated import Stated
 
 
 class TiffPages(Format):

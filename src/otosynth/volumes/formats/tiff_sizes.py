@@ -19,7 +19,7 @@ from otosynth.volumes.formats.rules import (
     refuse_contradiction,
 )
 from otosynth.volumes.formats.sidecar import SIDECAR, read_geometry
-from otosynth.volumes.formats.stated import Stated
+from otosynth.volumes.stated import Stated
 
 # The tag ResolutionUnit.
 INCH, CENTIMETRE = 2, 3

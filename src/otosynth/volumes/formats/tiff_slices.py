@@ -15,10 +15,10 @@ from otosynth.files import folder_written_whole, write_bytes
 from otosynth.volumes.formats.base import Format, Header, Slabs
 from otosynth.volumes.formats.dicom_files import dicom_files, is_dicom
 from otosynth.volumes.formats.sidecar import SIDECAR, is_tiff
-from otosynth.volumes.formats.stated import Stated
 from otosynth.volumes.formats.tiff_file import Pages, kind_in_words, pages_of, read_pages
 from otosynth.volumes.formats.tiff_sizes import stack_header
 from otosynth.volumes.slabs import slabs_of
+from otosynth.volumes.stated import Stated
 
 
 class TiffSlices(Format):
