@@ -15,8 +15,11 @@ from otosynth.volumes.stated import Stated
 
 # What a voxel's edge can be, from micro-CT to the thickest slices of a CT (mm).
 VOXEL_MM = (0.005, 5.0)
+# How far a scanner is from where its coordinates begin, at most (mm).
+ORIGIN_MM = 1e5
 # Two statements of a geometry agree when they place every corner alike, to this part of a voxel.
 AGREEMENT_VOXELS = 0.05
+LONGEST_SYMBOL = 2
 MM_OF_UNIT = {
     name: mm
     for mm, names in (
@@ -25,12 +28,13 @@ MM_OF_UNIT = {
         (1.0, ("mm", "millimeter", "millimetre")),
         (10.0, ("cm", "centimeter", "centimetre")),
         (1e3, ("m", "meter", "metre")),
-        (25.4, ("in", "inch")),
+        (25.4, ("in", "inch", "inches")),
     )
-    for name in (*names, f"{names[-1]}s")
+    for name in (*names, *(f"{word}s" for word in names if len(word) > LONGEST_SYMBOL))
 }
 # Direction in which each letter leads (LPS).
 LETTERS = {"L": (0, 1), "R": (0, -1), "P": (1, 1), "A": (1, -1), "S": (2, 1), "I": (2, -1)}
+NO_ORIGIN = "It states no place of its first voxel, which is taken for 0, 0, 0."
 NO_UNITS = ("", "?", "???", "unknown", "none")
 
 
@@ -49,13 +53,18 @@ def check_spacing(path: Path, spacing_mm: Sequence[float]) -> None:
 
 
 def check_plausible(path: Path, grid: Grid) -> None:
-    """Refuse a voxel size that no CT and no micro-CT of an ear has."""
+    """Refuse a voxel size that no CT and no micro-CT of an ear has, and a place beyond a room."""
     low, high = VOXEL_MM
     if not all(low <= size <= high for size in grid.spacing_mm):
         raise InputError(
             f"{path}: its voxels are {sizes_text(grid.spacing_mm)} mm, outside {low:g} to "
             f"{high:g} mm, where CT and micro-CT lie; the unit may be wrong. Export it again with "
             "its true spacing and unit."
+        )
+    if max(map(abs, grid.origin_mm)) > ORIGIN_MM:
+        raise InputError(
+            f"{path}: its first voxel lies at {sizes_text(grid.origin_mm)} mm, beyond any scanner; "
+            "its header is damaged. Export it again."
         )
 
 
@@ -79,14 +88,12 @@ def mm_of(path: Path, unit: str, stated: Stated) -> tuple[float, str]:
         if stated.unit == "header":
             return 1.0, "mm (not stated)"
         return MM_OF_UNIT[stated.unit], f"{stated.unit} (stated by the study)"
-    # "Mm" and "M" are no other case of the same unit.
-    known = name if len(name) <= 2 else name.lower()
-    if known not in MM_OF_UNIT:
+    if name.lower() not in MM_OF_UNIT:
         raise InputError(
             f"{path}: states lengths in '{name}', which is no unit known here; export it again "
             "in mm."
         )
-    return MM_OF_UNIT[known], name
+    return MM_OF_UNIT[name.lower()], name
 
 
 def axes_of(letters: str) -> np.ndarray:
