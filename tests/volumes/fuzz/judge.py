@@ -1,0 +1,206 @@
+"""The verdict on one case: read truly, refused truly, or a finding."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from fuzz.common import Alteration, Reading, Undefined
+
+from otosynth.errors import InputError
+from otosynth.volumes.grids import Grid
+from otosynth.volumes.reading import input_files, read_slabs, read_volume
+
+# Words of which a true refusal has at least one, by what was altered.
+WORDS = {
+    "spacing": r"voxel|spacing|pixdim|apart|position|uniform|distance|direction|slice|axes|places",
+    "orientation": r"orient|direction|form|axes|right angles|rotation|quatern|matrix|space|tilt",
+    "origin": r"origin|position|place|offset|lies|lie |apart|uniform|shift|tilt|sform|qform|numbers",
+    "size": r"size|dim|voxels|slice|pixel|rows|bytes|truncated|volume|frame|page",
+    "type": r"type|bit|bytes|truncated|value|voxel|float|colour|complex|grey|channel|pixel",
+    "values": r"value|voxel|intensit|slope|intercept|NaN|infinite|scale|rescale",
+    "units": r"unit|mm|inch|voxel size",
+    "length": r"truncated|bytes|damaged|empty|end|short|missing|incomplete|cut|header|no .*file",
+    "encoding": r"compress|encod|damaged|gzip|bytes|truncated|header|format|bzip|ASCII|text",
+    "header": r"header|field|line|damaged|states|key|tag|says|form|not valid|should",
+    "sidecar": r"spacing\.json|origin_mm|direction|spacing_mm|valid",
+    "number": r"number|slice|missing|same",
+    "series": r"series|slices|position|study|patient|stack|frame|missing|orientation|size",
+    "colour": r"colour|values per voxel|grey|channel|palette|component",
+}
+# What was altered where "truncated" may be the truth.
+SHORT = {"length", "size", "type", "encoding"}
+# What a person cannot read: parts of other programs, and objects' addresses.
+JARGON = r"Traceback|0x[0-9a-f]{6}|itk::|\.cxx|\.hxx|NoneType|Errno|object at|\bself\b|np\.|dtype\("
+# A message says what to do.
+ADVICE = (
+    r"\b(copy|export|give|save|check|keep|put|convert|resample|correct|name|state|replace|write|"
+    r"rewrite|remove|add|set|choose|unpack|gunzip|split|number|use|needs|must|should|Known are)\b"
+)
+LONGEST = 700
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a case: ``read`` or ``refused``, and what is wrong with that, if anything."""
+
+    outcome: str
+    finding: str = ""
+    detail: str = ""
+
+
+def judged(
+    path: Path, written: Reading, alteration: Alteration, independent: Reading | Undefined | str
+) -> Verdict:
+    """Read a scan and compare with what it means.
+
+    Parameters
+    ----------
+    independent
+        What an independent reader makes of it; `Undefined` where it must be refused; text where
+        the reader failed, so that only the numbers written may be read.
+    """
+    try:
+        image = read_volume(path)
+    except InputError as error:
+        return _judged_refusal(path, str(error), alteration, independent)
+    except BaseException as error:
+        return Verdict("raised", f"traceback {type(error).__name__}", str(error)[:200])
+    finding = _difference(Grid.of(image), _values_of(image), written, alteration, independent)
+    if finding:
+        return Verdict("read", *finding)
+    return _judged_slabs(path, image)
+
+
+def _values_of(image) -> np.ndarray:
+    import SimpleITK as sitk
+
+    return sitk.GetArrayFromImage(image).T
+
+
+def _difference(grid, values, written, alteration, independent) -> tuple[str, str] | None:
+    if isinstance(independent, Undefined):
+        return "silent: should be refused", str(independent)
+    truth = written if isinstance(independent, str) else independent
+    source = "the numbers written" if isinstance(independent, str) else "the independent reader"
+    wrong = difference(grid, values, truth, alteration.tolerance_mm)
+    if wrong == "left-handed axes":
+        return "silent: left-handed axes", ""
+    if wrong and isinstance(independent, str):
+        return "silent: read what another reader cannot", f"{wrong}; {independent}"
+    return (f"silent: differs from {source}", wrong) if wrong else None
+
+
+def difference(grid: Grid, values: np.ndarray, truth: Reading, tolerance_mm: float) -> str:
+    """Say where an image (values x, y, z) differs from a reading, whatever its order of axes."""
+    ours = np.eye(4)
+    ours[:3, :3] = np.reshape(grid.direction, (3, 3)) * grid.spacing_mm
+    ours[:3, 3] = grid.origin_mm
+    if not np.isfinite(ours).all() or min(grid.spacing_mm) <= 0:
+        return f"an impossible grid {grid}"
+    # From the reading's index to ours: axes exchanged and turned round, and whole steps.
+    between = np.linalg.inv(ours) @ truth.affine
+    turned = np.rint(between[:3, :3])
+    if not (
+        (np.abs(turned).sum(axis=0) == 1).all() and (np.abs(turned).sum(axis=1) == 1).all()
+    ):  # fmt: skip
+        return f"axes or voxel size differ: {between[:3, :3].round(4).tolist()}"
+    order = np.abs(turned).argmax(axis=1)
+    if tuple(np.array(truth.values.shape)[order]) != values.shape:
+        return f"size {values.shape} for {truth.values.shape}"
+    theirs = truth.values.transpose(order)
+    signs = turned.sum(axis=1)
+    theirs = theirs[tuple(slice(None, None, int(sign)) for sign in signs)]
+    wrong = _places_differ(ours, truth, turned, values.shape, tolerance_mm)
+    wrong = wrong or _values_differ(values, theirs)
+    return wrong or ("left-handed axes" if np.linalg.det(ours[:3, :3]) < 0 else "")
+
+
+def _places_differ(ours, truth, turned, shape, tolerance_mm) -> str:
+    corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape], indexing="ij")).reshape(3, -1)
+    ends = np.where(turned.sum(axis=1) < 0, np.array(shape) - 1, 0)
+    at_truth = turned.T @ (corners - ends[:, None])
+    mine = ours[:3, :3] @ corners + ours[:3, 3:]
+    true = truth.affine[:3, :3] @ at_truth + truth.affine[:3, 3:]
+    apart = np.linalg.norm(mine - true, axis=0).max()
+    # Headers keep geometry in single precision.
+    allowed = tolerance_mm + 1e-6 * np.abs(true).max()
+    return "" if apart <= allowed else f"voxels lie {apart:.4g} mm from where they belong"
+
+
+def _values_differ(ours: np.ndarray, theirs: np.ndarray) -> str:
+    with np.errstate(over="ignore", invalid="ignore"):
+        single = theirs.astype(np.float32)
+    if (np.isfinite(theirs) & ~np.isfinite(single)).any():
+        return "values beyond single precision became infinite"
+    # A slope and an intercept may be applied in single precision.
+    same = np.isclose(ours, single, rtol=2e-6, atol=1e-6 * _largest(single), equal_nan=True)
+    if same.all():
+        return ""
+    at = tuple(np.argwhere(~same)[0])
+    return f"{(~same).sum()} values differ: {ours[at]:.6g} for {single[at]:.6g}"
+
+
+def _largest(values: np.ndarray) -> float:
+    finite = values[np.isfinite(values)]
+    return float(np.abs(finite).max()) if finite.size else 0.0
+
+
+def _judged_refusal(path, message, alteration, independent) -> Verdict:
+    if alteration.harmless:
+        return Verdict("refused", "good data refused", message)
+    for finding, wrong in (
+        ("message: does not name the path", path.name not in message),
+        ("message: several lines", "\n" in message),
+        ("message: too long", len(message) > LONGEST),
+        ("message: jargon", re.search(JARGON, message)),
+        ("message: does not say what to do", not re.search(ADVICE, message)),
+        ("message: no full stop", not message.rstrip().endswith((".", '."', "}."))),
+        ("message: speaks of something else", not _to_the_point(message, alteration.topics)),
+        (
+            "message: says truncated where it is not",
+            "truncated" in message and alteration.topics and not SHORT & set(alteration.topics),
+        ),
+    ):
+        if wrong:
+            return Verdict("refused", finding, message)
+    return _judged_other_refusals(path, message)
+
+
+def _to_the_point(message: str, topics: tuple[str, ...]) -> bool:
+    return not topics or any(re.search(WORDS[topic], message, re.I) for topic in topics)
+
+
+def _judged_other_refusals(path: Path, message: str) -> Verdict:
+    """The slab read refuses what the whole read does, in its words; the list of files may too."""
+    try:
+        list(read_slabs(path)[1])
+        return Verdict("refused", "slab read accepts what the whole read refuses", message)
+    except InputError as error:
+        if str(error) != message:
+            return Verdict("refused", "slab read refuses in other words", f"{message} / {error}")
+    except BaseException as error:
+        return Verdict("refused", f"slab read: traceback {type(error).__name__}", str(error)[:200])
+    try:
+        input_files(path)
+    except InputError:
+        pass
+    except BaseException as error:
+        return Verdict("refused", f"input_files: traceback {type(error).__name__}", str(error))
+    return Verdict("refused", "", message)
+
+
+def _judged_slabs(path: Path, image) -> Verdict:
+    try:
+        grid, slabs = read_slabs(path)
+        voxels = np.concatenate(list(slabs))
+        files = input_files(path)
+    except BaseException as error:
+        return Verdict("read", f"slab read or list of files: {type(error).__name__}", str(error))
+    if grid != Grid.of(image):
+        return Verdict("read", "slab read has another grid", f"{grid} / {Grid.of(image)}")
+    if voxels.tobytes() != _values_of(image).T.tobytes():
+        return Verdict("read", "slab read has other values")
+    if not all(file.is_file() for file in files):
+        return Verdict("read", "input_files names what is not there", str(files))
+    return Verdict("read")
