@@ -34,7 +34,6 @@ from pydicom.uid import (
 
 ROOT = "1.2.826.0.1.3680043.2.1125."
 SERIES = ROOT + "7.1"
-# A tag's kind of value in which any text is kept, as it stands in the file.
 TOPICS = {
     "PixelSpacing": ("spacing",), "ImagePositionPatient": ("origin", "spacing"),
     "ImageOrientationPatient": ("orientation",), "RescaleSlope": ("values",),
@@ -118,7 +117,13 @@ def _bytes(one: Dataset, syntax: str, preamble: bool) -> bytes:
         pydicom.dcmwrite(written, one, enforce_file_format=True)
     else:
         pydicom.dcmwrite(written, one, implicit_vr=True, little_endian=True)
-    return written.getvalue()
+    content = written.getvalue()
+    for key in NUMBERS:
+        tag = pydicom.datadict.tag_for_keyword(key)
+        start = (tag >> 16).to_bytes(2, "little") + (tag & 0xFFFF).to_bytes(2, "little")
+        kind = pydicom.datadict.dictionary_VR(tag).encode()
+        content = content.replace(start + b"LO", start + kind)
+    return content
 
 
 def alter(random: np.random.Generator, draft: Draft, number: int) -> Alteration:
@@ -154,13 +159,8 @@ def _put(one: Dataset, key: str, text: str) -> None:
                "PixelRepresentation"):  # fmt: skip
         one.add_new(key, "US", int(np.clip(np.nan_to_num(_float(text)), 0, 65535)))
         return
-    element = DataElement(pydicom.datadict.tag_for_keyword(key), "LO", text.split("\\"))
-    # Written under its own kind, unchecked.
-    element.VR = "DS" if key not in ("InstanceNumber", "NumberOfFrames") else "IS"
-    raw = text.encode() + b" " * (len(text) % 2)
-    one[element.tag] = pydicom.dataelem.RawDataElement(
-        element.tag, element.VR, len(raw), raw, 0, False, True
-    )  # fmt: skip
+    # pydicom writes no number that is none: written as text, and then given its own kind.
+    one.add(DataElement(pydicom.datadict.tag_for_keyword(key), "LO", text.split("\\")))
 
 
 def _float(text: str) -> float:

@@ -150,7 +150,7 @@ def _judged_refusal(path, message, alteration, independent) -> Verdict:
     if alteration.harmless:
         return Verdict("refused", "good data refused", message)
     for finding, wrong in (
-        ("message: does not name the path", path.name not in message),
+        ("message: does not name the path", not _names(message, path)),
         ("message: several lines", "\n" in message),
         ("message: too long", len(message) > LONGEST),
         ("message: jargon", re.search(JARGON, message)),
@@ -165,6 +165,11 @@ def _judged_refusal(path, message, alteration, independent) -> Verdict:
         if wrong:
             return Verdict("refused", finding, message)
     return _judged_other_refusals(path, message)
+
+
+def _names(message: str, path: Path) -> bool:
+    """Tell whether a message names the scan, or a file beside it or in it."""
+    return str(path) in message or (path.is_file() and str(path.parent / "") in message)
 
 
 def _to_the_point(message: str, topics: tuple[str, ...]) -> bool:
