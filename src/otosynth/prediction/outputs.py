@@ -22,7 +22,7 @@ from otosynth.prediction.predict import CtPrediction
 from otosynth.provenance.places import files_within
 from otosynth.registration.transforms import write_transform
 from otosynth.volumes.arrays import array_of, spacing_zyx
-from otosynth.volumes.own_format import source_of, write_as
+from otosynth.volumes.formats import source_of, write_as
 from otosynth.volumes.reading import input_files
 from otosynth.volumes.writing import write_volume
 

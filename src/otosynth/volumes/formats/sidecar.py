@@ -1,0 +1,71 @@
+"""The geometry of a TIFF stack, in a JSON file beside it.
+
+TIFF has no voxel size, so a file ``spacing.json`` lies in the folder (or beside the multi-page
+file, where ``<name>.spacing.json`` goes before it when several lie in one folder)::
+
+    {"spacing_mm": [0.0376, 0.0376, 0.0376], "origin_mm": [0, 0, 0],
+     "direction": [1, 0, 0, 0, 1, 0, 0, 0, 1]}
+
+``spacing_mm`` (x, y, z) is needed; z is the distance of neighbouring slices. ``origin_mm``
+(x, y, z of the first voxel's centre, LPS) defaults to zeros, and ``direction`` (ITK's 3 x 3
+direction matrix row by row, its columns the directions of the x, y and z index) to the identity.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, PositiveFloat, ValidationError, field_validator
+
+from otosynth.errors import InputError
+
+ENDINGS = (".tif", ".tiff")
+SIDECAR = "spacing.json"
+TIFF_IO = "TIFFImageIO"
+
+Triple = tuple[float, float, float]
+Matrix = tuple[float, float, float, float, float, float, float, float, float]
+
+
+class Geometry(BaseModel):
+    """Contents of ``spacing.json``; see the module's docstring."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    spacing_mm: tuple[PositiveFloat, PositiveFloat, PositiveFloat]
+    origin_mm: Triple = (0.0, 0.0, 0.0)
+    direction: Matrix = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+
+    @field_validator("direction")
+    @classmethod
+    def _orthonormal(cls, direction: Matrix) -> Matrix:
+        matrix = np.reshape(direction, (3, 3))
+        if not np.allclose(matrix @ matrix.T, np.eye(3), atol=1e-4):
+            raise ValueError("must be a rotation matrix (orthonormal columns)")
+        return direction
+
+
+def is_tiff(path: Path) -> bool:
+    """Tell by its ending whether a file is TIFF."""
+    return path.suffix.lower() in ENDINGS and not path.name.startswith(".")
+
+
+def sidecar_of(path: Path) -> Path:
+    """Path of the sidecar of a multi-page file: its own, or the one of its folder."""
+    own = path.with_name(f"{path.stem}.{SIDECAR}")
+    return own if own.exists() else path.with_name(SIDECAR)
+
+
+def read_geometry(path: Path) -> Geometry:
+    """Read and validate a sidecar."""
+    if not path.is_file():
+        raise InputError(
+            f"{path}: missing. A TIFF stack needs it for its voxel size: "
+            '{"spacing_mm": [x, y, z], "origin_mm": [x, y, z]}.'
+        )
+    try:
+        return Geometry.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()
+        )
+        raise InputError(f"{path}: {problems}.") from error
