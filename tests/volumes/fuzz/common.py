@@ -100,9 +100,7 @@ def affine_of(
 
 def random_scan(
     random: np.random.Generator,
-    *,
     kinds: Sequence[str] = ("int16", "uint8", "uint16", "float32", "int32"),
-    right_handed: bool = False,
 ) -> Scan:
     """Return a small volume without any symmetry; half of them oblique, half left-handed."""
     size = random.permutation([7, 6, 5])
@@ -114,8 +112,6 @@ def random_scan(
     direction = AXIS_ORDERS[random.integers(len(AXIS_ORDERS))]
     if random.random() < 0.5:
         direction = rotation(random.uniform(-0.4, 0.4, 3)) @ direction
-    if right_handed and np.linalg.det(direction) < 0:
-        direction = direction * (1, 1, -1)
     spacing = random.choice([0.11, 0.125, 0.2, 0.3125, 0.4, 0.55], 3, replace=False)
     return Scan(values, spacing, random.uniform(-60, 60, 3).round(3), direction)
 

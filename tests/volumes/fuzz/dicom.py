@@ -59,8 +59,8 @@ class Draft:
     extra: dict[str, bytes] = field(default_factory=dict)
 
 
-def draft(random: np.random.Generator) -> Draft:
-    scan = random_scan(random, kinds=("int16", "uint16"), right_handed=True)
+def draft(random: np.random.Generator, scan: Scan | None = None) -> Draft:
+    scan = scan or random_scan(random, ("int16", "uint16"))
     scan.notes["slope"], scan.notes["intercept"] = slope, intercept = pick(
         random, [(1.0, 0.0), (1.0, -1024.0), (0.5, 10.0), (2.25, -1000.5)]
     )

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from fuzz.common import Alteration, Reading, Undefined
+import SimpleITK as sitk
+from fuzz.common import Alteration, Reading, Undefined, affine_of
 
 from otosynth.errors import InputError
 from otosynth.volumes.grids import Grid
@@ -63,64 +64,72 @@ def judged(
     try:
         image = read_volume(path)
     except InputError as error:
-        return _judged_refusal(path, str(error), alteration, independent)
+        return _judged_refusal(path, str(error), alteration)
     except BaseException as error:
         return Verdict("raised", f"traceback {type(error).__name__}", str(error)[:200])
-    finding = _difference(Grid.of(image), _values_of(image), written, alteration, independent)
+    finding = _difference(reading_of(image), written, alteration, independent)
     if finding:
         return Verdict("read", *finding)
     return _judged_slabs(path, image)
 
 
-def _values_of(image) -> np.ndarray:
-    import SimpleITK as sitk
+def reading_of(image: sitk.Image) -> Reading:
+    """Return an image of ours as a reading."""
+    grid = Grid.of(image)
+    affine = affine_of(grid.spacing_mm, grid.origin_mm, np.reshape(grid.direction, (3, 3)))
+    return Reading(sitk.GetArrayFromImage(image).T, affine)
 
-    return sitk.GetArrayFromImage(image).T
 
-
-def _difference(grid, values, written, alteration, independent) -> tuple[str, str] | None:
+def _difference(
+    ours: Reading, written: Reading, alteration: Alteration, independent: Reading | Undefined | str
+) -> tuple[str, str] | None:
     if isinstance(independent, Undefined):
         return "silent: should be refused", str(independent)
     truth = written if isinstance(independent, str) else independent
-    source = "the numbers written" if isinstance(independent, str) else "the independent reader"
-    wrong = difference(grid, values, truth, alteration.tolerance_mm)
-    if wrong == "left-handed axes":
+    wrong = difference(ours, truth, alteration.tolerance_mm)
+    if not wrong and np.linalg.det(ours.affine[:3, :3]) < 0:
         return "silent: left-handed axes", ""
     if wrong and isinstance(independent, str):
         return "silent: read what another reader cannot", f"{wrong}; {independent}"
-    return (f"silent: differs from {source}", wrong) if wrong else None
+    return ("silent: differs from the independent reader", wrong) if wrong else None
 
 
-def difference(grid: Grid, values: np.ndarray, truth: Reading, tolerance_mm: float) -> str:
-    """Say where an image (values x, y, z) differs from a reading, whatever its order of axes."""
-    ours = np.eye(4)
-    ours[:3, :3] = np.reshape(grid.direction, (3, 3)) * grid.spacing_mm
-    ours[:3, 3] = grid.origin_mm
-    if not np.isfinite(ours).all() or min(grid.spacing_mm) <= 0:
-        return f"an impossible grid {grid}"
-    # From the reading's index to ours: axes exchanged and turned round, and whole steps.
-    between = np.linalg.inv(ours) @ truth.affine
+def difference(
+    ours: Reading, truth: Reading, tolerance_mm: float = 1e-4, tolerance: float = 0.0
+) -> str:
+    """Say where two readings differ, whatever the order of their axes; empty if nowhere.
+
+    Parameters
+    ----------
+    tolerance_mm, tolerance
+        How far a voxel may lie from its place, and a value from the true one.
+    """
+    if not np.isfinite(ours.affine).all() or np.linalg.det(ours.affine) == 0:
+        return f"an impossible grid {ours.affine.tolist()}"
+    # From the true index to ours: axes exchanged and turned round, and whole steps.
+    between = np.linalg.inv(ours.affine) @ truth.affine
     turned = np.rint(between[:3, :3])
-    if not (
-        (np.abs(turned).sum(axis=0) == 1).all() and (np.abs(turned).sum(axis=1) == 1).all()
-    ):  # fmt: skip
+    once = [(np.abs(turned).sum(axis=axis) == 1).all() for axis in (0, 1)]
+    if not all(once):
         return f"axes or voxel size differ: {between[:3, :3].round(4).tolist()}"
     order = np.abs(turned).argmax(axis=1)
-    if tuple(np.array(truth.values.shape)[order]) != values.shape:
-        return f"size {values.shape} for {truth.values.shape}"
     theirs = truth.values.transpose(order)
-    signs = turned.sum(axis=1)
-    theirs = theirs[tuple(slice(None, None, int(sign)) for sign in signs)]
-    wrong = _places_differ(ours, truth, turned, values.shape, tolerance_mm)
-    wrong = wrong or _values_differ(values, theirs)
-    return wrong or ("left-handed axes" if np.linalg.det(ours[:3, :3]) < 0 else "")
+    if theirs.shape != ours.values.shape:
+        return f"size {ours.values.shape} for {theirs.shape}"
+    theirs = theirs[tuple(slice(None, None, int(sign)) for sign in turned.sum(axis=1))]
+    return _places_differ(ours, truth, turned, tolerance_mm) or _values_differ(
+        ours.values, theirs, tolerance
+    )
 
 
-def _places_differ(ours, truth, turned, shape, tolerance_mm) -> str:
+def _places_differ(
+    ours: Reading, truth: Reading, turned: np.ndarray, tolerance_mm: float
+) -> str:
+    shape = np.array(ours.values.shape)
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape], indexing="ij")).reshape(3, -1)
-    ends = np.where(turned.sum(axis=1) < 0, np.array(shape) - 1, 0)
+    ends = np.where(turned.sum(axis=1) < 0, shape - 1, 0)
     at_truth = turned.T @ (corners - ends[:, None])
-    mine = ours[:3, :3] @ corners + ours[:3, 3:]
+    mine = ours.affine[:3, :3] @ corners + ours.affine[:3, 3:]
     true = truth.affine[:3, :3] @ at_truth + truth.affine[:3, 3:]
     apart = np.linalg.norm(mine - true, axis=0).max()
     # Headers keep geometry in single precision.
@@ -128,13 +137,14 @@ def _places_differ(ours, truth, turned, shape, tolerance_mm) -> str:
     return "" if apart <= allowed else f"voxels lie {apart:.4g} mm from where they belong"
 
 
-def _values_differ(ours: np.ndarray, theirs: np.ndarray) -> str:
+def _values_differ(ours: np.ndarray, theirs: np.ndarray, tolerance: float) -> str:
     with np.errstate(over="ignore", invalid="ignore"):
         single = theirs.astype(np.float32)
     if (np.isfinite(theirs) & ~np.isfinite(single)).any():
         return "values beyond single precision became infinite"
+    allowed = max(tolerance, 1e-6 * _largest(single))
     # A slope and an intercept may be applied in single precision.
-    same = np.isclose(ours, single, rtol=2e-6, atol=1e-6 * _largest(single), equal_nan=True)
+    same = np.isclose(ours, single, rtol=2e-6, atol=allowed, equal_nan=True)
     if same.all():
         return ""
     at = tuple(np.argwhere(~same)[0])
@@ -146,7 +156,7 @@ def _largest(values: np.ndarray) -> float:
     return float(np.abs(finite).max()) if finite.size else 0.0
 
 
-def _judged_refusal(path, message, alteration, independent) -> Verdict:
+def _judged_refusal(path: Path, message: str, alteration: Alteration) -> Verdict:
     if alteration.harmless:
         return Verdict("refused", "good data refused", message)
     for finding, wrong in (
@@ -154,17 +164,21 @@ def _judged_refusal(path, message, alteration, independent) -> Verdict:
         ("message: several lines", "\n" in message),
         ("message: too long", len(message) > LONGEST),
         ("message: jargon", re.search(JARGON, message)),
-        ("message: does not say what to do", not re.search(ADVICE, message)),
+        ("message: does not say what to do", not re.search(ADVICE, message, re.I)),
         ("message: no full stop", not message.rstrip().endswith((".", '."', "}."))),
         ("message: speaks of something else", not _to_the_point(message, alteration.topics)),
         (
             "message: says truncated where it is not",
-            "truncated" in message and alteration.topics and not SHORT & set(alteration.topics),
+            _says_truncated_falsely(message, alteration.topics),
         ),
     ):
         if wrong:
             return Verdict("refused", finding, message)
     return _judged_other_refusals(path, message)
+
+
+def _says_truncated_falsely(message: str, topics: tuple[str, ...]) -> bool:
+    return "truncated" in message and bool(topics) and not SHORT & set(topics)
 
 
 def _names(message: str, path: Path) -> bool:
@@ -195,7 +209,7 @@ def _judged_other_refusals(path: Path, message: str) -> Verdict:
     return Verdict("refused", "", message)
 
 
-def _judged_slabs(path: Path, image) -> Verdict:
+def _judged_slabs(path: Path, image: sitk.Image) -> Verdict:
     try:
         grid, slabs = read_slabs(path)
         voxels = np.concatenate(list(slabs))
@@ -204,7 +218,7 @@ def _judged_slabs(path: Path, image) -> Verdict:
         return Verdict("read", f"slab read or list of files: {type(error).__name__}", str(error))
     if grid != Grid.of(image):
         return Verdict("read", "slab read has another grid", f"{grid} / {Grid.of(image)}")
-    if voxels.tobytes() != _values_of(image).T.tobytes():
+    if voxels.tobytes() != sitk.GetArrayViewFromImage(image).tobytes():
         return Verdict("read", "slab read has other values")
     if not all(file.is_file() for file in files):
         return Verdict("read", "input_files names what is not there", str(files))

@@ -7,6 +7,7 @@ import numpy as np
 from fuzz.common import (
     Alteration,
     Reading,
+    Scan,
     Undefined,
     affine_of,
     appended,
@@ -42,8 +43,8 @@ TOPICS = {
 }  # fmt: skip
 
 
-def draft(random: np.random.Generator) -> TextDraft:
-    scan = random_scan(random)
+def draft(random: np.random.Generator, scan: Scan | None = None) -> TextDraft:
+    scan = scan or random_scan(random)
     big, compressed, detached = (bool(random.random() < 0.4) for _ in range(3))
     values = scan.values.astype(scan.values.dtype.newbyteorder("<>"[big]))
     stored = values.tobytes("F")
@@ -160,7 +161,7 @@ def _more(random: np.random.Generator, draft: TextDraft) -> Alteration:
 
 
 def _form(random: np.random.Generator, draft: TextDraft) -> Alteration:
-    what = pick(random, ["CRLF", "order", "no blanks", "upper case", "synonyms"])
+    what = pick(random, ["CRLF", "order", "no blanks", "synonyms"])
     if what == "CRLF":
         draft.line_end = "\r\n"
     elif what == "order":
@@ -169,8 +170,6 @@ def _form(random: np.random.Generator, draft: TextDraft) -> Alteration:
         return Alteration("lines in another order", harmless=True)
     elif what == "no blanks":
         draft.separator = "="
-    elif what == "upper case":
-        draft.lines = [(key.upper(), value) for key, value in draft.lines]
     else:
         names = {"TransformMatrix": pick(random, MATRICES), "Offset": pick(random, ORIGINS)}
         draft.lines = [(names.get(key, key), value) for key, value in draft.lines]
@@ -244,7 +243,7 @@ def _row(fields: dict[str, str], keys: tuple[str, ...], count: int) -> np.ndarra
 def _affine(fields: dict[str, str]) -> np.ndarray:
     if fields.get("ObjectType", "Image") != "Image":
         raise Undefined(f"an object {fields['ObjectType']}")
-    if fields.get("NDims") != "3":
+    if fields.get("NDims", "3") != "3":
         raise Undefined(f"NDims {fields.get('NDims')}")
     spacing = _row(fields, ("ElementSpacing",), 3)
     if spacing is None:

@@ -55,8 +55,8 @@ class Draft:
     extension: bytes = b"\0\0\0\0"
 
 
-def draft(random: np.random.Generator) -> Draft:
-    scan = random_scan(random)
+def draft(random: np.random.Generator, scan: Scan | None = None) -> Draft:
+    scan = scan or random_scan(random)
     header = Nifti1Header()
     header.set_data_dtype(scan.values.dtype)
     header.set_data_shape(scan.values.shape)

@@ -10,6 +10,7 @@ from fuzz.common import (
     UNITS_MM,
     Alteration,
     Reading,
+    Scan,
     Undefined,
     affine_of,
     appended,
@@ -43,8 +44,8 @@ TOPICS = {
 }  # fmt: skip
 
 
-def draft(random: np.random.Generator) -> TextDraft:
-    scan = random_scan(random)
+def draft(random: np.random.Generator, scan: Scan | None = None) -> TextDraft:
+    scan = scan or random_scan(random)
     space = pick(random, [*SPACES])
     axes = (scan.direction * scan.spacing_mm).T * SPACES[space]
     origin = scan.origin_mm * SPACES[space]
@@ -129,7 +130,7 @@ def _word(random: np.random.Generator, draft: TextDraft) -> Alteration:
         ("space", [*SPACES, *OTHER_SPACES]), ("endian", ["little", "big", "middle", "Little"]),
         ("encoding", ["raw", "gzip", "gz", "bzip2", "bz2", "ascii", "text", "hex", "zip"]),
         ("kinds", ["space space space", "vector domain domain", "domain domain", "RGB-color "
-         "domain domain", "list domain domain", "domain domain time", "? ? ?"]),
+         "domain domain", "list domain domain", "domain domain time", "??? ??? ???"]),
         ("dimension", ["2", "4", "0", "three"]),
     ])  # fmt: skip
     new = pick(random, words)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).parent.parent
 # A case takes some hundredths of a second; a machine may be slow.
@@ -40,28 +41,35 @@ def run_cases(name: str, first: int, end: int) -> Iterator[Case]:
 def _of_one_process(name: str, first: int, end: int) -> Iterator[Case]:
     environment = os.environ | {"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1"}
     command = [sys.executable, "-m", "fuzz", name, "--first", str(first), "--end", str(end)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=FOLDER, env=environment)
-    assert process.stdout is not None
-    begun, altered, buffered = first, "", b""
-    while True:
-        ready, _, _ = select.select([process.stdout], [], [], SECONDS)
-        if not ready:
-            process.kill()
-            process.wait()
-            yield Case(name, begun, altered, "died", "hangs", f"no answer in {SECONDS} s")
-            return
-        read = os.read(process.stdout.fileno(), 1 << 16)
-        if not read:
-            break
-        *lines, buffered = (buffered + read).split(b"\n")
-        for row in map(json.loads, lines):
+    begun, altered = first, ""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=FOLDER, env=environment) as process:
+        for row in _rows(process):
+            if row is None:
+                process.kill()
+                yield Case(name, begun, altered, "died", "hangs", f"no answer in {SECONDS} s")
+                return
             if "begins" in row:
                 begun, altered = row["begins"], row["altered"]
             else:
                 begun = row["case"] + 1
                 yield Case(format=name, **row)
-    if process.wait() or begun < end:
-        yield Case(name, begun, altered, "died", "process died", f"exit status {process.returncode}")
+    if process.returncode or begun < end:
+        said = f"exit status {process.returncode}"
+        yield Case(name, begun, altered, "died", "process died", said)
+
+
+def _rows(process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any] | None]:
+    """Yield the lines that a process writes; None where it is silent for too long."""
+    assert process.stdout is not None
+    buffered = b""
+    while True:
+        if not select.select([process.stdout], [], [], SECONDS)[0]:
+            yield None
+        read = os.read(process.stdout.fileno(), 1 << 16)
+        if not read:
+            return
+        *lines, buffered = (buffered + read).split(b"\n")
+        yield from map(json.loads, lines)
 
 
 def main() -> None:
