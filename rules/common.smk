@@ -276,6 +276,14 @@ def scan_name(specimen, name):
     return places_of(config).name_of(Path(raw_scan(specimen, name)))
 
 
+def stated_of(specimen):
+    """Return what the lab states of an ear's scans where their files do not, as text."""
+    if IS_PHANTOM:
+        return {"ct": "", "microct": ""}
+    ear = SPECIMENS[specimen]
+    return {"ct": str(ear.ct_stated), "microct": str(ear.microct_stated)}
+
+
 def raw_files(specimen, name):
     """Return the files of a raw scan, each slice by itself so that all are watched."""
     if IS_PHANTOM:

@@ -20,8 +20,9 @@ from otosynth.seeds import derive_seed
 from otosynth.volumes.arrays import array_of
 from otosynth.volumes.checks import check_intensities, check_pair, checked_intensities
 from otosynth.volumes.mapping import map_voxels
-from otosynth.volumes.reading import read_slabs, read_volume
+from otosynth.volumes.reading import read_scan_header, read_slabs, read_volume
 from otosynth.volumes.slabs import slabs_of
+from otosynth.volumes.stated import Stated
 from otosynth.volumes.volume import Volume
 from otosynth.volumes.writing import write_slabs
 
@@ -32,11 +33,15 @@ with job(snakemake) as recorder:
     specimen = snakemake.wildcards.specimen
     settings = RegistrationSettings(**snakemake.params.registration)
     path_of = {name: recorder.places.path_of(snakemake.params[name]) for name in ("ct", "microct")}
-    ct = read_volume(path_of["ct"])
+    stated = {name: Stated.parse(text) for name, text in snakemake.params.stated.items()}
+    for name, path in path_of.items():
+        for remark in read_scan_header(path, stated[name]).remarks:
+            logger.warning("%s, %s: %s", specimen, name, remark)
+    ct = read_volume(path_of["ct"], stated["ct"])
     check_intensities(ct, path_of["ct"])
     # A micro-CT may be larger than the memory: it is copied by slabs, and mapped from then on.
     microct_path = Path(snakemake.output.microct)
-    grid, slabs = read_slabs(path_of["microct"])
+    grid, slabs = read_slabs(path_of["microct"], stated["microct"])
     write_slabs(checked_intensities(slabs, path_of["microct"]), grid, np.float32, microct_path)
     microct = Volume(map_voxels(microct_path), grid)
     check_pair(Volume.of(ct), microct, specimen)

@@ -29,6 +29,7 @@ from otosynth.volumes.arrays import array_of, spacing_zyx
 from otosynth.volumes.checks import check_intensities
 from otosynth.volumes.grids import Grid, image_like
 from otosynth.volumes.reading import read_volume
+from otosynth.volumes.stated import Stated
 from otosynth.volumes.volume import Volume
 
 __all__ = [
@@ -64,15 +65,23 @@ class Registered(NamedTuple):
     pose: sitk.Euler3DTransform
 
 
-def read_scan(path: str | Path) -> sitk.Image:
+def read_scan(path: str | Path, stated: str = "") -> sitk.Image:
     """Read a scan of any known format, and refuse one with NaN or nothing to see.
+
+    Parameters
+    ----------
+    path
+        The scan's file or folder.
+    stated
+        What its file does not state, such as ``orientation=LPS`` (docs/configuration.md,
+        ``data.ct_stated``).
 
     Raises
     ------
     InputError
         As :func:`otosynth.volumes.reading.read_volume` and ``check_intensities``.
     """
-    image = read_volume(Path(path))
+    image = read_volume(Path(path), Stated.parse(stated))
     check_intensities(image, Path(path))
     return image
 

@@ -89,7 +89,7 @@ def test_missing_and_unknown_files_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"absent\.nii: no such file or folder"):
         read_volume(tmp_path / "absent.nii")
     (tmp_path / "scan.vol").write_bytes(b"?")
-    with pytest.raises(InputError, match=r"scan\.vol: unknown format.*NIfTI.*MetaImage.*DICOM"):
+    with pytest.raises(InputError, match=r"scan\.vol: unknown format.*MetaImage.*NIfTI.*DICOM"):
         read_volume(tmp_path / "scan.vol")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="neither TIFF slices nor DICOM"):

@@ -15,10 +15,12 @@ Reads what `snakemake --configfile CONFIG` would read: config.yaml in the curren
 CONFIG over it, the tables of ears and groups, and every scan. All problems are listed at once: a
 file that is missing, damaged or no volume, NaN, CT and micro-CT swapped, one file in two rows, an
 initial transform that cannot be read or brings the scans apart, a micro-CT smaller than a patch. It
-warns of a CT that does not look like HU and of a CT smaller than the micro-CT. Nothing of the study
+warns of a CT that does not look like HU, of a CT smaller than the micro-CT, and of what a file does
+not state or states twice. Nothing of the study
 is run or changed, and nothing is registered.
 
-Written to --out: check.html, a page with the middle planes of every scan. Look at it for the wrong
+Written to --out: check.html, a page with a table of all scans (format, size, voxels, axes, units,
+padding, range) and the middle planes of each. Look at it for the wrong
 ear, the wrong side and the wrong orientation, which no program can know. Exit status 1 if there are
 problems, 0 if there are warnings alone.
 
@@ -64,7 +66,8 @@ def run_check(options: argparse.Namespace) -> int:
         ears.append(replace(ear, scans={}))
         sign = "[red]problem[/]" if ear.problems else "[green]ok[/]"
         console.print(f"{sign} {escape(ear.specimen.name)}", highlight=False)
-        for text in (*ear.facts, *ear.warnings, *ear.problems):
+        facts = (seen.sentence for seen in ear.facts)
+        for text in (*facts, *ear.warnings, *ear.problems):
             console.print(f"  {escape(text)}", highlight=False)
     page = (options.out or Path(f"{study.study}-check")) / "check.html"
     write_page(page, study, groups, ears, pictures)

@@ -51,6 +51,10 @@ def add_predict(commands: Commands) -> None:
         "--side", choices=["left", "right"], help="side of the ear (told by which matches better)"
     )
     parser.add_argument(
+        "--stated", default="", metavar="TEXT",
+        help="what the CT's file does not state, such as orientation=LPS (key data.ct_stated)",
+    )  # fmt: skip
+    parser.add_argument(
         "--search",
         choices=["45 degrees", "full sphere"],
         default="45 degrees",
@@ -82,10 +86,12 @@ def run_predict(options: argparse.Namespace) -> int:
     from otosynth.api import load_model, read_scan
     from otosynth.prediction.outputs import check_folder, write_prediction
     from otosynth.prediction.predict import predict_ct
+    from otosynth.volumes.stated import Stated
 
     console = Console(soft_wrap=True)
+    stated = Stated.parse(options.stated)
     folder = options.out or default_folder(options.ct)
-    ct = read_scan(options.ct)
+    ct = read_scan(options.ct, options.stated)
     check_folder(folder, options.ct)
     model = load_model(options.model, options.results, options.data)
     with shown_progress() as progress:
@@ -95,7 +101,7 @@ def run_predict(options: argparse.Namespace) -> int:
         )  # fmt: skip
     show_checks(console, prediction.checks)
     formats = ("nifti", "own") if options.format == "both" else (options.format,)
-    written = write_prediction(prediction, model, options.ct, folder, formats)
+    written = write_prediction(prediction, model, options.ct, folder, formats, stated)
     console.print(
         f"Predicted as a {prediction.placement.side} ear by {escape(model.facts.name)} "
         f"({len(model.facts.members)} member(s); trained on: {escape(model.facts.label)}).\n"

@@ -14,6 +14,7 @@ from otosynth.specimens import (
     read_groups,
     read_specimens,
 )
+from otosynth.volumes.stated import Stated
 
 # The thesis's specimens are human ears; nothing made by the phantom may be taken for them.
 THESIS_CODES = frozenset({"S3_1", "S3_2", "S3_7", "S3_8", "S3_11", "S3_12"})
@@ -29,7 +30,13 @@ def study_specimens(study: Study) -> dict[str, Specimen]:
         phantom ear with a specimen code of the thesis.
     """
     data = study.data
-    specimens = read_specimens(data.specimen_table, data.folder, data.default_side)
+    specimens = read_specimens(
+        data.specimen_table,
+        data.folder,
+        data.default_side,
+        Stated.parse(data.ct_stated),
+        Stated.parse(data.microct_stated),
+    )
     if data.source == "phantom":
         taken = sorted(THESIS_CODES & specimens.keys())
         if taken:

@@ -81,6 +81,20 @@ def read_scan_header(path: Path, stated: Stated = NOTHING_STATED) -> Header:
     return replace(header, remarks=(*header.remarks, said))
 
 
+def declared_padding(path: Path) -> float | None:
+    """Return the value that a scan's file declares as not measured, in the unit of its voxels.
+
+    None where it declares none, which most formats cannot.
+
+    Raises
+    ------
+    InputError
+        If the scan cannot be read.
+    """
+    with _readable(path) as its_format:
+        return its_format.padding(path)
+
+
 def input_files(path: Path) -> list[Path]:
     """List the files that make up a volume, sorted: one file, a header with its data, or slices.
 

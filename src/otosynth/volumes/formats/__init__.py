@@ -1,6 +1,11 @@
-"""The formats of scans: the registry, and what is asked of a scan of any format."""
+"""The formats of scans: every module here that has a subclass of `Format` adds it.
 
-from collections.abc import Mapping
+The dispatch happens here alone; docs/adding-a-format.md adds a format.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,30 +13,44 @@ import SimpleITK as sitk
 
 from otosynth.errors import InputError
 from otosynth.volumes.formats.base import Format
-from otosynth.volumes.formats.dicom import Dicom
-from otosynth.volumes.formats.metaimage import MetaImage
-from otosynth.volumes.formats.nifti import Nifti
-from otosynth.volumes.formats.nrrd import Nrrd
-from otosynth.volumes.formats.stated import NOTHING_STATED, Stated
-from otosynth.volumes.formats.tiff_pages import TiffPages
-from otosynth.volumes.formats.tiff_slices import TiffSlices
+from otosynth.volumes.formats.rules import is_left_handed, other_handed_image
+from otosynth.volumes.stated import NOTHING_STATED, Stated
 
 __all__ = [
     "FORMATS", "NOTHING_STATED", "Format", "Source", "Stated", "format_of", "source_of", "write_as",
 ]  # fmt: skip
 
-# The first that matches reads a scan; a folder that holds no TIFF is taken for DICOM.
-FORMATS: tuple[Format, ...] = (
-    Nifti(), Nrrd(), MetaImage(), TiffPages(), TiffSlices(), Dicom(),
-)  # fmt: skip
+
+def _formats() -> Iterator[Format]:
+    """Make one object of each class of a format, in the order of the modules."""
+    for module in pkgutil.iter_modules(__path__):
+        for value in vars(importlib.import_module(f"{__name__}.{module.name}")).values():
+            is_format = isinstance(value, type) and issubclass(value, Format)
+            if is_format and value is not Format and value.__module__.endswith(f".{module.name}"):
+                yield value()
+
+
+# The first that matches reads a scan; a folder that no other knows is taken for DICOM.
+FORMATS = tuple(sorted(_formats(), key=lambda each: each.last_resort))
 
 
 @dataclass(frozen=True)
 class Source:
-    """The scan that a volume was derived from: its format's name and, of DICOM, its tags."""
+    """The scan that a volume was derived from.
+
+    Attributes
+    ----------
+    format
+        Its format's name.
+    tags
+        What a derived volume takes over; of DICOM, whose it is.
+    left_handed
+        Whether its axes are left-handed in the file; those of what is derived will be, too.
+    """
 
     format: str
     tags: Mapping[str, str]
+    left_handed: bool = False
 
 
 def format_of(path: Path) -> Format:
@@ -51,20 +70,28 @@ def format_of(path: Path) -> Format:
     raise InputError(f"{path}: unknown format. Known are {known}.")
 
 
-def source_of(path: Path) -> Source:
+def source_of(path: Path, stated: Stated = NOTHING_STATED) -> Source:
     """Return the format of a scan, and what a volume derived from it takes over.
 
     Parameters
     ----------
     path
         The scan's file or folder.
+    stated
+        What the lab states of it.
+
+    Raises
+    ------
+    InputError
+        If its header cannot be read.
     """
     its_format = format_of(path)
-    return Source(its_format.name, its_format.tags(path))
+    left_handed = is_left_handed(its_format.header(path, stated).grid)
+    return Source(its_format.name, its_format.tags(path), left_handed)
 
 
 def write_as(image: sitk.Image, stem: Path, source: Source, description: str) -> Path:
-    """Write a volume in the format of its source.
+    """Write a volume in the format of its source, and on axes as handed as there.
 
     Parameters
     ----------
@@ -87,6 +114,8 @@ def write_as(image: sitk.Image, stem: Path, source: Source, description: str) ->
         If it could not be written.
     """
     (its_format,) = (each for each in FORMATS if each.name == source.format)
+    if source.left_handed:
+        image = other_handed_image(image)
     try:
         return its_format.write(image, stem, source.tags, description)
     except RuntimeError as error:

@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 import SimpleITK as sitk
 
-from otosynth.volumes.formats.stated import Stated
 from otosynth.volumes.grids import Grid
+from otosynth.volumes.stated import Stated
 from otosynth.volumes.volume import Volume
 
 # A grid, and float32 arrays (rows, y, x) that follow one another along z.
@@ -37,7 +37,7 @@ class Header:
 
 
 class Format(ABC):
-    """One format of scans. A new one is one module with a subclass, and a line in the registry.
+    """One format of scans. A new one is one module with a subclass.
 
     Attributes
     ----------
@@ -45,10 +45,13 @@ class Format(ABC):
         What records and command lines call it.
     description
         What messages call it, with its endings.
+    last_resort
+        Whether it is asked after all others, since it matches what it cannot be told from.
     """
 
     name: ClassVar[str]
     description: ClassVar[str]
+    last_resort: ClassVar[bool] = False
 
     @abstractmethod
     def matches(self, path: Path) -> bool:
@@ -76,14 +79,14 @@ class Format(ABC):
         return Grid.of(image), (slab.copy() for _, slab in Volume.of(image).slabs())
 
     def header(self, path: Path, stated: Stated) -> Header:
-        """Return what the header says; the whole is read unless a format does better.
+        """Return what the header says, its grid at least.
 
         Raises
         ------
         InputError
             As ``read``, as far as the header tells.
         """
-        return Header(Grid.of(self.read(path, stated)))
+        return Header(self.read_slabs(path, stated)[0])
 
     def files(self, path: Path) -> list[Path]:
         """List the files that make up a scan, sorted."""

@@ -16,9 +16,9 @@ import SimpleITK as sitk
 from otosynth.errors import InputError
 from otosynth.files import folder_written_whole
 from otosynth.volumes.formats.base import Format
-from otosynth.volumes.formats.stated import Stated
 from otosynth.volumes.grids import Grid
 from otosynth.volumes.itk_io import quiet_itk, read_header
+from otosynth.volumes.stated import Stated
 
 DICOM_IO = "GDCMImageIO"
 SERIES, POSITION, ORIENTATION, PIXEL_SPACING = "0020|000e", "0020|0032", "0020|0037", "0028|0030"
@@ -70,6 +70,7 @@ class Dicom(Format):
 
     name = "dicom"
     description = "a folder with one DICOM series"
+    last_resort = True
 
     def matches(self, path: Path) -> bool:
         """Tell whether it is a folder; what is in it is looked at on reading."""

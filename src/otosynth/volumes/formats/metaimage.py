@@ -18,7 +18,6 @@ from otosynth.volumes.formats.rules import (
     orientation_of,
     refuse_contradiction,
 )
-from otosynth.volumes.formats.stated import Stated
 from otosynth.volumes.formats.stored import (
     as_float32,
     check_bytes,
@@ -34,6 +33,7 @@ from otosynth.volumes.formats.text_header import (
     text_header,
 )
 from otosynth.volumes.itk_io import refuse_other_than_3d_scalar
+from otosynth.volumes.stated import Stated
 
 ENDINGS = (".mha", ".mhd")
 # The last key of a header.

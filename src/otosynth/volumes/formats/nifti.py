@@ -30,7 +30,6 @@ from otosynth.volumes.formats.rules import (
     refuse_contradiction,
     sizes_text,
 )
-from otosynth.volumes.formats.stated import Stated
 from otosynth.volumes.formats.stored import (
     PACKING_ERRORS,
     as_float32,
@@ -42,6 +41,7 @@ from otosynth.volumes.grids import Grid
 from otosynth.volumes.itk_io import read_header, refuse_other_than_3d_scalar
 from otosynth.volumes.mapping import let_go
 from otosynth.volumes.slabs import slabs_of
+from otosynth.volumes.stated import Stated
 from otosynth.volumes.writing import LPS_TO_RAS, write_volume
 
 ENDINGS = (".nii", ".nii.gz")
@@ -97,8 +97,9 @@ class Nifti(Format):
         header = _read_header(path)
         grid = _geometry(path, header, stated).grid
         stored = _stored(path, header)
-        _check_finite(path, stored)
-        return grid, _slabs(path, stored)
+        voxels = _voxels(path, stored)
+        _check_finite(path, voxels, stored)
+        return grid, _slabs(voxels, stored)
 
     def write(
         self, image: sitk.Image, stem: Path, tags: Mapping[str, str], description: str
@@ -109,8 +110,7 @@ class Nifti(Format):
         return path
 
 
-def _slabs(path: Path, stored: Stored) -> Iterator[np.ndarray]:
-    voxels = _voxels(path, stored)
+def _slabs(voxels: np.ndarray, stored: Stored) -> Iterator[np.ndarray]:
     for rows in slabs_of(stored.shape):
         with np.errstate(over="ignore", invalid="ignore"):
             yield _scaled(voxels[rows], stored).astype(np.float32, copy=False)
@@ -135,10 +135,10 @@ def _scaled(voxels: np.ndarray, stored: Stored) -> np.ndarray:
         return voxels.astype(np.float64) * stored.slope + stored.intercept
 
 
-def _check_finite(path: Path, stored: Stored) -> None:
+def _check_finite(path: Path, voxels: np.ndarray, stored: Stored) -> None:
     """Refuse NaN and infinite voxels, so that no second volume is held."""
     if np.issubdtype(stored.data_type, np.floating) or stored.slope != 1:
-        slabs = _slabs(path, stored)
+        slabs = _slabs(voxels, stored)
         refuse_not_finite(path, sum(int(np.count_nonzero(~np.isfinite(slab))) for slab in slabs))
 
 
@@ -187,8 +187,11 @@ def _checked(path: Path, header: Nifti1Header) -> Nifti1Header:
         problem = f"it states the sizes {header['dim'].tolist()}"
     try:
         bits = 8 * header.get_data_dtype().itemsize
-    except nibabel.spatialimages.HeaderDataError as error:
-        raise InputError(f"{path}: its header is damaged ({error}).") from error
+    except (nibabel.spatialimages.HeaderDataError, KeyError) as error:
+        raise InputError(
+            f"{path}: its header is damaged (the code of its data type, {header['datatype']}, is "
+            "none of NIfTI); export it again."
+        ) from error
     if bits != header["bitpix"]:
         problem = f"it states {header['bitpix']} bits a voxel and a data type of {bits}"
     if problem:

@@ -20,7 +20,6 @@ from otosynth.volumes.formats.rules import (
     refuse_contradiction,
     sizes_text,
 )
-from otosynth.volumes.formats.stated import Stated
 from otosynth.volumes.formats.stored import (
     as_float32,
     mapped_voxels,
@@ -35,6 +34,7 @@ from otosynth.volumes.formats.text_header import (
     text_header,
 )
 from otosynth.volumes.itk_io import refuse_other_than_3d_scalar
+from otosynth.volumes.stated import Stated
 
 ENDINGS = (".nrrd", ".nhdr")
 MAGIC = re.compile(rb"NRRD000[1-9]")

@@ -9,9 +9,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from otosynth.errors import InputError
-from otosynth.volumes.formats.stated import Stated
 from otosynth.volumes.grids import Grid
 from otosynth.volumes.itk_io import refuse_other_than_3d_scalar, refuse_sheared
+from otosynth.volumes.stated import Stated
 
 # What a voxel's edge can be, from micro-CT to the thickest slices of a CT (mm).
 VOXEL_MM = (0.005, 5.0)

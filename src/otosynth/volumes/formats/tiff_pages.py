@@ -7,9 +7,9 @@ import SimpleITK as sitk
 
 from otosynth.volumes.formats.base import Format
 from otosynth.volumes.formats.sidecar import TIFF_IO, Geometry, is_tiff, read_geometry, sidecar_of
-from otosynth.volumes.formats.stated import Stated
 from otosynth.volumes.formats.tiff_slices import TiffSlices
 from otosynth.volumes.itk_io import read_image
+from otosynth.volumes.stated import Stated
 
 
 class TiffPages(Format):

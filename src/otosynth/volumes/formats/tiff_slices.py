@@ -12,10 +12,10 @@ from otosynth.errors import InputError
 from otosynth.files import folder_written_whole, write_bytes
 from otosynth.volumes.formats.base import Format, Slabs
 from otosynth.volumes.formats.sidecar import SIDECAR, TIFF_IO, is_tiff, read_geometry
-from otosynth.volumes.formats.stated import Stated
 from otosynth.volumes.grids import Grid
 from otosynth.volumes.itk_io import quiet_itk, read_header, refuse_other_than_3d_scalar
 from otosynth.volumes.slabs import slabs_of
+from otosynth.volumes.stated import Stated
 
 
 class TiffSlices(Format):

@@ -29,6 +29,12 @@ class Stated:
     believe: str = "neither"
     unit: str = "header"
 
+    def __str__(self) -> str:
+        """Return the text that ``parse`` reads; empty where nothing is stated."""
+        said = {field.name: getattr(self, field.name) for field in fields(self)}
+        unsaid = {field.name: field.default for field in fields(self)}
+        return " ".join(f"{name}={said[name]}" for name in said if said[name] != unsaid[name])
+
     @classmethod
     def parse(cls, text: str, default: "Stated | None" = None) -> "Stated":
         """Read ``orientation=LPS believe=sform unit=um``, any of them or none.
@@ -60,7 +66,7 @@ class Stated:
             )
         if found.unit not in ("header", *UNITS):
             raise InputError(f"'{text}': a unit is one of {', '.join(UNITS)}.")
-        if not re.fullmatch(r"[a-z-]+", found.believe):
+        if not re.fullmatch(r"[A-Za-z-]+", found.believe):
             raise InputError(f"'{text}': believe= takes a name that a message gave, as sform.")
         return found
 
