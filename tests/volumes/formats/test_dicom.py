@@ -143,12 +143,6 @@ def test_single_slice_is_refused(tmp_path):
         read_volume(tmp_path)
 
 
-def test_several_frames_in_a_file_are_refused(tmp_path):
-    sitk.WriteImage(sitk.Cast(scan(), sitk.sitkUInt8), tmp_path / "all.dcm")
-    with pytest.raises(InputError, match=r"all\.dcm: holds several frames"):
-        read_volume(tmp_path)
-
-
 @pytest.mark.parametrize("kept", [100, 400, -20])
 def test_truncated_slice_is_refused(folder, kept, capfd):
     path = folder / "im004.dcm"

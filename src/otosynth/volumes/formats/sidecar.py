@@ -8,7 +8,8 @@ file, where ``<name>.spacing.json`` goes before it when several lie in one folde
 
 ``spacing_mm`` (x, y, z) is needed; z is the distance of neighbouring slices. ``origin_mm``
 (x, y, z of the first voxel's centre, LPS) defaults to zeros, and ``direction`` (ITK's 3 x 3
-direction matrix row by row, its columns the directions of the x, y and z index) to the identity.
+direction matrix row by row, its columns the directions of the x, y and z index) to the identity,
+or to the orientation that the lab states.
 """
 
 from pathlib import Path
@@ -17,10 +18,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, PositiveFloat, ValidationError, field_validator
 
 from otosynth.errors import InputError
+from otosynth.files import read_text
 
 ENDINGS = (".tif", ".tiff")
 SIDECAR = "spacing.json"
-TIFF_IO = "TIFFImageIO"
 
 Triple = tuple[float, float, float]
 Matrix = tuple[float, float, float, float, float, float, float, float, float]
@@ -63,7 +64,7 @@ def read_geometry(path: Path) -> Geometry:
             '{"spacing_mm": [x, y, z], "origin_mm": [x, y, z]}.'
         )
     try:
-        return Geometry.model_validate_json(path.read_text(encoding="utf-8"))
+        return Geometry.model_validate_json(read_text(path))
     except ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()
