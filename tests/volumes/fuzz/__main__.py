@@ -19,6 +19,7 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+
 from fuzz.common import Alteration, Reading, Undefined
 from fuzz.judge import Verdict, judged
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-from fuzz.common import Alteration, Reading, Undefined, affine_of
 
+from fuzz.common import Alteration, Reading, Undefined, affine_of
 from otosynth.errors import InputError
 from otosynth.volumes.grids import Grid
 from otosynth.volumes.reading import input_files, read_slabs, read_volume
@@ -122,9 +122,7 @@ def difference(
     )
 
 
-def _places_differ(
-    ours: Reading, truth: Reading, turned: np.ndarray, tolerance_mm: float
-) -> str:
+def _places_differ(ours: Reading, truth: Reading, turned: np.ndarray, tolerance_mm: float) -> str:
     shape = np.array(ours.values.shape)
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape], indexing="ij")).reshape(3, -1)
     ends = np.where(turned.sum(axis=1) < 0, shape - 1, 0)

@@ -4,6 +4,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+
 from fuzz.common import (
     Alteration,
     Reading,
@@ -166,7 +167,11 @@ def _form(random: np.random.Generator, draft: TextDraft) -> Alteration:
         draft.line_end = "\r\n"
     elif what == "order":
         *lines, last = draft.lines
-        draft.lines = [*lines[:2], *[lines[k] for k in 2 + random.permutation(len(lines) - 2)], last]
+        draft.lines = [
+            *lines[:2],
+            *[lines[k] for k in 2 + random.permutation(len(lines) - 2)],
+            last,
+        ]
         return Alteration("lines in another order", harmless=True)
     elif what == "no blanks":
         draft.separator = "="

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+from nibabel.nifti1 import Nifti1Header, Nifti1Image
+
 from fuzz.common import (
     LPS_TO_RAS,
     POISON,
@@ -23,7 +25,6 @@ from fuzz.common import (
     replaced_by,
     truncated,
 )
-from nibabel.nifti1 import Nifti1Header, Nifti1Image
 
 ENDINGS = ("v.nii", "v.nii.gz")
 # Millimetres in a unit of space by its code; 0 is unknown, which readers take for mm.
@@ -170,7 +171,7 @@ def _slope(random: np.random.Generator, draft: Draft) -> Alteration:
     slope = pick(random, [0, 1, 2.5, -1, 0.001, np.nan, np.inf, 1e-40, 1e38])
     inter = pick(random, [0, -1024, 0.5, np.nan, np.inf])
     draft.header["scl_slope"], draft.header["scl_inter"] = slope, inter
-    fine = np.isfinite([slope, inter]).all() and 1e-4 < abs(slope) < 10 or slope == 0 == inter
+    fine = (np.isfinite([slope, inter]).all() and 1e-4 < abs(slope) < 10) or slope == 0 == inter
     return Alteration(f"slope {slope:g}, intercept {inter:g}", ("values",), harmless=bool(fine))
 
 

@@ -5,7 +5,9 @@ import gzip
 import zlib
 from pathlib import Path
 
+import nrrd
 import numpy as np
+
 from fuzz.common import (
     UNITS_MM,
     Alteration,
@@ -22,8 +24,6 @@ from fuzz.common import (
     truncated,
 )
 from fuzz.text import TextDraft, exchange_numbers, other_count, poison_number
-
-import nrrd
 
 NAMES = {
     "int16": "short", "uint8": "uchar", "uint16": "ushort", "float32": "float", "int32": "int",
@@ -175,7 +175,9 @@ def _form(random: np.random.Generator, draft: TextDraft) -> Alteration:
         draft.lines.append(("modality:=CT", "ü"))
         draft.separator = ": "
     elif what == "magic":
-        draft.magic = pick(random, ["NRRD0001", "NRRD0009", "NRRD", "nrrd0004", "MINC", "NRRD0005 "])
+        draft.magic = pick(
+            random, ["NRRD0001", "NRRD0009", "NRRD", "nrrd0004", "MINC", "NRRD0005 "]
+        )
         return Alteration(f"magic {draft.magic}", ())
     else:
         first, *rest = draft.lines

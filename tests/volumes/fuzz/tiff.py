@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
+
 from fuzz.common import (
     POISON,
     Alteration,
@@ -125,7 +126,9 @@ def _geometry_number(random: np.random.Generator, draft: Draft) -> Alteration:
 
 
 def _geometry_form(random: np.random.Generator, draft: Draft) -> Alteration:
-    what = pick(random, ["missing key", "unknown key", "no JSON", "missing", "list", "twice", "BOM"])
+    what = pick(
+        random, ["missing key", "unknown key", "no JSON", "missing", "list", "twice", "BOM"]
+    )
     text = json.dumps(draft.geometry)
     if what == "missing key":
         del draft.geometry[pick(random, ["spacing_mm", "origin_mm", "direction"])]
@@ -280,7 +283,9 @@ def _other_bytes(random: np.random.Generator, draft: Draft) -> Alteration:
     if what == "empty":
         return _to_a_file("an empty file", ("length", "header"), replaced_by(b""), random)
     first = 0 if what == "byte" else 8
-    return _to_a_file("a byte", (), changed_byte(random, first, 0 if what == "byte" else 250), random)
+    return _to_a_file(
+        "a byte", (), changed_byte(random, first, 0 if what == "byte" else 250), random
+    )
 
 
 ALTERATIONS = (
