@@ -44,8 +44,10 @@ TOPICS = {
     "PhotometricInterpretation": ("colour", "type", "values"), "NumberOfFrames": ("size",),
     "SliceThickness": ("spacing",), "SpacingBetweenSlices": ("spacing",),
     "InstanceNumber": ("number", "series"), "SeriesInstanceUID": ("series",),
+    "ImagerPixelSpacing": ("spacing",),
 }  # fmt: skip
-NUMBERS = [k for k in TOPICS if k not in ("PhotometricInterpretation", "SeriesInstanceUID")]
+WORDS = ("PhotometricInterpretation", "SeriesInstanceUID", "ImagerPixelSpacing")
+NUMBERS = [key for key in TOPICS if key not in WORDS]
 
 
 @dataclass
@@ -214,6 +216,7 @@ def _word(random: np.random.Generator, draft: Draft) -> Alteration:
         ("SeriesInstanceUID", [SERIES + ".9"]), ("FrameOfReferenceUID", [ROOT + "55"]),
         ("PatientID", ["P2"]), ("Modality", ["MR", "SR", "PT"]),
         ("StudyInstanceUID", [ROOT + "66"]), ("PatientOrientation", ["A\\F"]),
+        ("ImagerPixelSpacing", [["9", "9"]]),
     ])  # fmt: skip
     some, which = _some(random, draft)
     for one in some:
@@ -242,7 +245,6 @@ def _harmless(random: np.random.Generator, draft: Draft) -> Alteration:
         elif what == "private":
             block = one.private_block(0x11, "A maker", create=True)
             block.add_new(1, "LO", "something")
-            one.ImagerPixelSpacing = ["9", "9"]
         elif what == "monochrome 1":
             one.PhotometricInterpretation = "MONOCHROME1"
         elif what == "numbers":
@@ -387,8 +389,10 @@ def _dataset(file: Path) -> Dataset | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         one = pydicom.dcmread(file, force=True)
-        # A report holds no image.
+        # A report holds no image, and a localizer is one beside the series.
         if one.get("Modality") == "SR" and "PixelData" not in one:
+            return None
+        if "LOCALIZER" in one.get("ImageType", []):
             return None
         if "TransferSyntaxUID" not in one.file_meta:
             one.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian

@@ -16,7 +16,7 @@ from otosynth.volumes.reading import input_files, read_slabs, read_volume
 WORDS = {
     "spacing": r"voxel|spacing|pixdim|apart|position|uniform|distance|direction|slice|axes|places",
     "orientation": r"orient|direction|form|axes|right angles|rotation|quatern|matrix|space|tilt",
-    "origin": r"origin|position|place|offset|lies|lie |apart|uniform|shift|tilt|sform|qform|numbers",
+    "origin": r"origin|position|place|offset|lies?\b|apart|uniform|shift|tilt|sform|qform|number",
     "size": r"size|dim|voxels|slice|pixel|rows|bytes|truncated|volume|frame|page",
     "type": r"type|bit|bytes|truncated|value|voxel|float|colour|complex|grey|channel|pixel",
     "values": r"value|voxel|intensit|slope|intercept|NaN|infinite|scale|rescale",

@@ -157,8 +157,8 @@ def _more(random: np.random.Generator, draft: TextDraft) -> Alteration:
     draft.put(key, value)
     if value == "Gehörgang":
         draft.encoding = pick(random, ["utf-8", "latin-1"])
-    return Alteration(f"{key} = {value}", () if harmless else (*TOPICS.get(key, ()), "header",
-                      "spacing", "origin", "size", "length", "values"), harmless=harmless)  # fmt: skip
+    topics = (*TOPICS.get(key, ()), "header", "spacing", "origin", "size", "length", "values")
+    return Alteration(f"{key} = {value}", () if harmless else topics, harmless=harmless)
 
 
 def _form(random: np.random.Generator, draft: TextDraft) -> Alteration:
