@@ -17,6 +17,7 @@ from otosynth.volumes.formats.dicom_files import (
     is_dicom,
     one_series,
     read_tags,
+    told,
     value_of,
 )
 from otosynth.volumes.formats.dicom_pixels import values_of
@@ -91,12 +92,11 @@ class Dicom(Format):
 
 def _series(path: Path) -> Series:
     """Read the headers of a scan and choose the images of its one series."""
-    if path.is_file():
-        return one_series(path, [read_tags(path)])
-    files = dicom_files(path)
+    files = [path] if path.is_file() else dicom_files(path)
     if not files:
         raise InputError(_no_slices(path))
-    return one_series(path, [read_tags(file) for file in files])
+    with told(path):
+        return one_series(path, [read_tags(file) for file in files])
 
 
 def _no_slices(folder: Path) -> str:

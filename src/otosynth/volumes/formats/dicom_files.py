@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import pydicom
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileDataset
 
 from otosynth.errors import InputError
@@ -86,7 +87,7 @@ def _is_bare(start: bytes) -> bool:
     """Tell whether a file starts with a tag of group 8 or 2 as a data set without preamble does."""
     if start[:2] not in (b"\x08\0", b"\0\x08", b"\x02\0"):
         return False
-    order = "big" if start[:2] == b"\0\x08" else "little"
+    order: Literal["big", "little"] = "big" if start[:2] == b"\0\x08" else "little"
     element = int.from_bytes(start[2:4], order)
     explicit = start[4:6].isalpha() and start[4:6].isupper()
     implicit = int.from_bytes(start[4:8], order) <= 256
@@ -124,7 +125,7 @@ def _refuse_truncated(file: DicomFile) -> None:
     """Compare where the pixels end with the file's size."""
     if not file.has_pixels or _syntax(file.tags) == DEFLATED:
         return
-    element = file.tags.get_item("PixelData", keep_deferred=True)
+    element = cast(RawDataElement, file.tags.get_item("PixelData", keep_deferred=True))
     size_bytes, end = file.path.stat().st_size, element.value_tell + element.length
     if element.length != 0xFFFFFFFF and end > size_bytes:
         raise InputError(

@@ -57,7 +57,8 @@ def values_of(file: DicomFile, planes: list[Plane]) -> np.ndarray:
     InputError
         If the pixels cannot be decoded, or are fewer than the header says.
     """
-    stored = _stored(file)
+    with told(file.path, "its pixels cannot be decoded"):
+        stored = _stored(file)
     values = np.empty((len(planes), *stored.shape[1:]), np.float32)
     for value, plane in zip(values, planes, strict=True):
         # In double precision, since 16 stored bits and a slope take more than 24.
@@ -68,8 +69,7 @@ def values_of(file: DicomFile, planes: list[Plane]) -> np.ndarray:
 def _stored(file: DicomFile) -> np.ndarray:
     """Return the stored values of a file (frames, rows, columns)."""
     path = file.path
-    with told(path):
-        tags = pydicom.dcmread(path, force=True)
+    tags = pydicom.dcmread(path, force=True)
     syntax = _syntax(tags)
     shape = (frames_of(file), int(tags.Rows), int(tags.Columns))
     bits, used = int(tags.BitsAllocated), int(tags.get("BitsStored") or tags.BitsAllocated)
@@ -80,15 +80,14 @@ def _stored(file: DicomFile) -> np.ndarray:
         )
     if syntax.is_encapsulated and syntax != RLELossless:
         return _signed(_decoded(file, tags, syntax, shape), tags, used)
-    with told(path):
-        needed, there = int(np.prod(shape)) * bits // 8, len(tags.PixelData)
-    if syntax != RLELossless and there < needed:
+    needed, there = int(np.prod(shape)) * bits // 8, len(tags.PixelData)
+    # An odd number of bytes is filled up by one.
+    if syntax != RLELossless and not needed <= there <= needed + 1:
         raise InputError(
-            f"{path}: is truncated: {there} bytes of pixels where its header announces {needed}; "
-            "copy it again."
+            f"{path}: has {there} bytes of pixels where its header announces {needed}; copy or "
+            "export it again."
         )
-    with told(path, "its pixels cannot be decoded"):
-        return _signed(tags.pixel_array.reshape(shape), tags, used)
+    return _signed(tags.pixel_array.reshape(shape), tags, used)
 
 
 def _syntax(tags: pydicom.FileDataset) -> pydicom.uid.UID:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from otosynth.errors import InputError
-from otosynth.volumes.formats.dicom_files import DicomFile, value_of
+from otosynth.volumes.formats.dicom_files import DicomFile, told, value_of
 from otosynth.volumes.formats.rules import check_spacing, refuse_contradiction, sizes_text
 from otosynth.volumes.stated import Stated
 
@@ -21,6 +21,8 @@ from otosynth.volumes.stated import Stated
 AGREEMENT = 0.01
 # Directions are written with few decimals: so far they are set right, and beyond refused.
 ROUNDED_ANGLE, LARGEST_ANGLE = 1e-5, 1e-3
+# Nothing in a scanner is farther, nor any value larger; damage may be.
+LARGEST_NUMBER = 1e9
 # The words of believe.
 PIXEL_SPACING, AT_DETECTOR = "pixel-spacing", "imager-pixel-spacing"
 TAGS = {
@@ -101,6 +103,11 @@ def planes_of(file: DicomFile, stated: Stated) -> list[Plane]:
         If it is in colour, states no place in space, states its pixels' size twice, or its values
         cannot be told.
     """
+    with told(file.path):
+        return _planes_of(file, stated)
+
+
+def _planes_of(file: DicomFile, stated: Stated) -> list[Plane]:
     path, tags = file.path, file.tags
     if value_of(tags, "SamplesPerPixel", path) not in (None, 1):
         raise InputError(f"{path}: is a colour image; give a grey-scale series.")
@@ -196,7 +203,7 @@ def _pixel_mm(path: Path, places: Sequence[Any], stated: Stated) -> np.ndarray:
         )
     believed = next(iter(sizes), PIXEL_SPACING)
     calibrated = _found(path, places, "PixelSpacingCalibrationType") is not None
-    if len(sizes) == 2 and not calibrated and not np.allclose(*sizes.values(), rtol=AGREEMENT):
+    if len(sizes) == 2 and not calibrated and not _agree(*sizes.values()):
         said = {name: f"{sizes_text(size.tolist())} mm" for name, size in sizes.items()}
         believed = refuse_contradiction(path, "pixel size", said, stated)
     if believed not in sizes:
@@ -204,6 +211,10 @@ def _pixel_mm(path: Path, places: Sequence[Any], stated: Stated) -> np.ndarray:
         return _numbers(path, places, "PixelSpacing", 2)
     check_spacing(path, sizes[believed].tolist())
     return sizes[believed]
+
+
+def _agree(one: np.ndarray, other: np.ndarray) -> bool:
+    return np.allclose(one, other, rtol=AGREEMENT)
 
 
 def _rescale(path: Path, places: Sequence[Any]) -> tuple[float, float]:
@@ -239,7 +250,7 @@ def _numbers(path: Path, places: Sequence[Any], keyword: str, count: int) -> np.
         numbers = np.array([float(part) for part in np.atleast_1d(value)])
     except (InputError, TypeError, ValueError):
         value, numbers = "no number", np.empty(0)
-    if len(numbers) != count or not np.isfinite(numbers).all():
+    if len(numbers) != count or not np.all(np.abs(numbers) < LARGEST_NUMBER):
         raise InputError(
             f"{path}: its DICOM tag {_tag(keyword)} should have {count} numbers and is "
             f"'{'' if value is None else value}'; without it the slice has no place in space."

@@ -64,7 +64,7 @@ def stack_of(
         (*first.size, len(ordered)),
         # PixelSpacing gives the distance of rows (y) first, then of columns (x).
         (first.pixel_mm[1], first.pixel_mm[0], believed_mm),
-        first.position_mm + off_mm * normal,
+        (first.position_mm + off_mm * normal).tolist(),
         np.column_stack([row, column, first.normal]),
     )
     return ordered, grid, remarks

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import SimpleITK as sitk
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag, Tag
 
 from otosynth.volumes.formats.dicom_files import DicomFile, told
 from otosynth.volumes.grids import Grid
@@ -55,7 +55,7 @@ def tags_of(file: DicomFile) -> dict[str, str]:
     return {**texts, CHARACTER_SET: character_set}
 
 
-def _tag(text: str) -> Tag:
+def _tag(text: str) -> BaseTag:
     return Tag(*(int(part, 16) for part in text.split("|")))
 
 

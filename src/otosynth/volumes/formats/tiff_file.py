@@ -8,9 +8,11 @@ import json
 import logging
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import tifffile
@@ -31,6 +33,8 @@ ORIENTATIONS = {
 }
 # A damaged header may ask for any size; no detector has more pixels along an edge.
 LONGEST_EDGE = 2**16
+# So many bytes may follow a strip's pixels.
+FILL_BYTES = 3
 
 
 @dataclass(frozen=True)
@@ -69,10 +73,9 @@ def pages_of(path: Path) -> Pages:
     InputError
         If a page cannot be read, is in colour, or differs from the others.
     """
-    with _opened(path) as file:
-        with _told(path):
-            file.pages.useframes = False
-            pages = list(file.pages)
+    with _opened(path) as file, _told(path):
+        file.pages.useframes = False
+        pages = cast(list[tifffile.TiffPage], list(file.pages))
         full, remarks = _without_thumbnails(path, pages)
         for number in full:
             _check_page(path, number, pages[number])
@@ -81,12 +84,13 @@ def pages_of(path: Path) -> Pages:
             _check_alike(path, number, pages[number], first)
         count = _planes_behind(path, file, first) if len(full) == 1 else len(full)
         _refuse_channels(path, file, count)
+        _check_places(path, pages, count // len(full))
         return Pages(
             path=path,
             shape=(count, first.imagelength, first.imagewidth),
             kind=np.dtype(first.dtype),
             numbers=tuple(full),
-            sizes=sizes_stated(path, file),
+            sizes=sizes_stated(path, file, first),
             remarks=remarks,
         )
 
@@ -129,12 +133,15 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
     passed_on = log.propagate
     log.addHandler(complaints)
     log.propagate = False
+    opened_with = ExitStack()
     try:
         with _told(path):
-            file = tifffile.TiffFile(path)
-        with file:
-            yield file
+            # tifffile leaves a file open that it could not read.
+            stream = opened_with.enter_context(path.open("rb"))
+            file = opened_with.enter_context(tifffile.TiffFile(stream))
+        yield file
     finally:
+        opened_with.close()
         log.removeHandler(complaints)
         log.propagate = passed_on
     if complaints.texts:
@@ -146,6 +153,8 @@ def _told(path: Path, what: str = "") -> Iterator[None]:
     """Turn what a reader raises on damaged bytes into a message."""
     try:
         yield
+    except InputError:
+        raise
     except PermissionError as error:
         raise InputError(f"{path}: may not be read (permission denied).") from error
     except MemoryError as error:
@@ -249,17 +258,20 @@ def _check_bytes(path: Path, where: str, page: tifffile.TiffPage) -> None:
             f"{page.index + 1} end at byte {end}; copy it again."
         )
     wanted = int(np.prod(page.chunked))
-    if len(parts) < wanted or min((count for _, count in parts), default=0) == 0:
+    full = sum(count > 0 for _, count in parts)
+    if not full == len(parts) == wanted:
         raise InputError(
-            f"{where} lacks pixels: {sum(count > 0 for _, count in parts)} of its {wanted} strips "
-            "or tiles are in the file; export it again."
+            f"{where} has {full} strips or tiles of pixels and should have {wanted} by its size; "
+            "export it again."
         )
     if page.compression == UNCOMPRESSED and not page.is_tiled:
         stored = sum(count for _, count in parts)
         needed = page.imagelength * -(-page.imagewidth * page.bitspersample // 8)
-        if stored < needed:
+        beyond = stored - needed
+        # Strips may be filled up to whole words; ImageJ counts the bytes of all its planes.
+        if beyond < 0 or (beyond > FILL_BYTES * len(parts) and stored % needed):
             raise InputError(
-                f"{where} lacks pixels: {stored} bytes where {page.imagewidth} x "
+                f"{where} has {stored} bytes of pixels, and {page.imagewidth} x "
                 f"{page.imagelength} pixels of {page.bitspersample} bits take {needed}; "
                 "export it again."
             )
@@ -305,12 +317,11 @@ def _planes_behind(path: Path, file: tifffile.TiffFile, page: tifffile.TiffPage)
 
     ImageJ writes stacks above 4 GB so, and tifffile where it is asked to.
     """
-    with _told(path):
-        count = _announced_planes(file, page)
+    count = _announced_planes(file, page)
     if count <= 1:
         return 1
     plane_bytes = page.imagelength * page.imagewidth * np.dtype(page.dtype).itemsize
-    if page.compression != UNCOMPRESSED or page.is_tiled or page.dtype.kind == "b":
+    if page.compression != UNCOMPRESSED or page.is_tiled or np.dtype(page.dtype).kind == "b":
         raise InputError(
             f"{path}: announces {count} slices and has one page, and is compressed or tiled; "
             "save it with a page for each slice."
@@ -328,8 +339,9 @@ def _planes_behind(path: Path, file: tifffile.TiffFile, page: tifffile.TiffPage)
 def _announced_planes(file: tifffile.TiffFile, page: tifffile.TiffPage) -> int:
     if file.is_imagej:
         return int((file.imagej_metadata or {}).get("images", 1))
-    if (page.shaped_description or "").startswith("{"):
-        described = json.loads(page.shaped_description)
+    text = page.shaped_description or ""
+    if text.startswith("{"):
+        described = json.loads(text)
         if described.get("truncated"):
             return int(np.prod(described["shape"])) // (page.imagelength * page.imagewidth)
     return 1
@@ -348,12 +360,44 @@ def _read_planes_behind(file: tifffile.TiffFile, pages: Pages, rows: slice) -> n
     return stored[rows].astype(np.float32)
 
 
+def _check_places(path: Path, pages: list[tifffile.TiffPage], planes: int) -> None:
+    """Refuse pages that share bytes, and a file with more pixels than its chain of pages leads to.
+
+    A page's place that is wrong, or a chain that ends too early, gives a wrong volume otherwise.
+    """
+    parts = sorted(
+        (offset, offset + count)
+        for page in pages
+        for offset, count in set(zip(page.dataoffsets, page.databytecounts, strict=False))
+    )
+    if any(start < end for (_, end), (start, _) in pairwise(parts)):
+        raise InputError(
+            f"{path}: two of its pages have pixels at the same place, so one of them is wrong; "
+            "export it again."
+        )
+    if planes > 1 or any(page.subifds for page in pages):
+        return
+    tags_end = max(tag.valueoffset + tag.valuebytecount for page in pages for tag in page.tags)
+    beyond = path.stat().st_size - max(tags_end, max(end for _, end in parts))
+    if beyond >= max(sum(page.databytecounts) for page in pages):
+        raise InputError(
+            f"{path}: {beyond} bytes lie after its last page, as many as a page or more takes; its "
+            "chain of pages is broken. Export it again."
+        )
+
+
 def _refuse_channels(path: Path, file: tifffile.TiffFile, count: int) -> None:
     """Refuse what the writer's own text says is not one plane a slice of one volume."""
     numbers: dict[str, int] = {}
     if file.is_imagej:
         text = file.imagej_metadata or {}
         numbers = {name: int(text.get(name, 1)) for name in ("channels", "frames")}
+        announced = int(text.get("images", count))
+        if announced not in (1, count):
+            raise InputError(
+                f"{path}: has {count} pages where ImageJ's text announces {announced}; copy or "
+                "export it again."
+            )
     several = [f"{number} {name}" for name, number in numbers.items() if number > 1]
     if several:
         raise InputError(

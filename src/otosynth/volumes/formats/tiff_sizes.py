@@ -40,9 +40,8 @@ class Size:
     spacing_mm: tuple[float | None, float | None, float | None]
 
 
-def sizes_stated(path: Path, file: tifffile.TiffFile) -> tuple[Size, ...]:
-    """List the voxel sizes that an open file states."""
-    first = file.pages[0]
+def sizes_stated(path: Path, file: tifffile.TiffFile, first: tifffile.TiffPage) -> tuple[Size, ...]:
+    """List the voxel sizes that an open file states, of which the first page is given."""
     if file.is_ome:
         return (_of_ome(path, file.ome_metadata or "", len(file.pages)),)
     if file.is_imagej:
@@ -86,8 +85,8 @@ def stack_header(
         letters = "LPS" if stated.orientation == "header" else stated.orientation
         direction = axes_of(letters)
         remarks.append(f"{sidecar.name} states no direction; the axes are taken as {letters}.")
-    spacing_mm, said = _agreed(path, geometry.spacing_mm, sizes, stated)
-    remarks += said
+    spacing_mm, decided = _agreed(path, geometry.spacing_mm, sizes, stated)
+    remarks += decided
     grid = grid_of(path, size, spacing_mm, geometry.origin_mm, direction)
     return Header(grid, remarks=tuple(remarks))
 
