@@ -13,6 +13,7 @@ from otosynth.specimens import (
     read_groups,
     read_specimens,
 )
+from otosynth.volumes.stated import NOTHING_STATED, Stated
 
 FOLDER = Path("raw")
 THESIS = ("S3_1", "S3_2", "S3_7", "S3_8", "S3_11", "S3_12")
@@ -170,3 +171,19 @@ def test_landmarks_along_the_cochlea_are_optional(tmp_path):
     specimens = read_specimens(table, FOLDER, "right")
     assert specimens["H1"].electrodes == FOLDER / "H1.mrk.json"
     assert specimens["H2"].electrodes is None
+
+
+def test_what_a_row_states_goes_before_what_is_stated_of_all(tmp_path):
+    path = table(tmp_path, "specimen\tct\tmicroct\tmicroct_stated\n"
+                 "S1\ta\tb\tbelieve=sform unit=um\nS2\ta\tb\t\n")  # fmt: skip
+    of_all = Stated(orientation="RAS", unit="mm")
+    ears = read_specimens(path, FOLDER, "right", microct_stated=of_all)
+    assert ears["S1"].microct_stated == Stated("RAS", "sform", "um")
+    assert ears["S2"].microct_stated == of_all
+    assert ears["S1"].ct_stated == NOTHING_STATED
+
+
+def test_a_statement_that_says_nothing_is_refused_with_its_ear(tmp_path):
+    path = table(tmp_path, "specimen\tct\tmicroct\tct_stated\nS1\ta\tb\torientation=LRS\n")
+    with pytest.raises(InputError, match=r"table\.tsv: specimen S1: .*orientation has three"):
+        read_specimens(path, FOLDER, "right")

@@ -1,5 +1,6 @@
 """MetaImage, by its standard: what a header states twice is compared."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -43,6 +44,9 @@ DATA_TYPES = {
     "MET_UINT": "u4", "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8",
     "MET_ULONG_LONG": "u8", "MET_FLOAT": "f4", "MET_DOUBLE": "f8",
 }  # fmt: skip
+# Of voxel sizes, in any unit; finer differences are rounding.
+DECIMALS = 6
+# Of an axis with one of the body's.
 ALONG_COSINE = 0.9
 # MetaImage's letters say where an axis comes from.
 OPPOSITE = {"R": "L", "L": "R", "A": "P", "P": "A", "S": "I", "I": "S"}
@@ -103,7 +107,7 @@ def _geometry(header: TextHeader, stated: Stated) -> Header:
 
 def _size(header: TextHeader) -> tuple[int, ...]:
     """Return the sizes; a series of one volume is that volume."""
-    size = tuple(int(n) for n in header.numbers("dimsize") if n == int(n))
+    size = header.whole_numbers("dimsize")
     if len(size) != header.count("ndims", 3) or min(size, default=0) < 1:
         raise InputError(
             f"{header.path}: states {header.first('ndims') or 'no'} dimensions and the sizes "
@@ -120,7 +124,7 @@ def _spacing(header: TextHeader, stated: Stated) -> list[float]:
     said = {key: values for key, values in said.items() if values}
     for values in said.values():
         check_spacing(header.path, values)
-    if len(said) > 1 and not np.allclose(*said.values(), rtol=1e-4):
+    if len({tuple(np.round(values, DECIMALS)) for values in said.values()}) > 1:
         words = {key: f"{header.first(f'element{key}')} (Element{key.title()})" for key in said}
         return said[refuse_contradiction(header.path, "voxel size", words, stated)]
     spacing = next(iter(said.values()), [])
@@ -178,13 +182,13 @@ def _voxels(header: TextHeader, shape: tuple[int, ...]) -> np.ndarray:
     file, offset = beside or path, 0 if beside else header.end
     binary = _is_true(header, "binarydata") or _is_true(header, "compresseddata")
     skipped = header.count("headersize", 0)
-    bytes_of_voxels = int(np.prod(shape)) * data_type.itemsize
+    bytes_of_voxels = math.prod(shape) * data_type.itemsize
     if skipped == -1:
         offset = max(offset, file.stat().st_size - bytes_of_voxels)
     elif skipped > 0:
         offset = skipped
     if not binary:
-        return voxels_of_text(file, file.read_bytes()[offset:], data_type, shape)
+        return voxels_of_text(file, file.read_bytes()[offset:], shape)
     if not _is_true(header, "compresseddata"):
         return mapped_voxels(file, offset, data_type, shape)
     packed = file.read_bytes()[offset:]

@@ -56,6 +56,7 @@ UNITS = {0: "", 1: "m", 2: "mm", 3: "um"}
 QUATERNION_TOLERANCE = 1e-5
 # Less is rounding.
 TILT_DEGREES = 0.05
+ALONG_COSINE = 0.99999
 
 
 @dataclass(frozen=True)
@@ -248,11 +249,13 @@ def _geometry(path: Path, header: Nifti1Header, stated: Stated) -> Header:
         said = f"The file states no orientation; {stated.orientation} is stated for it."
         return Header(grid_of(path, size, spacing_mm, (0, 0, 0), axes), units, (said,))
     affines = list(statements.values())
-    if len(affines) > 1 and not _alike(*affines, size):
+    if len(affines) > 1 and not _alike(affines[0], affines[-1], size):
         if "pixdim" in statements:
             # A sheared sform is called so; pixdim says nothing of directions.
             _grid_of_affine(path, size, mm, statements["sform"])
         words = {name: _words(affine, mm) for name, affine in statements.items()}
+        if "pixdim" in words:
+            words = {name: text.split(", ")[0] for name, text in words.items()}
         believed = refuse_contradiction(path, "geometry", words, stated)
         said = f"Of two statements of the geometry {believed} is believed ({words[believed]})."
         return Header(_grid_of_affine(path, size, mm, statements[believed]), units, (said,))
@@ -276,7 +279,8 @@ def _statements(path: Path, header: Nifti1Header) -> dict[str, np.ndarray]:
         # The pose of the sform, in the sizes of pixdim.
         sizes = np.linalg.norm(sform[:3, :3], axis=0)
         scale = np.array(header["pixdim"][1:4], dtype=float) / np.where(sizes > 0, sizes, 1)
-        statements["pixdim"] = sform @ np.diag([*scale, 1.0])
+        with np.errstate(invalid="ignore"):
+            statements["pixdim"] = sform @ np.diag([*scale, 1.0])
     return statements
 
 
@@ -294,6 +298,10 @@ def _grid_of_itk(path: Path, grid: Grid) -> Grid:
 
 def _grid_of_affine(path: Path, size: tuple[int, ...], mm: float, affine: np.ndarray) -> Grid:
     """Return the grid (mm, LPS) of a matrix that takes indices to RAS in the file's unit."""
+    if not np.isfinite(affine).all():
+        raise InputError(
+            f"{path}: the numbers of its sform or qform are not finite; export it again."
+        )
     lps = LPS_TO_RAS @ affine
     spacing = np.linalg.norm(lps[:3, :3], axis=0)
     check_spacing(path, (mm * spacing).tolist())
@@ -317,13 +325,16 @@ def _qform(path: Path, header: Nifti1Header) -> np.ndarray:
         )
     rotation = nibabel.quaternions.quat2mat([math.sqrt(max(0.0, 1 - square)), b, c, d])
     affine = np.eye(4)
-    affine[:3, :3] = rotation * np.array(header["pixdim"][1:4], dtype=float) * (1, 1, qfac)
+    with np.errstate(invalid="ignore"):
+        affine[:3, :3] = rotation * np.array(header["pixdim"][1:4], dtype=float) * (1, 1, qfac)
     affine[:3, 3] = [float(header[f"qoffset_{axis}"]) for axis in "xyz"]
     return affine
 
 
 def _alike(one: np.ndarray, other: np.ndarray, size: tuple[int, ...]) -> bool:
     """Tell whether two matrices place every corner alike, to a part of a voxel."""
+    if not (np.isfinite(one).all() and np.isfinite(other).all()):
+        return False
     corners = np.array([[*c, 1] for c in np.ndindex(2, 2, 2)]) * [*(n - 1 for n in size), 1]
     apart = np.linalg.norm((corners @ (one - other).T)[:, :3], axis=1).max()
     edges = [*np.linalg.norm(one[:3, :3], axis=0), *np.linalg.norm(other[:3, :3], axis=0)]
@@ -339,9 +350,10 @@ def _words(affine: np.ndarray, mm: float) -> str:
     cosine = max(abs(float(axes[:, i] @ axes[:, j])) for i, j in ((0, 1), (0, 2), (1, 2)))
     tilt = math.degrees(math.asin(min(1.0, cosine)))
     tilted = f", tilted by {tilt:.1f} degrees" if tilt > TILT_DEGREES else ""
-    directions = "; ".join(", ".join(f"{v:.3f}" for v in axis + 0.0) for axis in axes.T)
+    along = np.abs(axes).max(axis=0).min() > ALONG_COSINE
+    vectors = "; ".join(", ".join(f"{v:.3f}" for v in axis + 0.0) for axis in axes.T)
     first = ", ".join(f"{v:.4g}" for v in mm * affine[:3, 3])
     return (
-        f"{sizes_text((mm * sizes).tolist())} mm, axes to {letters_of(axes.ravel().tolist())} "
-        f"({directions}; LPS){tilted}, first voxel at {first} mm (RAS)"
+        f"{sizes_text((mm * sizes).tolist())} mm, axes to {letters_of(axes.ravel().tolist())}"
+        f"{'' if along else f' ({vectors}; LPS)'}{tilted}, first voxel at {first} mm (RAS)"
     )

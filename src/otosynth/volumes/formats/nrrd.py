@@ -116,12 +116,12 @@ def _geometry(header: TextHeader, stated: Stated) -> Header:
     check_spacing(path, lengths or spacing)
     size = _size(header)
     refuse_other_than_3d_scalar(path, size, 1)
-    if axes and spacing and not np.allclose(lengths, spacing[: len(lengths)], rtol=1e-4):
+    if axes and spacing and not _alike(lengths, spacing):
         words = {"directions": f"{sizes_text(lengths)} (space directions)",
                  "spacings": f"{sizes_text(spacing)} (spacings)"}  # fmt: skip
         if refuse_contradiction(path, "voxel size", words, stated) == "spacings":
             axes = [[v / n * s for v in axis]
-                    for axis, n, s in zip(axes, lengths, spacing, strict=True)]  # fmt: skip
+                    for axis, n, s in zip(axes, lengths, spacing, strict=False)]  # fmt: skip
             lengths = spacing
     lengths = lengths or spacing
     if len(lengths) != 3 or any(len(axis) != 3 for axis in axes):
@@ -141,9 +141,14 @@ def _geometry(header: TextHeader, stated: Stated) -> Header:
     return Header(grid, units, remarks)
 
 
+def _alike(one: list[float], other: list[float]) -> bool:
+    """Tell whether two lists of voxel sizes are one, but for rounding."""
+    return len(one) == len(other) and bool(np.allclose(one, other, rtol=1e-4))
+
+
 def _size(header: TextHeader) -> tuple[int, ...]:
     """Return the sizes of the axes in space; an axis of one value per voxel is none."""
-    sizes = [int(n) for n in header.numbers("sizes") if n == int(n)]
+    sizes = list(header.whole_numbers("sizes"))
     if len(sizes) != header.count("dimension", 0) or min(sizes, default=0) < 1:
         raise InputError(
             f"{header.path}: states {header.first('dimension') or 'no'} dimensions and the sizes "
@@ -151,7 +156,7 @@ def _size(header: TextHeader) -> tuple[int, ...]:
         )
     directions = _words(header.first("space directions"))
     if len(sizes) == 4 and len(directions) == 4:
-        (values,) = [n for n, word in zip(sizes, directions, strict=True) if word == "none"] or [1]
+        values = math.prod(n for n, word in zip(sizes, directions, strict=True) if word == "none")
         if values > 1:
             refuse_other_than_3d_scalar(header.path, (), values)
         sizes = [n for n, word in zip(sizes, directions, strict=True) if word != "none"]
@@ -206,15 +211,17 @@ def _origin(header: TextHeader, lengths: list[float], has_directions: bool) -> l
     text = header.first("space origin")
     if text:
         origin = numbers(text.strip("()").split(","))
-        if len(origin) != 3:
-            raise InputError(f"{header.path}: its space origin '{text}' should be 3 numbers.")
+        if len(origin) != 3 or not np.isfinite(origin).all():
+            raise InputError(
+                f"{header.path}: its space origin '{text}' should be 3 numbers; export it again."
+            )
         return origin
     lowest = numbers(header.first("axis mins", "axismins").split())
     if has_directions or len(lowest) != 3:
         return [0.0, 0.0, 0.0]
-    centres = header.first("centers", "centerings").split() or ["cell"] * 3
-    halves = [0.0 if centre == "node" else 0.5 for centre in centres]
-    return [low + half * n for low, half, n in zip(lowest, halves, lengths, strict=True)]
+    # The lowest is an edge of the first voxel, unless the samples are nodes.
+    half = 0.0 if header.first("centers", "centerings").startswith("node") else 0.5
+    return [low + half * n for low, n in zip(lowest, lengths, strict=False)]
 
 
 def _voxels(header: TextHeader, shape: tuple[int, ...]) -> np.ndarray:
@@ -229,7 +236,7 @@ def _voxels(header: TextHeader, shape: tuple[int, ...]) -> np.ndarray:
     start = _skipped_lines(header, file, 0 if beside else header.end)
     skipped = header.count("byte skip", header.count("byteskip", 0))
     if encoding == "raw":
-        needed = int(np.prod(shape)) * data_type.itemsize
+        needed = math.prod(shape) * data_type.itemsize
         if skipped == -1:
             start = max(start, file.stat().st_size - needed)
         return mapped_voxels(file, start + max(0, skipped), data_type, shape)
@@ -241,7 +248,7 @@ def _voxels(header: TextHeader, shape: tuple[int, ...]) -> np.ndarray:
             )
         return unpacked_voxels(file, content, PACKINGS[encoding], data_type, shape)
     if encoding in TEXTS:
-        return voxels_of_text(file, content, data_type, shape)
+        return voxels_of_text(file, content, shape)
     raise InputError(
         f"{path}: its voxels are encoded as '{encoding}', which is not supported; save it as raw "
         "or gzip."

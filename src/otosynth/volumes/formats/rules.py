@@ -17,6 +17,7 @@ from otosynth.volumes.stated import Stated
 VOXEL_MM = (0.005, 5.0)
 # Two statements of a geometry agree when they place every corner alike, to this part of a voxel.
 AGREEMENT_VOXELS = 0.05
+LONGEST_SYMBOL = 2
 MM_OF_UNIT = {
     name: mm
     for mm, names in (
@@ -25,9 +26,9 @@ MM_OF_UNIT = {
         (1.0, ("mm", "millimeter", "millimetre")),
         (10.0, ("cm", "centimeter", "centimetre")),
         (1e3, ("m", "meter", "metre")),
-        (25.4, ("in", "inch")),
+        (25.4, ("in", "inch", "inches")),
     )
-    for name in (*names, f"{names[-1]}s")
+    for name in (*names, *(f"{word}s" for word in names if len(word) > LONGEST_SYMBOL))
 }
 # Direction in which each letter leads (LPS).
 LETTERS = {"L": (0, 1), "R": (0, -1), "P": (1, 1), "A": (1, -1), "S": (2, 1), "I": (2, -1)}
@@ -79,14 +80,12 @@ def mm_of(path: Path, unit: str, stated: Stated) -> tuple[float, str]:
         if stated.unit == "header":
             return 1.0, "mm (not stated)"
         return MM_OF_UNIT[stated.unit], f"{stated.unit} (stated by the study)"
-    # "Mm" and "M" are no other case of the same unit.
-    known = name if len(name) <= 2 else name.lower()
-    if known not in MM_OF_UNIT:
+    if name.lower() not in MM_OF_UNIT:
         raise InputError(
             f"{path}: states lengths in '{name}', which is no unit known here; export it again "
             "in mm."
         )
-    return MM_OF_UNIT[known], name
+    return MM_OF_UNIT[name.lower()], name
 
 
 def axes_of(letters: str) -> np.ndarray:

@@ -52,9 +52,7 @@ def unpacked_voxels(
     return np.frombuffer(content, data_type).reshape(shape)
 
 
-def voxels_of_text(
-    path: Path, text: bytes, data_type: np.dtype, shape: tuple[int, ...]
-) -> np.ndarray:
+def voxels_of_text(path: Path, text: bytes, shape: tuple[int, ...]) -> np.ndarray:
     """Read voxels (z, y, x) that are written as decimal numbers."""
     try:
         values = np.array([float(word) for word in text.split()])
@@ -68,8 +66,7 @@ def voxels_of_text(
             f"{path}: holds {values.size} voxels where its header announces {math.prod(shape)}; "
             "copy or export it again."
         )
-    with np.errstate(all="ignore"):
-        return values.astype(data_type).reshape(shape)
+    return values.reshape(shape)
 
 
 def check_bytes(path: Path, found: int, announced: int) -> None:

@@ -54,6 +54,11 @@ class TextHeader:
             )
         return values
 
+    def whole_numbers(self, key: str) -> tuple[int, ...]:
+        """Return the whole numbers of a key; none where it is absent or has others."""
+        words = self.first(key).split()
+        return tuple(int(word) for word in words) if all(map(str.isdecimal, words)) else ()
+
     def count(self, key: str, default: int) -> int:
         """Return a whole number.
 
@@ -90,6 +95,9 @@ def text_header(path: Path, separator: str, last: str = "") -> TextHeader:
                 continue
             key, _, value = line.partition(separator)
             key, value = key.strip().lower(), value.strip()
+            if value.startswith("="):
+                # A note of NRRD, "key:=value", is no field.
+                continue
             if values.get(key, value) != value:
                 raise InputError(
                     f"{path}: states '{key}' twice, and differently: {values[key]} and {value}; "
