@@ -137,8 +137,8 @@ def test_sound_scans_end_with_0(folder, capsys):
 def test_the_table_fits_the_terminal(folder, width):
     write_volume(scan(low=0, high=1), folder / "odd.nii.gz")
     (folder / "empty.nii").write_bytes(b"")
-    console = Console(width=width, record=True, file=(folder / "printed").open("w", encoding="utf-8"))
-    with console.file:
+    with (folder / "printed").open("w", encoding="utf-8") as printed:
+        console = Console(width=width, record=True, file=printed)
         print_checks(checks(folder), console)
     printed = console.export_text()
     assert max(map(len, printed.splitlines())) <= width

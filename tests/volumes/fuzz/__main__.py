@@ -14,9 +14,11 @@ import signal
 import sys
 import tempfile
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -41,7 +43,8 @@ def run_case(name: str, number: int, folder: Path, seed: int = SEED) -> tuple[st
     print(json.dumps({"begins": number, "altered": alteration.name}), flush=True)
     if alteration.after:
         alteration.after(path)
-    independent = _independent(module, path)
+    with tempfile.TemporaryFile() as aside:
+        independent = _quietly(aside, lambda: _independent(module, path))
     with tempfile.TemporaryFile() as aside:
         verdict = _quietly(aside, lambda: judged(path, draft.scan.reading, alteration, independent))
         noise = aside.tell()
@@ -62,21 +65,36 @@ def _independent(module: ModuleType, path: Path) -> Reading | Undefined | str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return module.independent(path)
+            reading = module.independent(path)
+            return _confirmed(module, path, reading)
     except TimeoutError as error:
         return str(error)
     finally:
         signal.alarm(0)
 
 
-def _quietly(aside, judge) -> Verdict:
-    """Judge with the process's standard error turned aside."""
+def _confirmed(
+    module: ModuleType, path: Path, reading: Reading | Undefined | str
+) -> Reading | Undefined | str:
+    """Have a second reader confirm the values, where the first reads with a library of ours."""
+    if not isinstance(reading, Reading) or not hasattr(module, "second"):
+        return reading
+    values = module.second(path)
+    if values is None or values.shape != reading.values.shape:
+        return reading
+    if np.allclose(values, reading.values, rtol=1e-5, equal_nan=True):
+        return reading
+    return Undefined("two independent readers see different values")
+
+
+def _quietly(aside: BinaryIO, act: Callable[[], Any]) -> Any:
+    """Act with the process's standard error turned aside."""
 
     sys.stderr.flush()
     kept = os.dup(2)
     os.dup2(aside.fileno(), 2)
     try:
-        return judge()
+        return act()
     finally:
         sys.stderr.flush()
         os.dup2(kept, 2)

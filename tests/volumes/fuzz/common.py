@@ -18,6 +18,7 @@ AXIS_ORDERS = [
 ]
 # Lengths of a unit that a header names, in mm.
 UNITS_MM = {
+    "MM": 1.0,
     "mm": 1.0, "millimeter": 1.0, "millimeters": 1.0, "millimetre": 1.0, "millimetres": 1.0,
     "um": 1e-3, "µm": 1e-3, "μm": 1e-3, "micron": 1e-3, "microns": 1e-3, "micrometer": 1e-3,
     "nm": 1e-6, "cm": 10.0, "m": 1e3, "meter": 1e3, "in": 25.4, "inch": 25.4,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+import SimpleITK as sitk
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
@@ -485,3 +486,27 @@ def _values(one: Dataset) -> np.ndarray:
     if len(one.PixelData) > expected + 1:
         raise Undefined(f"{len(one.PixelData)} bytes for {expected}")
     return one.pixel_array.T.astype(np.float64) * slope + intercept
+
+
+def second(path: Path) -> np.ndarray | None:
+    """Return the values as GDCM reads them, by place in space; None where it has another rule.
+
+    GDCM inverts MONOCHROME1, and takes every file of a folder; what it cannot read tells nothing.
+    """
+    files = sorted(path.glob("i*"))
+    planes = {}
+    try:
+        for file in files:
+            reader = sitk.ImageFileReader()
+            reader.SetImageIO("GDCMImageIO")
+            reader.SetFileName(str(file))
+            image = reader.Execute()
+            if image.GetMetaData("0028|0004").strip() != "MONOCHROME2":
+                return None
+            axes = [float(part) for part in image.GetMetaData("0020|0037").split("\\")]
+            place = [float(part) for part in image.GetMetaData("0020|0032").split("\\")]
+            along = float(np.cross(axes[:3], axes[3:]) @ place)
+            planes[along] = sitk.GetArrayFromImage(image)[0].T.astype(np.float64)
+        return np.stack([planes[along] for along in sorted(planes)], axis=-1)
+    except (RuntimeError, ValueError, IndexError):
+        return None

@@ -259,7 +259,7 @@ def _affine(fields: dict[str, str]) -> np.ndarray:
     if not (spacing > 0).all() or not np.isfinite(spacing).all():
         raise Undefined(f"spacing {spacing}")
     origin = _row(fields, ORIGINS, 3)
-    units = {"mm": 1.0, "um": 1e-3, "cm": 10.0, "?": 1.0, "": 1.0}
+    units = {"mm": 1.0, "MM": 1.0, "um": 1e-3, "cm": 10.0, "?": 1.0, "": 1.0}
     unit = units.get(fields.get("DistanceUnits", ""))
     if unit is None:
         raise Undefined(f"DistanceUnits {fields['DistanceUnits']}")

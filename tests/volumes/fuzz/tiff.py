@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
+from PIL import Image
 
 from fuzz.common import (
     POISON,
@@ -380,3 +381,28 @@ def _pages(path: Path) -> list[np.ndarray]:
             if values.shape != (tags["ImageLength"].value, tags["ImageWidth"].value):
                 raise Undefined(f"page of {values.shape}")
     return read
+
+
+def second(path: Path) -> np.ndarray | None:
+    """Return the values as Pillow reads them; None where it cannot, or has another rule.
+
+    Pillow turns a picture as its orientation says, and shows MinIsWhite and palettes as colours.
+    """
+    files = sorted(path.glob("s[0-9]*.tif")) if path.is_dir() else [path]
+    pages = []
+    try:
+        for file in files:
+            with Image.open(file) as opened:
+                for page in range(opened.n_frames):
+                    opened.seek(page)
+                    tags = opened.tag_v2
+                    if tags.get(262) != 1 or tags.get(274, 1) != 1 or tags.get(258) == (1,):
+                        return None
+                    # Pillow takes signed numbers for unsigned ones.
+                    signed = tags.get(339, (1,))[0] == 2
+                    if signed or opened.mode not in ("L", "I;16", "I;16B", "F"):
+                        return None
+                    pages.append(np.asarray(opened).T.astype(np.float64))
+        return np.stack(pages, axis=-1)
+    except (OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError, struct.error):
+        return None
