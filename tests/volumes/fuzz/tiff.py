@@ -392,15 +392,16 @@ def second(path: Path) -> np.ndarray | None:
     pages = []
     try:
         for file in files:
+            big = file.read_bytes()[:2] == b"MM"
             with Image.open(file) as opened:
                 for page in range(opened.n_frames):
                     opened.seek(page)
                     tags = opened.tag_v2
                     if tags.get(262) != 1 or tags.get(274, 1) != 1 or tags.get(258) == (1,):
                         return None
-                    # Pillow takes signed numbers for unsigned ones.
-                    signed = tags.get(339, (1,))[0] == 2
-                    if signed or opened.mode not in ("L", "I;16", "I;16B", "F"):
+                    # Pillow takes signed numbers for unsigned ones, and turns no packed floats.
+                    wrong = tags.get(339, (1,))[0] == 2 or (opened.mode == "F" and big)
+                    if wrong or opened.mode not in ("L", "I;16", "I;16B", "F"):
                         return None
                     pages.append(np.asarray(opened).T.astype(np.float64))
         return np.stack(pages, axis=-1)
