@@ -84,6 +84,12 @@ def test_orientation_is_asked_for(tmp_path):
     assert "AnatomicalOrientation is used" in read_scan_header(path).remarks[0]
 
 
+def test_a_place_that_is_not_stated_is_said(tmp_path):
+    path = write(tmp_path / "v.mha", Offset=None)
+    assert read_volume(path).GetOrigin() == (0, 0, 0)
+    assert "no place of its first voxel" in read_scan_header(path).remarks[0]
+
+
 def test_matrix_and_letters_are_compared(tmp_path):
     path = write(tmp_path / "v.mha", AnatomicalOrientation="LPI")
     with pytest.raises(InputError, match=r"orientation twice.*LPS .TransformMatrix.*axes to RAS"):
@@ -131,6 +137,9 @@ def test_an_accent_of_two_characters_is_the_same(tmp_path):
         ({"TransformMatrix": "1 0 0 0 1 0 0.2 0 1"}, "not at right angles"),
         ({"TransformMatrix": "1 0 0 0 1 0 0 0 x"}, "should be 9 numbers"),
         ({"Offset": "1 2 nan"}, "no finite numbers|should be"),
+        ({"TransformMatrix": ""}, "'transformmatrix' has no value"),
+        ({"TransformMatrix": "1e300 0 0 0 1 0 0 0 1"}, "not at right angles"),
+        ({"Offs\x01et": "1 2 3"}, "header is damaged, or is none"),
         ({"Position": "1 2 4"}, "states one thing twice.*offset: 1 2 3; position: 1 2 4"),
         ({"DistanceUnits": "furlong"}, "no unit known here"),
         ({"ElementToIntensityFunctionSlope": "2"}, "a scale of its intensities"),

@@ -11,6 +11,7 @@ from otosynth.errors import InputError
 from otosynth.files import written_whole
 from otosynth.volumes.formats.base import Format, Header
 from otosynth.volumes.formats.rules import (
+    NO_ORIGIN,
     axes_of,
     check_spacing,
     grid_of,
@@ -100,6 +101,8 @@ def _geometry(header: TextHeader, stated: Stated) -> Header:
     mm, units = mm_of(path, header.first("distanceunits"), stated)
     axes, remarks = _axes(header, stated)
     origin = header.numbers("offset", "position", "origin", count=header.count("ndims", 3))
+    if not origin:
+        remarks = (*remarks, NO_ORIGIN)
     spacing_mm = [mm * v for v in spacing[:3]]
     origin_mm = [mm * v for v in origin[:3] or [0.0, 0.0, 0.0]]
     return Header(grid_of(path, size, spacing_mm, origin_mm, axes), units, remarks)

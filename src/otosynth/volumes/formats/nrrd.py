@@ -12,6 +12,7 @@ from otosynth.errors import InputError
 from otosynth.files import written_whole
 from otosynth.volumes.formats.base import Format, Header
 from otosynth.volumes.formats.rules import (
+    NO_ORIGIN,
     axes_of,
     check_spacing,
     grid_of,
@@ -62,6 +63,17 @@ SPACES = {
     "left-anterior-superior": "LAS",
     "left-posterior-superior": "LPS",
 }
+FIELDS = {
+    field
+    for line in (
+        "content; type; dimension; number; sizes; endian; encoding; kinds; labels; min; max",
+        "space; space dimension; space units; space origin; space directions; measurement frame",
+        "block size; blocksize; old min; oldmin; old max; oldmax; data file; datafile",
+        "line skip; lineskip; byte skip; byteskip; sample units; sampleunits; units",
+        "spacings; thicknesses; axis mins; axismins; axis maxs; axismaxs; centers; centerings",
+    )
+    for field in line.split("; ")
+}
 PACKINGS = {"gz": "gzip", "gzip": "gzip", "bz2": "bzip2", "bzip2": "bzip2"}
 TEXTS = ("txt", "text", "ascii")
 
@@ -88,7 +100,7 @@ class Nrrd(Format):
 
     def files(self, path: Path) -> list[Path]:
         """List the header and, beside it, the file with the voxels."""
-        beside = data_file(path, text_header(path, ":").first(*DATA_FILE_KEYS))
+        beside = data_file(path, _read_header(path).first(*DATA_FILE_KEYS))
         return sorted([path, *([beside] if beside else [])])
 
     def write(
@@ -105,7 +117,14 @@ def _read_header(path: Path) -> TextHeader:
     with path.open("rb") as stream:
         if not MAGIC.match(stream.read(8)):
             raise InputError(f"{path}: is no NRRD file, or is damaged; export it again.")
-    return text_header(path, ":")
+    header = text_header(path, ":", magic="NRRD")
+    for field in header.values:
+        if field not in FIELDS and not field.startswith("nrrd"):
+            raise InputError(
+                f"{path}: has the field '{field}', which NRRD does not know; its header is damaged "
+                "or misspelt. Export it again."
+            )
+    return header
 
 
 def _geometry(header: TextHeader, stated: Stated) -> Header:
@@ -138,6 +157,8 @@ def _geometry(header: TextHeader, stated: Stated) -> Header:
     origin = space @ np.array(_origin(header, lengths, bool(axes)))
     spacing_mm = [mm * v for v in lengths]
     grid = grid_of(path, size, spacing_mm, (mm * origin).tolist(), direction + 0.0)
+    if not (header.first("space origin") or header.first("axis mins", "axismins")):
+        remarks = (*remarks, NO_ORIGIN)
     return Header(grid, units, remarks)
 
 
@@ -210,8 +231,12 @@ def _origin(header: TextHeader, lengths: list[float], has_directions: bool) -> l
     """Return the centre of the first voxel in the file's coordinates."""
     text = header.first("space origin")
     if text:
-        origin = numbers(text.strip("()").split(","))
-        if len(origin) != 3 or not np.isfinite(origin).all():
+        origin = numbers(text[1:-1].split(","))
+        if (
+            not (text.startswith("(") and text.endswith(")"))
+            or len(origin) != 3
+            or not np.isfinite(origin).all()
+        ):
             raise InputError(
                 f"{header.path}: its space origin '{text}' should be 3 numbers; export it again."
             )

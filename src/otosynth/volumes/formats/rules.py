@@ -15,6 +15,8 @@ from otosynth.volumes.stated import Stated
 
 # What a voxel's edge can be, from micro-CT to the thickest slices of a CT (mm).
 VOXEL_MM = (0.005, 5.0)
+# How far a scanner is from where its coordinates begin, at most (mm).
+ORIGIN_MM = 1e5
 # Two statements of a geometry agree when they place every corner alike, to this part of a voxel.
 AGREEMENT_VOXELS = 0.05
 LONGEST_SYMBOL = 2
@@ -32,6 +34,7 @@ MM_OF_UNIT = {
 }
 # Direction in which each letter leads (LPS).
 LETTERS = {"L": (0, 1), "R": (0, -1), "P": (1, 1), "A": (1, -1), "S": (2, 1), "I": (2, -1)}
+NO_ORIGIN = "It states no place of its first voxel, which is taken for 0, 0, 0."
 NO_UNITS = ("", "?", "???", "unknown", "none")
 
 
@@ -50,13 +53,18 @@ def check_spacing(path: Path, spacing_mm: Sequence[float]) -> None:
 
 
 def check_plausible(path: Path, grid: Grid) -> None:
-    """Refuse a voxel size that no CT and no micro-CT of an ear has."""
+    """Refuse a voxel size that no CT and no micro-CT of an ear has, and a place beyond a room."""
     low, high = VOXEL_MM
     if not all(low <= size <= high for size in grid.spacing_mm):
         raise InputError(
             f"{path}: its voxels are {sizes_text(grid.spacing_mm)} mm, outside {low:g} to "
             f"{high:g} mm, where CT and micro-CT lie; the unit may be wrong. Export it again with "
             "its true spacing and unit."
+        )
+    if max(map(abs, grid.origin_mm)) > ORIGIN_MM:
+        raise InputError(
+            f"{path}: its first voxel lies at {sizes_text(grid.origin_mm)} mm, beyond any scanner; "
+            "its header is damaged. Export it again."
         )
 
 

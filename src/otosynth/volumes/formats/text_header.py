@@ -1,6 +1,7 @@
 """Headers of text lines, as NRRD and MetaImage have them, and the files that they name."""
 
 import math
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from otosynth.errors import InputError
 
 MAX_HEADER_LINES = 10_000
+KEY = re.compile(r"[\w .()/-]+", re.ASCII)
 # No header has a longer line; a file of something else may be one line.
 MAX_LINE_BYTES = 1 << 20
 
@@ -30,6 +32,11 @@ class TextHeader:
             If two of them differ.
         """
         found = {key: self.values[key] for key in keys if key in self.values}
+        if "" in found.values():
+            raise InputError(
+                f"{self.path}: its header is damaged: '{keys[0]}' has no value; export the file "
+                "again."
+            )
         if len({tuple(numbers_or_words(value)) for value in found.values()}) > 1:
             said = "; ".join(f"{key}: {value}" for key, value in found.items())
             raise InputError(
@@ -77,13 +84,18 @@ class TextHeader:
             ) from None
 
 
-def text_header(path: Path, separator: str, last: str = "") -> TextHeader:
+def text_header(path: Path, separator: str, last: str = "", magic: str = "") -> TextHeader:
     """Read a header, which ends before the voxels: with an empty line, or the key ``last``.
+
+    Parameters
+    ----------
+    magic
+        With what its first line begins, where that is no key.
 
     Raises
     ------
     InputError
-        If a key stands there twice with different values.
+        If a line is no key with a value, or a key stands there twice with different values.
     """
     values: dict[str, str] = {}
     with path.open("rb") as stream:
@@ -93,8 +105,13 @@ def text_header(path: Path, separator: str, last: str = "") -> TextHeader:
                 break
             if line.startswith("#"):
                 continue
-            key, _, value = line.partition(separator)
+            key, found, value = line.partition(separator)
             key, value = key.strip().lower(), value.strip()
+            if not (found and KEY.fullmatch(key)) and not (magic and line.startswith(magic)):
+                raise InputError(
+                    f"{path}: its header is damaged, or is none: it holds '{line[:40]}'; export "
+                    "the file again."
+                )
             if value.startswith("="):
                 # A note of NRRD, "key:=value", is no field.
                 continue
