@@ -67,9 +67,7 @@ def test_two_stacks_in_one_folder_are_refused(folder):
 
 def test_slice_of_another_size_is_named(folder):
     sitk.WriteImage(sitk.Image(5, 5, sitk.sitkUInt8), folder / "slice-4.tif")
-    with pytest.raises(
-        InputError, match=r"slice-4\.tif has 5 x 5 pixels .* and slice-0\.tif 7 x 6 "
-    ):
+    with pytest.raises(InputError, match=r"slice-4\.tif has 5 x 5 pixels .* slice-0\.tif 7 x 6 "):
         read_volume(folder)
 
 

@@ -157,7 +157,9 @@ def _remarks(file: DicomFile, grid: Grid) -> list[str]:
     thickness = value_of(file.tags, "SliceThickness", file.path)
     spacing_mm = grid.spacing_mm[2]
     if thickness and abs(float(thickness) - spacing_mm) > AGREEMENT * spacing_mm:
-        remarks.append(f"Its slices are {float(thickness):g} mm thick and {spacing_mm:.4g} apart.")
+        remarks.append(
+            f"Its slices are {float(thickness):g} mm thick and {spacing_mm:.4g} mm apart."
+        )
     if value_of(file.tags, "LossyImageCompression", file.path) == "01":
         remarks.append("Its values were compressed with loss.")
     return remarks

@@ -199,7 +199,7 @@ def _where_to_look(folder: Path, plane: Plane, missing_mm: np.ndarray, usual_mm:
     """Name a folder near by that has the missing plane, or say to put it back."""
     place_mm = missing_mm @ plane.normal
     for other in folders_with_rest(folder, plane.file.series):
-        there = _positions(other, plane.file.series, plane.normal)
+        there = _positions(other, plane, usual_mm)
         if there and np.abs(np.subtract(there, place_mm)).min() < STEP_PART * usual_mm:
             return f"put them back from {other}, which holds slices of the same series"
     return "put them back"
@@ -229,35 +229,52 @@ def _refuse_leaning(
 
 
 def _refuse_part_elsewhere(folder: Path, planes: Sequence[Plane], spacing_mm: float) -> None:
-    """Refuse a part of a series whose other part lies in a folder near by."""
-    series, normal = planes[0].file.series, planes[0].normal
-    here = [one.position_mm @ normal for one in planes]
-    for other in folders_with_rest(folder, series):
-        there = _positions(other, series, normal)
-        nearest = [np.abs(np.subtract(here, place)).min() for place in there]
-        # A copy of the series, or of a part of it, lies at the same positions.
-        if nearest and min(nearest) > STEP_PART * spacing_mm:
-            ends = np.array([min(there), max(there)])
+    """Refuse a part of a series whose other part lies in a folder near by.
+
+    It does if both together are an even stack. A copy of the series is none, nor are others that
+    some programs give the same UID.
+    """
+    first = planes[0]
+    here = [float(one.position_mm @ first.normal) for one in planes]
+    for other in folders_with_rest(folder, first.file.series):
+        there = _positions(other, first, spacing_mm)
+        steps_mm = np.diff(sorted([*here, *there]))
+        usual_mm = float(np.median(steps_mm))
+        even = np.all(np.abs(steps_mm - usual_mm) <= STEP_PART * usual_mm)
+        if there and even and usual_mm > SPACING_TOLERANCE * spacing_mm:
             raise InputError(
                 f"{folder}: holds a part of its series, at {min(here):.4g} to {max(here):.4g} mm "
-                f"along the stack; {len(there)} more slices, at {ends[0]:.4g} to {ends[1]:.4g} mm, "
-                f"are in {other}. Put all slices of the series into one folder."
+                f"along the stack; {len(there)} more slices, at {min(there):.4g} to "
+                f"{max(there):.4g} mm, are in {other}. Put all slices of the series into one "
+                "folder."
             )
 
 
-def _positions(folder: Path, series: str, normal: np.ndarray) -> list[float]:
-    """Return where the planes of a series in another folder lie along the stack."""
+def _positions(folder: Path, like: Plane, spacing_mm: float) -> list[float]:
+    """Return where the planes of a series in another folder lie along the stack of a plane."""
     found: list[float] = []
     for path in dicom_files(folder):
         try:
             file = read_tags(path)
-            if file.series == series and file.has_pixels:
+            if file.series == like.file.series and file.has_pixels:
                 planes = planes_of(file, NOTHING_STATED)
-                found += [float(one.position_mm @ normal) for one in planes]
+                found += [_along(one, like) for one in planes if _beside(one, like, spacing_mm)]
         except InputError:
             # What lies beside a scan is no reason to refuse it.
             continue
     return found
+
+
+def _along(one: Plane, like: Plane) -> float:
+    return float(one.position_mm @ like.normal)
+
+
+def _beside(one: Plane, like: Plane, spacing_mm: float) -> bool:
+    """Tell whether a plane may be of the same stack as another."""
+    apart_mm = one.position_mm - like.position_mm
+    sideways_mm = np.linalg.norm(apart_mm - (apart_mm @ like.normal) * like.normal)
+    alike = np.allclose(one.rows_columns, like.rows_columns, atol=ORIENTATION_TOLERANCE)
+    return bool(one.size == like.size and alike and sideways_mm < STEP_PART * spacing_mm)
 
 
 def _position(point_mm: np.ndarray) -> str:

@@ -140,6 +140,10 @@ def _opened(path: Path) -> Iterator[tifffile.TiffFile]:
             stream = opened_with.enter_context(path.open("rb"))
             file = opened_with.enter_context(tifffile.TiffFile(stream))
         yield file
+    except InputError:
+        # What is wrong with the file as a whole says more than what is wrong with a page.
+        if not complaints.texts:
+            raise
     finally:
         opened_with.close()
         log.removeHandler(complaints)
