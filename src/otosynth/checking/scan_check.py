@@ -134,7 +134,8 @@ def _padded(image: sitk.Image) -> str:
     voxels = sitk.GetArrayViewFromImage(image)
     lowest = voxels.min()
     part = float(np.mean(voxels == lowest))
-    if part < PADDED_PART or lowest not in voxels[:: voxels.shape[0] - 1, ::, ::][:, [0, -1]]:
+    corners = voxels[np.ix_((0, -1), (0, -1), (0, -1))]
+    if part < PADDED_PART or lowest not in corners:
         return ""
     return f"The value {lowest:g} fills {part:.0%} of it, corners included; it may be padding."
 
@@ -142,29 +143,26 @@ def _padded(image: sitk.Image) -> str:
 def table_of(checks: Sequence[ScanCheck], width: int) -> RenderableType:
     """Return the table for a terminal of so many columns; a narrow one gets a line a fact."""
     if width < TABLE_WIDTH:
-        return Group(*[_block(check) for check in checks])
-    table = Table(show_lines=True)
+        return Group(*[_block(check, with_facts=True) for check in checks])
+    table = Table()
     for title in COLUMNS[:-2]:
         table.add_column(title, overflow="fold")
-    table.add_column("remarks", overflow="fold", ratio=1)
     for check in checks:
-        *cells, remarks, refused = check.cells
-        said = Text(remarks)
-        if check.refused:
-            said = Text("REFUSED: ", "red").append(refused, "default")
-        table.add_row(*map(Text, cells), said)
-    return table
+        table.add_row(*map(Text, check.cells[:-2]))
+    odd = [check for check in checks if check.refused or check.remarks]
+    return Group(table, *[_block(check, with_facts=False) for check in odd])
 
 
-def _block(check: ScanCheck) -> RenderableType:
+def _block(check: ScanCheck, *, with_facts: bool) -> RenderableType:
+    """Return a scan's name with its facts, if they are asked for, its remarks or its refusal."""
     text = Text(_shown(check.path), "bold")
-    if check.refused:
-        text.append("\n  REFUSED: ", "red").append(check.refused, "not bold")
     for title, cell in zip(COLUMNS[1:-2], check.cells[1:-2], strict=True):
-        if cell:
+        if with_facts and cell:
             text.append(f"\n  {title}: {cell}", "not bold")
     for remark in check.remarks:
         text.append(f"\n  ! {remark}", "not bold")
+    if check.refused:
+        text.append("\n  REFUSED: ", "red").append(check.refused, "not bold")
     return text
 
 
