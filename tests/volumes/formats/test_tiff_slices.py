@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import tifffile
 
 from otosynth.errors import InputError
 from otosynth.volumes.reading import input_files, read_volume
@@ -117,3 +118,36 @@ def test_absent_geometry_is_refused(folder):
     (folder / "spacing.json").unlink()
     with pytest.raises(InputError, match=r"spacing\.json: missing.*spacing_mm"):
         read_volume(folder)
+
+
+@pytest.mark.parametrize("name", ["MAX_ear.tif", "overview.tif", "Vorschau_ü.tif"])
+def test_a_stray_image_among_numbered_slices_is_named(folder, name):
+    (folder / name).write_bytes((folder / "slice-3.tif").read_bytes())
+    with pytest.raises(InputError, match=rf"{name} has no slice number and the others have"):
+        read_volume(folder)
+
+
+def test_a_stray_image_that_is_numbered_as_the_next_slice_is_named(folder):
+    (folder / "overview-12.tif").write_bytes((folder / "slice-3.tif").read_bytes())
+    with pytest.raises(InputError, match=r"overview-12\.tif is named otherwise than the 12 slices"):
+        read_volume(folder)
+
+
+def test_a_slice_of_other_numbers_is_named(folder, voxels):
+    sitk.WriteImage(sitk.GetImageFromArray(voxels[4].astype(np.uint16)), folder / "slice-4.tif")
+    with pytest.raises(InputError, match=r"slice-4\.tif has 7 x 6 pixels \(16 bits\) and .*8 bits"):
+        read_volume(folder)
+
+
+def test_a_slice_of_several_pages_is_refused(folder, voxels):
+    tifffile.imwrite(folder / "slice-4.tif", voxels[4:6], photometric="minisblack")
+    with pytest.raises(InputError, match=r"slice-4\.tif: holds 2 pages; in a folder"):
+        read_volume(folder)
+
+
+def test_half_floats_are_read(tmp_path):
+    voxels = np.random.default_rng(1).uniform(0, 1, (4, 6, 7)).astype(np.float16)
+    for number, one in enumerate(voxels):
+        tifffile.imwrite(tmp_path / f"{number}.tif", one)
+    write_geometry(tmp_path, GEOMETRY)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read_volume(tmp_path)), voxels)

@@ -28,6 +28,8 @@ COPIED_TAGS = (
     "0020|0052",  # frame of reference UID
 )
 CHARACTER_SET = "0008|0005"
+# Begins letters of another character set in what otherwise is ASCII.
+ESCAPE = b"\x1b"
 DERIVATION = "0008|2111"
 PREDICTED = "Predicted by a neural network (otosynth); not measured, not for diagnosis"
 # 16 signed bits hold an intensity; the rescale slope gives it back. One level is left for rounding.
@@ -46,7 +48,7 @@ def tags_of(file: DicomFile) -> dict[str, str]:
         with told(file.path):
             if _tag(tag) in file.tags:
                 found[tag] = _bytes_of(file, tag)
-    if all(text.isascii() for text in found.values()):
+    if all(text.isascii() and ESCAPE not in text for text in found.values()):
         # UIDs are filled up to even length by a null.
         return {tag: text.decode("ascii").rstrip("\0") for tag, text in found.items()}
     names = file.tags.get("SpecificCharacterSet") or ""

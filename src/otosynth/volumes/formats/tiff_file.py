@@ -33,6 +33,8 @@ ORIENTATIONS = {
 }
 # A damaged header may ask for any size; no detector has more pixels along an edge.
 LONGEST_EDGE = 2**16
+# An entry of a page's directory in BigTIFF, the longer one.
+TAG_BYTES = 20
 # So many bytes may follow a strip's pixels.
 FILL_BYTES = 3
 
@@ -381,12 +383,13 @@ def _check_places(path: Path, pages: list[tifffile.TiffPage], planes: int) -> No
         )
     if planes > 1 or any(page.subifds for page in pages):
         return
-    tags_end = max(tag.valueoffset + tag.valuebytecount for page in pages for tag in page.tags)
-    beyond = path.stat().st_size - max(tags_end, max(end for _, end in parts))
-    if beyond >= max(sum(page.databytecounts) for page in pages):
+    of_pixels = sum(end - start for start, end in parts)
+    of_tags = sum(TAG_BYTES + tag.valuebytecount for page in pages for tag in page.tags)
+    unnamed = path.stat().st_size - of_pixels - of_tags
+    if unnamed >= max(sum(page.databytecounts) for page in pages):
         raise InputError(
-            f"{path}: {beyond} bytes lie after its last page, as many as a page or more takes; its "
-            "chain of pages is broken. Export it again."
+            f"{path}: {unnamed} of its bytes are of no page, and a page takes fewer; its chain of "
+            "pages is broken. Export it again."
         )
 
 
