@@ -127,7 +127,7 @@ def _line(random: np.random.Generator, draft: TextDraft) -> Alteration:
 def _word(random: np.random.Generator, draft: TextDraft) -> Alteration:
     key, words = pick(random, [
         ("type", [*NAMES.values(), "double", "int8", "uint64", "block", "half", "unsigned char"]),
-        ("space", [*SPACES, *OTHER_SPACES]), ("endian", ["little", "big", "middle", "Little"]),
+        ("space", [*SPACES, *OTHER_SPACES]), ("endian", ["little", "big", "middle"]),
         ("encoding", ["raw", "gzip", "gz", "bzip2", "bz2", "ascii", "text", "hex", "zip"]),
         ("kinds", ["space space space", "vector domain domain", "domain domain", "RGB-color "
          "domain domain", "list domain domain", "domain domain time", "??? ??? ???"]),
