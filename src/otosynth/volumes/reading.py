@@ -66,6 +66,14 @@ def _slabs_of_image(image: sitk.Image) -> Iterator[np.ndarray]:
         yield slab.copy()
 
 
+def declared_padding(path: Path) -> float | None:
+    """Return the value that a scan's file declares as not measured, in the unit of its voxels.
+
+    None where it declares none, which most formats cannot.
+    """
+    return None
+
+
 def input_files(path: Path) -> list[Path]:
     """List the files that make up a volume, sorted: one file, a header with its data, or slices.
 
