@@ -172,7 +172,8 @@ def class_map(
     values = array_of(microct)
     inside = np.ones(values.shape, bool) if mask is None else array_of(mask) > 0
     wanted = section_of(ClassMapSettings, settings)
-    made = class_map_from_microct(values, inside, spacing_zyx(microct), wanted)
+    padding = find_padding(Volume.of(microct), hounsfield=False)
+    made = class_map_from_microct(values, inside, spacing_zyx(microct), wanted, padding)
     return image_like(made.labels, microct)
 
 
@@ -255,6 +256,8 @@ def predict(
     """
     if isinstance(ct, sitk.Image):
         check_intensities(ct, Path("CT"))
+    if not isinstance(ct, sitk.Image):
+        options = {"padding": padding_of(ct)} | options
     image = ct if isinstance(ct, sitk.Image) else read_scan(ct)
     trained = model if isinstance(model, TrainedModel) else load_model(model)
     return predict_ct(image, trained, **options)  # type: ignore[arg-type]

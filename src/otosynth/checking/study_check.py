@@ -12,17 +12,20 @@ import yaml
 from otosynth.configuration.study import Study, load_study
 from otosynth.configuration.tables import (
     check_methods_fit_groups,
+    check_paths,
     study_groups,
     study_specimens,
 )
 from otosynth.errors import InputError
+from otosynth.files import read_text
 from otosynth.registration.initialisation import read_initial_transform
 from otosynth.registration.overlap import field_of_view_mask, overlap_fraction
 from otosynth.registration.preparation import resample_to_spacing
 from otosynth.specimens import Group, Specimen
 from otosynth.volumes.checks import AIR_FRACTION, AIR_RANGE_HU, check_intensities, check_pair
 from otosynth.volumes.grids import Grid
-from otosynth.volumes.reading import read_volume
+from otosynth.volumes.measured import count, find_padding, in_words, measured_part
+from otosynth.volumes.reading import declared_padding, read_volume
 from otosynth.volumes.volume import Volume
 
 BASE = Path("config.yaml")
@@ -79,8 +82,8 @@ def _read_yaml(file: Path) -> dict[str, Any]:
             "or name it by --base."
         )
     try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        data = yaml.safe_load(read_text(file))
+    except yaml.YAMLError as error:
         raise InputError(f"{file}: is not valid YAML ({error}).") from None
     if not isinstance(data, dict):
         raise InputError(f"{file}: must hold keys and values, such as `study: mylab`.")
@@ -116,6 +119,7 @@ def read_study(
     if folder is not None:
         _update(configuration, {"data": {"folder": str(folder)}})
     study = load_study(configuration)
+    check_paths(study)
     specimens = study_specimens(study)
     groups = study_groups(study, specimens)
     check_methods_fit_groups(study, groups)
@@ -140,6 +144,10 @@ def _check_ear(study: Study, specimen: Specimen, owner: dict[Path, str]) -> EarC
             problems.append(str(error))
             continue
         facts.append(f"{name}: {_facts(scans[name], hounsfield=name == 'ct')}")
+        try:
+            facts += _padding(scans[name], path, hounsfield=name == "ct")
+        except InputError as error:
+            problems.append(f"{path}: {error}")
         other = owner.setdefault(path.resolve(), f"{name} of {specimen.name}")
         if other != f"{name} of {specimen.name}":
             problems.append(f"{path}: is the {other} as well; correct the specimen table.")
@@ -165,6 +173,25 @@ def _facts(image: sitk.Image, *, hounsfield: bool) -> str:
         f"{' × '.join(f'{mm:.3g}' for mm in extent)} mm in all, {low:.4g} to {high:.4g}{unit} "
         "(percentiles 1 and 99)"
     )
+
+
+def _padding(image: sitk.Image, path: Path, *, hounsfield: bool) -> list[str]:
+    """Return what of a scan was not measured, in a line; nothing where all of it was.
+
+    Raises
+    ------
+    InputError
+        If nothing was measured.
+    """
+    volume = Volume.of(image)
+    padding = find_padding(volume, hounsfield=hounsfield, declared=declared_padding(path))
+    if padding is None:
+        return []
+    share = count(volume, padding) / volume.voxels.size
+    return [
+        f"{'ct' if hounsfield else 'microct'}: {share:.1%} of the voxels are padding "
+        f"({in_words(padding)}), which is left out."
+    ]
 
 
 def _some(image: sitk.Image) -> np.ndarray:
@@ -196,7 +223,9 @@ def _check_start(study: Study, specimen: Specimen, ct: sitk.Image, microct: sitk
         return
     pose = read_initial_transform(specimen.initial_transform, specimen.name)
     coarse = resample_to_spacing(microct, max(OVERLAP_MM, *microct.GetSpacing()))
-    covered = overlap_fraction(field_of_view_mask(ct, pose, Grid.of(coarse)))
+    assert specimen.ct is not None, "a study of files names its scans"
+    ct, measured = measured_part(ct, declared_padding(specimen.ct))
+    covered = overlap_fraction(field_of_view_mask(ct, pose, Grid.of(coarse), measured))
     least = study.registration.min_overlap
     if covered < least:
         raise InputError(

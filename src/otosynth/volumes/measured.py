@@ -16,7 +16,6 @@ The last two need a scan with noise: in one that was calculated, tissue is of on
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
@@ -24,7 +23,7 @@ from scipy import ndimage
 
 from otosynth.errors import InputError
 from otosynth.volumes.grids import image_like
-from otosynth.volumes.mapping import LARGE_BYTES, let_go, new_volume
+from otosynth.volumes.mapping import LARGE_BYTES, let_go
 from otosynth.volumes.slabs import slabs_of
 from otosynth.volumes.volume import Volume
 
@@ -173,15 +172,6 @@ def share_outside(measured: sitk.Image) -> float:
 def in_words(padding: Padding) -> str:
     """Return the values of some padding, for a message."""
     return ", ".join(f"{value:g}" for value in padding.filled_with)
-
-
-def measured_mask(volume: Volume, padding: Padding, folder: Path) -> Volume:
-    """Return where a scan was measured: 1, else 0; a large mask lies in a file in ``folder``."""
-    mask = new_volume(volume.grid.shape, folder)
-    for rows, slab in volume.slabs():
-        mask[rows] = ~padding.of(slab, rows)
-        let_go(mask[rows])
-    return Volume(mask, volume.grid)
 
 
 def measured_part(
