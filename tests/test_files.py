@@ -111,7 +111,10 @@ def test_texts_are_read_in_the_encodings_that_they_tell(tmp_path, encoding):
     [
         (b"a\nb,\xd6hr\n", r"table.csv: line 2 is not UTF-8 \(byte 5 is 0xd6\); save it as UTF-8"),
         (LETTERS.encode("cp1252"), r"line 1 is not UTF-8 \(byte 1 is 0xd6\)"),
-        ("a,b".encode("utf-16-le"), r"is no text in UTF-8 \(byte 2 is 0x00\); save it as UTF-8"),
+        (
+            "a,b".encode("utf-16-le"),
+            r"is no text in UTF-8 \(character 2 is 0x00\); save it as UTF-8",
+        ),
         (b"\xff\xfea\0\0", r"line 1 is not UTF-16"),
     ],
 )
