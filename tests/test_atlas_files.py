@@ -61,4 +61,5 @@ def test_others_decide_where_an_atlas_was_not_measured(tmp_path):
     value = array_of(carry_ct(ear["microct"], by, frame))
     mean = mean_microct([value, np.full(SHAPE, 0.5, np.float32)])
     assert (mean[:, :, :6] == 0.5).all()
-    assert (mean[:, :, 6:] < 0.4).all()
+    # What is interpolated from a voxel that was not measured is not known either.
+    assert (mean[:, :, 7:] < 0.4).all()

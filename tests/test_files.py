@@ -113,7 +113,7 @@ def test_texts_are_read_in_the_encodings_that_they_tell(tmp_path, encoding):
         (LETTERS.encode("cp1252"), r"line 1 is not UTF-8 \(byte 1 is 0xd6\)"),
         (
             "a,b".encode("utf-16-le"),
-            r"is no text in UTF-8 \(character 2 is 0x00\); save it as UTF-8",
+            r"no text in UTF-8 \(character 2 is 0x00\); save it as UTF-8",
         ),
         (b"\xff\xfea\0\0", r"line 1 is not UTF-16"),
     ],

@@ -203,7 +203,7 @@ def padded(new_ear, placements):
     x, y, _ = new_ear.ct.TransformPhysicalPointToContinuousIndex(middle)
     array = array_of(new_ear.ct)
     _, rows, columns = np.indices(array.shape)
-    outside = np.hypot(columns - x, rows - y) * 0.6 > 7.0
+    outside = np.hypot(columns - x, rows - y) * 0.6 > 8.0
     ct = image_like(np.where(outside, np.float32(-3024), array), new_ear.ct)
     return ct, image_like(outside.astype(np.float32), ct)
 

@@ -42,7 +42,7 @@ class EarCheck:
     scans
         The scans that could be read.
     facts
-        One line a scan: voxels, voxel size, field of view, intensities.
+        One line a scan: voxels, voxel size, field of view, intensities; and one if it has padding.
     problems, warnings
         What stops the study, and what a person should look at.
     """

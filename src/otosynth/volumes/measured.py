@@ -129,7 +129,8 @@ def find_padding(
         return None
     impossible = [value for value in candidates if hounsfield and value < LOWEST_HU]
     ends = _ends(volume, impossible)
-    values, solid = list(impossible), []
+    values = list(impossible)
+    solid: list[float] = []
     shapes: list[np.ndarray] = []
     filled_with: list[float] = []
     for value in candidates:
