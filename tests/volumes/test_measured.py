@@ -89,6 +89,15 @@ def test_a_head_that_touches_the_border_in_clipped_air_was_measured():
     assert found(ct) is None
 
 
+def test_slices_of_clipped_air_beyond_an_object_were_measured():
+    microct = np.maximum(np.random.default_rng(2).normal(-50, 10, SHAPE), 0)
+    microct[6:] = np.random.default_rng(3).integers(30, 200, (14, *SHAPE[1:]))
+    microct[6:, :, :20] = 0
+    microct[10:, :, :30] = np.random.default_rng(3).integers(30, 200, (10, 40, 30))
+    assert (microct[:6] == 0).all()
+    assert found(microct, hounsfield=False) is None
+
+
 def test_a_calculated_scan_without_noise_was_measured():
     ct = np.round(noisy_ct(), -3)
     assert set(np.unique(ct)) == {-1000.0, 0.0}
@@ -108,6 +117,16 @@ def test_the_lowest_value_is_padding_outside_the_same_circle_of_every_slice(axis
     crossing = (np.abs(y - 19) > 12) & (np.abs(x - 21) > 12)
     microct = np.where(crossing, 0.0, np.random.default_rng(2).integers(30, 200, SHAPE))
     assert found(microct, hounsfield=False) is None
+
+
+def test_air_that_is_clipped_within_the_circle_was_measured():
+    values = np.maximum(np.random.default_rng(3).normal(0, 20, SHAPE), 0)
+    z, y, x = np.indices(SHAPE)
+    values[(z - 9) ** 2 + (y - 19) ** 2 + (x - 21) ** 2 < 9**2] += 90
+    outside = outside_circle()
+    values[outside] = 0.0
+    assert 0.3 < np.mean(values[~outside] == 0) < 0.5
+    assert (found(values, hounsfield=False) == outside).all()
 
 
 def test_the_lowest_value_in_whole_planes_is_padding():

@@ -38,7 +38,8 @@ SOME_SLICES, LEAST_PAIRS = 16, 100
 # Neighbours are of one value when they differ by less than this part of the range. A scan in which
 # a larger share of them do has no noise to speak of.
 SAME_IN_RANGE, MOST_SAME = 1e-4, 0.2
-# How many voxels more than those outside the circle may hang together with them, as a share.
+# How large a share within a circle may be connected to the outside by squares of its value: more,
+# and the circle is but the silhouette of what lies in clipped air.
 LARGEST_LEAK = 0.02
 
 CORNERS = ((0, 0), (0, -1), (-1, 0), (-1, -1))
@@ -81,8 +82,7 @@ class Padding:
             for value in self.values:
                 out |= _from_corners(plane == value)
             for value in self.solid:
-                same = ndimage.binary_opening(plane == value, np.ones((3, 3)))
-                out |= _from_corners(same)
+                out |= _from_corners(_in_squares(plane == value))
         return found
 
 
@@ -315,20 +315,35 @@ def _along(planes: np.ndarray, value: float, spacing_mm: list[float]) -> list[np
     """Return the same along the first axis."""
     whole = np.zeros(len(planes), bool)
     outside = np.ones(planes.shape[1:], bool)
-    connected = 0
-    for rows in slabs_of(planes.shape):
-        for k in range(rows.start, rows.stop):
-            own = _from_corners(planes[k] == value)
-            whole[k] = own.all()
-            if not whole[k]:
-                outside &= own
-                connected += int(np.count_nonzero(own))
-        let_go(planes[rows])
-    circles = int(np.count_nonzero(~whole)) * int(np.count_nonzero(outside))
-    if connected > circles * (1 + LARGEST_LEAK) or not _is_circle(~outside, spacing_mm):
+    for k, same in _planes_of(planes, value):
+        whole[k] = same.all()
+        if not whole[k]:
+            outside &= _from_corners(same)
+    if not _is_circle(~outside, spacing_mm):
+        return []
+    inside, leak = ~outside, 0
+    for k, same in _planes_of(planes, value):
+        if not whole[k]:
+            connected = _from_corners(outside | _in_squares(same & inside))
+            leak += int(np.count_nonzero(connected & inside))
+    if leak > LARGEST_LEAK * np.count_nonzero(~whole) * np.count_nonzero(inside):
         return []
     shapes = [outside[None]] if outside.any() else []
     return shapes + ([whole[:, None, None]] if whole.any() else [])
+
+
+def _planes_of(planes: np.ndarray, value: float) -> Iterator[tuple[int, np.ndarray]]:
+    """Go through the planes along the first axis: the number, and where it has the value."""
+    for rows in slabs_of(planes.shape):
+        for k in range(rows.start, rows.stop):
+            yield k, planes[k] == value
+        let_go(planes[rows])
+
+
+def _in_squares(same: np.ndarray) -> np.ndarray:
+    """Return what of a boolean slice lies in squares of 3 x 3: clipped noise hardly does."""
+    opened: np.ndarray = ndimage.binary_opening(same, np.ones((3, 3)))
+    return opened
 
 
 def _is_circle(inside: np.ndarray, spacing_mm: list[float]) -> bool:
