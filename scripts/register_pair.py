@@ -46,16 +46,13 @@ with job(snakemake) as recorder:
     write_slabs(checked_intensities(slabs, path_of["microct"]), grid, np.float32, microct_path)
     microct = Volume(map_voxels(microct_path), grid)
     check_pair(Volume.of(ct), microct, specimen)
-    try:
-        ct, measured = measured_part(ct, declared_padding(path_of["ct"]))
-    except InputError as error:
-        raise InputError(f"{path_of['ct']}: {error}") from None
-    try:
-        padding = find_padding(
-            microct, hounsfield=False, declared=declared_padding(path_of["microct"])
-        )
-    except InputError as error:
-        raise InputError(f"{path_of['microct']}: {error}") from None
+    ct, measured = measured_part(ct, declared_padding(path_of["ct"]), path_of["ct"])
+    padding = find_padding(
+        microct,
+        hounsfield=False,
+        declared=declared_padding(path_of["microct"]),
+        name=path_of["microct"],
+    )
     if measured is not None:
         logger.info("%s: %.1f %% of the CT is padding", specimen, 100 * share_outside(measured))
     if padding is not None:

@@ -157,7 +157,7 @@ def test_what_a_file_declares_is_padding_where_corners_have_it():
 
 
 def test_a_scan_of_nothing_but_padding_is_refused():
-    with pytest.raises(InputError, match="all voxels are padding"):
+    with pytest.raises(InputError, match="the scan: all voxels are padding"):
         find_padding(volume_of(np.full(SHAPE, -2000.0)), hounsfield=True)
 
 

@@ -147,7 +147,7 @@ def _check_ear(study: Study, specimen: Specimen, owner: dict[Path, str]) -> EarC
         try:
             facts += _padding(scans[name], path, hounsfield=name == "ct")
         except InputError as error:
-            problems.append(f"{path}: {error}")
+            problems.append(str(error))
         other = owner.setdefault(path.resolve(), f"{name} of {specimen.name}")
         if other != f"{name} of {specimen.name}":
             problems.append(f"{path}: is the {other} as well; correct the specimen table.")
@@ -184,7 +184,8 @@ def _padding(image: sitk.Image, path: Path, *, hounsfield: bool) -> list[str]:
         If nothing was measured.
     """
     volume = Volume.of(image)
-    padding = find_padding(volume, hounsfield=hounsfield, declared=declared_padding(path))
+    declared = declared_padding(path)
+    padding = find_padding(volume, hounsfield=hounsfield, declared=declared, name=path)
     if padding is None:
         return []
     share = count(volume, padding) / volume.voxels.size

@@ -103,7 +103,7 @@ class MarkedVolume(Volume):
 
 
 def find_padding(
-    volume: Volume, *, hounsfield: bool, declared: float | None = None
+    volume: Volume, *, hounsfield: bool, declared: float | None = None, name: object = "the scan"
 ) -> Padding | None:
     """Find what of a scan is padding; None where all of it was measured.
 
@@ -116,6 +116,8 @@ def find_padding(
     declared
         The value that its file declares as padding (:func:`declared_padding`), in the unit of the
         voxels; None: it declares none.
+    name
+        Of the scan, for a message.
 
     Raises
     ------
@@ -153,8 +155,8 @@ def find_padding(
     voxels = count(volume, padding)
     if voxels == volume.voxels.size:
         raise InputError(
-            f"all voxels are padding ({in_words(padding)}): nothing was measured; check that the "
-            "export worked."
+            f"{name}: all voxels are padding ({in_words(padding)}), so nothing was measured; check "
+            "that the export worked."
         )
     # What the file declares may be nowhere.
     return padding if voxels else None
@@ -176,7 +178,7 @@ def in_words(padding: Padding) -> str:
 
 
 def measured_part(
-    ct: sitk.Image, declared: float | None = None
+    ct: sitk.Image, declared: float | None = None, name: object = "the CT"
 ) -> tuple[sitk.Image, sitk.Image | None]:
     """Return a CT without padding, and the mask of what was measured (uint8).
 
@@ -187,7 +189,7 @@ def measured_part(
     ----------
     ct
         In HU.
-    declared
+    declared, name
         As in :func:`find_padding`.
 
     Raises
@@ -196,7 +198,7 @@ def measured_part(
         As ``find_padding``.
     """
     volume = Volume.of(ct)
-    padding = find_padding(volume, hounsfield=True, declared=declared)
+    padding = find_padding(volume, hounsfield=True, declared=declared, name=name)
     if padding is None:
         return ct, None
     nowhere = padding.of(volume.voxels, slice(0, len(volume.voxels)))
