@@ -37,7 +37,7 @@ sys.executable = shlex.quote(sys.executable)
 
 try:
     STUDY = load_study(config)
-    check_paths(STUDY)
+    check_paths(STUDY, workflow.basedir)
     SPECIMENS = study_specimens(STUDY)
     GROUPS = study_groups(STUDY, SPECIMENS)
     check_methods_fit_groups(STUDY, GROUPS)

@@ -100,3 +100,12 @@ def test_braces_are_refused_in_one_message(odd, change, message):
     assert "Traceback" not in output
     assert message in output
     assert "takes what stands in braces for a wildcard" in output
+
+
+def test_a_repository_in_braces_is_refused_in_one_message(tmp_path):
+    workflow = copy_workflow(tmp_path / "my {study}")
+    process = workflow.snakemake("--dry-run")
+    output = process.stdout + process.stderr
+    assert process.returncode != 0
+    assert "the repository's folder is '" in output
+    assert "Traceback" not in output

@@ -119,7 +119,7 @@ def read_study(
     if folder is not None:
         _update(configuration, {"data": {"folder": str(folder)}})
     study = load_study(configuration)
-    check_paths(study)
+    check_paths(study, base.absolute().parent)
     specimens = study_specimens(study)
     groups = study_groups(study, specimens)
     check_methods_fit_groups(study, groups)

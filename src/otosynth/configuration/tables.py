@@ -19,8 +19,13 @@ from otosynth.specimens import (
 THESIS_CODES = frozenset({"S3_1", "S3_2", "S3_7", "S3_8", "S3_11", "S3_12"})
 
 
-def check_paths(study: Study) -> None:
+def check_paths(study: Study, repository: Path) -> None:
     """Refuse paths and words of a study in which Snakemake would look for wildcards.
+
+    Parameters
+    ----------
+    repository
+        The folder of the Snakefile.
 
     Raises
     ------
@@ -34,6 +39,7 @@ def check_paths(study: Study) -> None:
         "data.specimens": study.data.specimen_table,
         "groups.table": study.groups.table,
     } | {f"methods.{name}.title": method.title for name, method in study.methods.items()}
+    _refuse_braces("the repository's folder", repository)
     for key, value in said.items():
         _refuse_braces(f"the key {key}", value)
 
