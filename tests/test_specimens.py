@@ -86,6 +86,17 @@ def test_bad_specimen_tables_are_refused(tmp_path, text, message):
         read_specimens(table(tmp_path, text), FOLDER, "left")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_tables_of_spreadsheets_are_read(tmp_path, encoding):
+    path = tmp_path / "ears.csv"
+    path.write_text("specimen,ct,microct\r\nE1,Öhr/ct.nii,Öhr/m.nii\r\n", encoding=encoding)
+    ear = read_specimens(path, Path("data"), "right")["E1"]
+    assert ear.ct == Path("data/Öhr/ct.nii")
+    path.write_text("specimen,ct,microct\nE1,Öhr/ct.nii,Öhr/m.nii\n", encoding="cp1252")
+    with pytest.raises(InputError, match=r"ears.csv: line 2 is not UTF-8"):
+        read_specimens(path, Path("data"), "right")
+
+
 def test_absent_and_other_tables_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"absent\.tsv: no such table"):
         read_specimens(tmp_path / "absent.tsv", FOLDER, "left")

@@ -194,7 +194,7 @@ def read_text(path: Path) -> str:
         ) from None
     if "\0" in text:
         raise InputError(
-            f"{path}: is no text in UTF-8 (byte {text.index(chr(0)) + 1} is 0x00); {advice}."
+            f"{path}: is no text in UTF-8 (character {text.index(chr(0)) + 1} is 0x00); {advice}."
         )
     return text
 

@@ -1,6 +1,7 @@
 """The specimen table and the groups of the leave-k-out study (Table 1)."""
 
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from otosynth.errors import InputError
+from otosynth.files import read_text
 from otosynth.volumes.stated import NOTHING_STATED, Stated
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -243,10 +245,8 @@ def _read_table(
     if table.suffix.lower() not in (".tsv", ".csv"):
         raise InputError(f"{table}: a table is .tsv (tabs) or .csv (commas).")
     delimiter = "\t" if table.suffix.lower() == ".tsv" else ","
-    with table.open(newline="", encoding="utf-8-sig") as stream:
-        lines = [
-            [cell.strip() for cell in line] for line in csv.reader(stream, delimiter=delimiter)
-        ]
+    stream = io.StringIO(read_text(table), newline="")
+    lines = [[cell.strip() for cell in line] for line in csv.reader(stream, delimiter=delimiter)]
     lines = [line for line in lines if any(line)]
     if not lines:
         raise InputError(f"{table}: the table is empty.")

@@ -110,7 +110,7 @@ def test_padding_and_a_small_field_of_view_are_said(tmp_path):
     write_volume(padded, tmp_path / "ear.nii.gz")
     (check,) = checks(tmp_path)
     said = " ".join(check.remarks)
-    assert "-2000 fills 14% of it" in said
+    assert check.cells[8] == "-2000 (14.3% of the voxels), left out"
     assert "field of view is 0.8 × 0.7 × 0.6 mm" in said
 
 

@@ -148,6 +148,26 @@ def test_a_field_of_view_of_no_scanner_is_pointed_out(lab, tmp_path):
     assert "its field of view is 1.2 × 1.2 × 1.2 mm, outside 2 to" in check(lab())["e2"].warnings[0]
 
 
+def test_padding_is_told_and_covers_nothing(lab, tmp_path):
+    ct = scan(20, 0.6, -1000, 2000)
+    ct[:, :, :15] = -2000.0
+    write_volume(ct, tmp_path / "e2/ct.nii.gz")
+    sitk.WriteTransform(sitk.Euler3DTransform(), str(tmp_path / "pose.tfm"))
+    ears = check(lab(e2="e2/ct.nii.gz\te2/microct.nii.gz\tpose.tfm"))
+    assert ears["e2"].facts[0].padding == "-2000 (75.0% of the voxels), left out"
+    # What was measured of the CT begins at 9 mm, where the micro-CT all but ends.
+    assert "less than registration.min_overlap" in ears["e2"].problems[0]
+    assert {fact.padding for fact in ears["e1"].facts} == {"none"}
+
+
+def test_configurations_of_other_editors_are_read(tmp_path):
+    (tmp_path / "a.yaml").write_text("label: Öhren\n", encoding="utf-16")
+    assert read_configuration([tmp_path / "a.yaml"], BASE)["label"] == "Öhren"
+    (tmp_path / "a.yaml").write_text("label: Öhren\n", encoding="cp1252")
+    with pytest.raises(InputError, match=r"a.yaml: line 1 is not UTF-8"):
+        read_configuration([tmp_path / "a.yaml"], BASE)
+
+
 def test_the_phantom_has_no_scans_to_read(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(BASE.parent)
     overlay = tmp_path / "more.yaml"

@@ -5,22 +5,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import SimpleITK as sitk
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from otosynth.checking.scan_facts import TITLES, ScanFacts, look_at, some_voxels
+from otosynth.checking.scan_facts import TITLES, ScanFacts, look_at
 from otosynth.errors import InputError
 from otosynth.files import write_bytes
-from otosynth.volumes.checks import AIR_FRACTION, AIR_RANGE_HU, HU_RANGE, check_intensities
+from otosynth.volumes.checks import check_intensities, in_hounsfield
 from otosynth.volumes.formats import FORMATS, NOTHING_STATED, format_of
 from otosynth.volumes.formats.sidecar import SIDECAR
 from otosynth.volumes.reading import read_volume
+from otosynth.volumes.volume import Volume
 
-# One value at corners and in this part of a scan is more likely padding than measured.
-PADDED_PART = 0.02
+NO_HOUNSFIELD = (
+    "Its values are no Hounsfield units, or hold no air: fine for a micro-CT, not for a CT."
+)
 # Narrower than this, a line a fact is easier to read than a table of ten columns.
 TABLE_WIDTH = 150
 COLUMNS = ("path", *TITLES[1:], "remarks", "refused")
@@ -113,31 +114,13 @@ def check_scans(scans: Iterable[Path]) -> Iterator[ScanCheck]:
 def _check(path: Path) -> ScanCheck:
     image = read_volume(path)
     check_intensities(image, path)
-    facts, odd = look_at("scan", path, NOTHING_STATED, image)
-    remarks = [remark.removeprefix("scan: ") for remark in odd]
-    remarks += [text for text in (_no_hounsfield(image), _padded(image)) if text]
+    is_ct = in_hounsfield(Volume.of(image))
+    name = "ct" if is_ct else "microct"
+    facts, odd = look_at(name, path, NOTHING_STATED, image)
+    remarks = [remark.removeprefix(f"{name}: ") for remark in odd]
+    if not is_ct:
+        remarks.append(NO_HOUNSFIELD)
     return ScanCheck(path, facts, tuple(remarks))
-
-
-def _no_hounsfield(image: sitk.Image) -> str:
-    """Say that intensities do not look like HU, which those of a CT must be."""
-    values = some_voxels(image)
-    low, high = np.percentile(values, (1, 99))
-    air = np.mean((values >= AIR_RANGE_HU[0]) & (values <= AIR_RANGE_HU[1]))
-    if HU_RANGE[0] <= low and high <= HU_RANGE[1] and air >= AIR_FRACTION:
-        return ""
-    return "Its values are no Hounsfield units, or hold no air: fine for a micro-CT, not for a CT."
-
-
-def _padded(image: sitk.Image) -> str:
-    """Say that a value looks like padding: it fills a part of the scan, corners included."""
-    voxels = sitk.GetArrayViewFromImage(image)
-    lowest = voxels.min()
-    part = float(np.mean(voxels == lowest))
-    corners = voxels[np.ix_((0, -1), (0, -1), (0, -1))]
-    if part < PADDED_PART or lowest not in corners:
-        return ""
-    return f"The value {lowest:g} fills {part:.0%} of it, corners included; it may be padding."
 
 
 def table_of(checks: Sequence[ScanCheck], width: int) -> RenderableType:

@@ -8,11 +8,13 @@ import SimpleITK as sitk
 
 from otosynth.volumes.formats import Stated, format_of
 from otosynth.volumes.formats.rules import is_left_handed, letters_of
+from otosynth.volumes.measured import count, find_padding, in_words
 from otosynth.volumes.reading import declared_padding, read_scan_header
+from otosynth.volumes.volume import Volume
 
 TITLES = (
     "scan", "format", "size", "voxels (mm)", "field of view (mm)", "axes to", "handedness",
-    "units", "declared padding", "range (percentiles 1 and 99)",
+    "units", "padding", "range (percentiles 1 and 99)",
 )  # fmt: skip
 # Edges of a field of view, from the cochlea alone to a whole body (mm).
 FIELD_MM = (2.0, 700.0)
@@ -58,14 +60,18 @@ def look_at(
     Parameters
     ----------
     name
-        ``ct``, whose intensities are in HU, or ``microct``.
+        ``ct``, whose intensities are in HU or ``microct``.
     stated
         What the lab states of it.
     image
         The scan as it was read.
+
+    Raises
+    ------
+    InputError
+        If nothing of it was measured.
     """
     header = read_scan_header(path, stated)
-    padding = declared_padding(path)
     low, high = np.percentile(some_voxels(image), (1, 99))
     grid = header.grid
     field = [n * mm for n, mm in zip(grid.size, grid.spacing_mm, strict=True)]
@@ -78,7 +84,7 @@ def look_at(
         letters_of(grid.direction),
         "left-handed in the file" if is_left_handed(grid) else "right-handed",
         header.units,
-        "none" if padding is None else f"{padding:g}",
+        _padding(path, image, hounsfield=name == "ct"),
         f"{low:.4g} to {high:.4g}{' HU' if name == 'ct' else ''}",
     )
     odd = [f"{name}: {remark}" for remark in header.remarks]
@@ -88,6 +94,17 @@ def look_at(
             f"{FIELD_MM[1]:g} mm; the unit of its voxel size may be wrong."
         )
     return facts, odd
+
+
+def _padding(path: Path, image: sitk.Image, *, hounsfield: bool) -> str:
+    """Return the values of what was not measured, and how much of a scan it is."""
+    volume = Volume.of(image)
+    declared = declared_padding(path)
+    padding = find_padding(volume, hounsfield=hounsfield, declared=declared, name=path)
+    if padding is None:
+        return "none"
+    share = count(volume, padding) / volume.voxels.size
+    return f"{in_words(padding)} ({share:.1%} of the voxels), left out"
 
 
 def some_voxels(image: sitk.Image) -> np.ndarray:

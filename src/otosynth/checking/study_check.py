@@ -13,17 +13,20 @@ from otosynth.checking.scan_facts import ScanFacts, look_at, some_voxels
 from otosynth.configuration.study import Study, load_study
 from otosynth.configuration.tables import (
     check_methods_fit_groups,
+    check_paths,
     study_groups,
     study_specimens,
 )
 from otosynth.errors import InputError
+from otosynth.files import read_text
 from otosynth.registration.initialisation import read_initial_transform
 from otosynth.registration.overlap import field_of_view_mask, overlap_fraction
 from otosynth.registration.preparation import resample_to_spacing
 from otosynth.specimens import Group, Specimen
 from otosynth.volumes.checks import AIR_FRACTION, AIR_RANGE_HU, check_intensities, check_pair
 from otosynth.volumes.grids import Grid
-from otosynth.volumes.reading import read_volume
+from otosynth.volumes.measured import measured_part
+from otosynth.volumes.reading import declared_padding, read_volume
 from otosynth.volumes.stated import Stated
 from otosynth.volumes.volume import Volume
 
@@ -81,8 +84,8 @@ def _read_yaml(file: Path) -> dict[str, Any]:
             "or name it by --base."
         )
     try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        data = yaml.safe_load(read_text(file))
+    except yaml.YAMLError as error:
         raise InputError(f"{file}: is not valid YAML ({error}).") from None
     if not isinstance(data, dict):
         raise InputError(f"{file}: must hold keys and values, such as `study: mylab`.")
@@ -118,6 +121,7 @@ def read_study(
     if folder is not None:
         _update(configuration, {"data": {"folder": str(folder)}})
     study = load_study(configuration)
+    check_paths(study, base.absolute().parent)
     specimens = study_specimens(study)
     groups = study_groups(study, specimens)
     check_methods_fit_groups(study, groups)
@@ -186,7 +190,9 @@ def _check_start(study: Study, specimen: Specimen, ct: sitk.Image, microct: sitk
         return
     pose = read_initial_transform(specimen.initial_transform, specimen.name)
     coarse = resample_to_spacing(microct, max(OVERLAP_MM, *microct.GetSpacing()))
-    covered = overlap_fraction(field_of_view_mask(ct, pose, Grid.of(coarse)))
+    assert specimen.ct is not None, "a study of files names its scans"
+    ct, measured = measured_part(ct, declared_padding(specimen.ct))
+    covered = overlap_fraction(field_of_view_mask(ct, pose, Grid.of(coarse), measured))
     least = study.registration.min_overlap
     if covered < least:
         raise InputError(

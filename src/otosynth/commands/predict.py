@@ -1,6 +1,7 @@
 """`otosynth predict`: a synthetic micro-CT and class map of a CT never seen."""
 
 import argparse
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,7 +84,7 @@ def add_predict(commands: Commands) -> None:
 def run_predict(options: argparse.Namespace) -> int:
     """Predict; 0 when all is written."""
     # Imported here: torch and SimpleITK take seconds, for which `--help` would wait.
-    from otosynth.api import load_model, read_scan
+    from otosynth.api import load_model, padding_of, read_scan
     from otosynth.prediction.outputs import check_folder, write_prediction
     from otosynth.prediction.predict import predict_ct
     from otosynth.volumes.stated import Stated
@@ -97,7 +98,7 @@ def run_predict(options: argparse.Namespace) -> int:
     with shown_progress() as progress:
         prediction = predict_ct(
             ct, model, options.side, options.search, options.force, options.device,
-            options.threads, progress,
+            options.threads, progress, padding_of(options.ct),
         )  # fmt: skip
     show_checks(console, prediction.checks)
     formats = ("nifti", "own") if options.format == "both" else (options.format,)
@@ -114,7 +115,8 @@ def run_predict(options: argparse.Namespace) -> int:
 
 def default_folder(ct: Path) -> Path:
     """Return the folder for a scan, in the current one: its name without a file's ending."""
-    ct = ct.resolve()
+    # As the user named it: where a link leads, a store may have given it a hash for a name.
+    ct = Path(os.path.abspath(ct))  # noqa: PTH100 - Path has none that also does away with `..`
     if ct.is_dir():
         # A folder of slices has no ending, and may be named by a UID with dots.
         return Path(f"{ct.name}-otosynth")

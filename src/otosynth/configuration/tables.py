@@ -20,6 +20,39 @@ from otosynth.volumes.stated import Stated
 THESIS_CODES = frozenset({"S3_1", "S3_2", "S3_7", "S3_8", "S3_11", "S3_12"})
 
 
+def check_paths(study: Study, repository: Path) -> None:
+    """Refuse paths and words of a study in which Snakemake would look for wildcards.
+
+    Parameters
+    ----------
+    repository
+        The folder of the Snakefile.
+
+    Raises
+    ------
+    InputError
+        Names the key, and what to do.
+    """
+    said = {
+        "results": study.results,
+        "label": study.label,
+        "data.folder": study.data.folder,
+        "data.specimens": study.data.specimen_table,
+        "groups.table": study.groups.table,
+    } | {f"methods.{name}.title": method.title for name, method in study.methods.items()}
+    _refuse_braces("the repository's folder", repository)
+    for key, value in said.items():
+        _refuse_braces(f"the key {key}", value)
+
+
+def _refuse_braces(what: str, value: object) -> None:
+    if value is not None and set("{}") & set(str(value)):
+        raise InputError(
+            f"{what} is '{value}', and Snakemake takes what stands in braces for a wildcard: "
+            "rename it without { and }, or make a link to it that has none."
+        )
+
+
 def study_specimens(study: Study) -> dict[str, Specimen]:
     """Read the specimen table of a study.
 
@@ -46,6 +79,9 @@ def study_specimens(study: Study) -> dict[str, Specimen]:
             )
     elif any(specimen.ct is None for specimen in specimens.values()):
         raise InputError(f"{data.specimen_table}: the columns ct and microct are missing.")
+    for specimen in specimens.values():
+        for path in _raw_paths(specimen):
+            _refuse_braces(f"{data.specimen_table}: a path of specimen {specimen.name}", path)
     return specimens
 
 

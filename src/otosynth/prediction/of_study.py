@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 from torch import Tensor
 
+from otosynth.atlas_files import read_atlas
 from otosynth.configuration.methods.base import PriorKind
 from otosynth.configuration.study import Study, load_study
 from otosynth.errors import InputError
@@ -231,10 +232,9 @@ def _reference(
     """Return a training ear of a study."""
     folder = places.results / "specimens" / ear
     of_prior = None
-    if prior == "classes":
-        of_prior = read_labels(folder / "classmap.nii")
-    elif prior == "microct":
-        of_prior = read_volume(folder / "microct.nii")
+    if prior is not None:
+        name = "classmap" if prior == "classes" else "microct"
+        of_prior = read_atlas(folder, [name], mirrored=False)[name]
     return reference_of(
         ear,
         read_volume(folder / "ct.nii"),
