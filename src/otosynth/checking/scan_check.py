@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import SimpleITK as sitk
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
