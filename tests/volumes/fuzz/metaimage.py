@@ -289,7 +289,7 @@ def _values(path: Path, fields: dict[str, str], voxels: bytes) -> np.ndarray:
         voxels = voxels[skipped:]
     elif skipped == -1:
         voxels = voxels[-count * kind.itemsize :]
-    if fields.get("BinaryData", "False").lower() not in ("true", "1"):
+    if fields.get("BinaryData", "True").lower() not in ("true", "1"):
         raise Undefined("voxels as text")
     if fields.get("CompressedData", "False").lower() in ("true", "1"):
         told = int(fields.get("CompressedDataSize", len(voxels)))

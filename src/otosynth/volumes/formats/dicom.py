@@ -121,7 +121,7 @@ def _planes(series: Series, stated: Stated) -> list[Plane]:
         if not any(_same_place(file, plane) for plane in planes):
             raise InputError(
                 f"{file.path}: has no pixels, though it is an image by its header "
-                f"({file.kind}); it is truncated. Copy it again, or take it out of the folder."
+                f"({file.kind}); copy it again, or take it out of the folder."
             )
     return planes
 

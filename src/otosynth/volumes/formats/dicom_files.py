@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import pydicom
 from pydicom.dataelem import RawDataElement
@@ -22,6 +22,8 @@ ENDINGS = (".dcm", ".ima")
 # Values longer than this are left in the file while headers are read.
 HEADER_BYTES = 4096
 SIGNATURE_AT, SIGNATURE = 128, b"DICM"
+UNDEFINED_LENGTH = 0xFFFFFFFF
+PIXEL_DATA = 0x7FE00010
 DEFLATED = "1.2.840.10008.1.2.1.99"
 # Folders beside a scan's in which the rest of a split series is looked for.
 MOST_FOLDERS = 64
@@ -122,15 +124,17 @@ def _syntax(tags: FileDataset) -> str:
 
 
 def _refuse_truncated(file: DicomFile) -> None:
-    """Compare where the pixels end with the file's size."""
-    if not file.has_pixels or _syntax(file.tags) == DEFLATED:
+    """Compare where the last element, which is most often the pixels, ends with the file's size."""
+    last = max(file.tags.keys())
+    element = file.tags.get_item(last, keep_deferred=True)
+    if not isinstance(element, RawDataElement) or _syntax(file.tags) == DEFLATED:
         return
-    element = cast(RawDataElement, file.tags.get_item("PixelData", keep_deferred=True))
     size_bytes, end = file.path.stat().st_size, element.value_tell + element.length
-    if element.length != 0xFFFFFFFF and end > size_bytes:
+    if element.length != UNDEFINED_LENGTH and end > size_bytes:
+        what = "pixels end" if last == PIXEL_DATA else "header goes on"
         raise InputError(
-            f"{file.path}: is truncated: {size_bytes} bytes where its pixels end at byte {end}; "
-            "copy it again."
+            f"{file.path}: is truncated: {size_bytes} bytes where its {what} "
+            f"{'at' if last == PIXEL_DATA else 'to'} byte {end}; copy it again."
         )
 
 
@@ -150,7 +154,7 @@ def told(path: Path, what: str = "cannot be read as DICOM") -> Iterator[None]:
     # Damaged bytes raise errors of a dozen kinds.
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:160]
-        raise InputError(f"{path}: {what} ({reason}).") from error
+        raise InputError(f"{path}: {what} ({reason}); copy or export it again.") from error
 
 
 def one_series(folder: Path, files: Sequence[DicomFile]) -> Series:
@@ -168,6 +172,8 @@ def one_series(folder: Path, files: Sequence[DicomFile]) -> Series:
     images = [file for file in files if file.has_pixels and "Rows" in file.tags]
     empty = [file for file in files if file not in images and _calls_itself_image(file)]
     beside = [file for file in files if file not in images and file not in empty]
+    for file in beside:
+        _refuse_nameless(file)
     if beside:
         remarks.append(_left_out(beside, "no image"))
     for reason, is_other in OTHERS:
@@ -185,6 +191,15 @@ def one_series(folder: Path, files: Sequence[DicomFile]) -> Series:
             f"{folder}: holds {len(series)} DICOM series ({described}); keep one series per folder."
         )
     return Series(tuple(images), tuple(empty), tuple(remarks))
+
+
+def _refuse_nameless(file: DicomFile) -> None:
+    """Refuse what may be a slice that was cut or damaged: no object, and of no series."""
+    if file.kind[:1].isdigit() and file.series == "none":
+        raise InputError(
+            f"{file.path}: is of no known kind ({file.kind}) and of no series, so it is damaged; "
+            "copy it again, or take it out of the folder."
+        )
 
 
 def _calls_itself_image(file: DicomFile) -> bool:

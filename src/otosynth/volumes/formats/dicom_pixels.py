@@ -6,6 +6,7 @@ run-length encoded; imagecodecs decodes JPEG of all kinds.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 import imagecodecs
 import numpy as np
@@ -47,6 +48,11 @@ DECODERS: dict[str, Callable[[bytes], np.ndarray]] = {
     HTJ2K: imagecodecs.jpeg2k_decode,
 }
 BITS = (8, 16, 32)
+# Without these nothing says what the stored bytes are.
+OF_PIXELS = (
+    "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated",
+    "BitsStored", "HighBit", "PixelRepresentation",
+)  # fmt: skip
 
 
 def values_of(file: DicomFile, planes: list[Plane]) -> np.ndarray:
@@ -71,11 +77,17 @@ def _stored(file: DicomFile) -> np.ndarray:
     path = file.path
     tags = pydicom.dcmread(path, force=True)
     syntax = _syntax(tags)
-    shape = (frames_of(file), int(tags.Rows), int(tags.Columns))
-    bits, used = int(tags.BitsAllocated), int(tags.get("BitsStored") or tags.BitsAllocated)
-    if bits not in BITS or not 0 < used <= bits or int(tags.get("HighBit", used - 1)) != used - 1:
+    _refuse_missing(path, tags)
+    if not syntax.is_transfer_syntax:
         raise InputError(
-            f"{path}: stores {used} bits of {bits} up to bit {tags.get('HighBit')}, which is not "
+            f"{path}: states a transfer syntax that there is not ({syntax}), so its header is "
+            "damaged; copy or export it again."
+        )
+    shape = (frames_of(file), int(tags.Rows), int(tags.Columns))
+    bits, used = int(tags.BitsAllocated), int(tags.BitsStored)
+    if bits not in BITS or not 0 < used <= bits or int(tags.HighBit) != used - 1:
+        raise InputError(
+            f"{path}: stores {used} bits of {bits} up to bit {tags.HighBit}, which is not "
             "supported; export it with 16 bits."
         )
     if syntax.is_encapsulated and syntax != RLELossless:
@@ -88,6 +100,16 @@ def _stored(file: DicomFile) -> np.ndarray:
             "export it again."
         )
     return _signed(tags.pixel_array.reshape(shape), tags, used)
+
+
+def _refuse_missing(path: Path, tags: pydicom.FileDataset) -> None:
+    """Refuse an image that does not say how its pixels are stored."""
+    missing = [keyword for keyword in OF_PIXELS if tags.get(keyword) in (None, "")]
+    if missing:
+        raise InputError(
+            f"{path}: lacks its DICOM tag {missing[0]}, so its pixels' values cannot be told; copy "
+            "or export it again."
+        )
 
 
 def _syntax(tags: pydicom.FileDataset) -> pydicom.uid.UID:
@@ -128,7 +150,7 @@ def _signed(stored: np.ndarray, tags: pydicom.FileDataset, used: int) -> np.ndar
     bits = 8 * stored.dtype.itemsize
     native = stored.astype(stored.dtype.newbyteorder("="), order="C", copy=False)
     unsigned = native.view(f"u{stored.dtype.itemsize}")
-    if not int(tags.get("PixelRepresentation", 0)):
+    if not int(tags.PixelRepresentation):
         return unsigned & (2**used - 1)
     above = bits - used
     return np.left_shift(unsigned, above).view(f"i{stored.dtype.itemsize}") >> above

@@ -19,6 +19,8 @@ from otosynth.volumes.stated import Stated
 
 # Two statements of one length agree to this part of it.
 AGREEMENT = 0.01
+# Which end of the values is shown white is of no account.
+GREY = ("MONOCHROME1", "MONOCHROME2")
 # Directions are written with few decimals: so far they are set right, and beyond refused.
 ROUNDED_ANGLE, LARGEST_ANGLE = 1e-5, 1e-3
 # Nothing in a scanner is farther, nor any value larger; damage may be.
@@ -111,6 +113,12 @@ def _planes_of(file: DicomFile, stated: Stated) -> list[Plane]:
     path, tags = file.path, file.tags
     if value_of(tags, "SamplesPerPixel", path) not in (None, 1):
         raise InputError(f"{path}: is a colour image; give a grey-scale series.")
+    shown_as = value_of(tags, "PhotometricInterpretation", path)
+    if shown_as is not None and shown_as not in GREY:
+        raise InputError(
+            f"{path}: is no grey-scale image (PhotometricInterpretation {shown_as}), or its header "
+            "is damaged; give a grey-scale series."
+        )
     if value_of(tags, "ModalityLUTSequence", path):
         raise InputError(
             f"{path}: gives its values by a table (Modality LUT), which is not supported; export "
@@ -221,11 +229,17 @@ def _rescale(path: Path, places: Sequence[Any]) -> tuple[float, float]:
     """Return slope and intercept; 1 and 0 where neither is stated."""
     slope = _optional(path, places, "RescaleSlope")
     intercept = _optional(path, places, "RescaleIntercept")
+    if (slope is None) != (intercept is None):
+        there, missing = ("RescaleIntercept", "RescaleSlope")[:: 1 if slope is None else -1]
+        raise InputError(
+            f"{path}: has the DICOM tag {_tag(there)} without {_tag(missing)}, so its values "
+            "cannot be told; export it again."
+        )
     if slope == 0:
         raise InputError(
             f"{path}: its rescale slope is 0, so its values are lost; export it again."
         )
-    return 1.0 if slope is None else slope, intercept or 0.0
+    return (1.0, 0.0) if slope is None or intercept is None else (slope, intercept)
 
 
 def _optional(path: Path, places: Sequence[Any], keyword: str) -> float | None:

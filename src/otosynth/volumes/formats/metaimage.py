@@ -39,7 +39,7 @@ from otosynth.volumes.stated import Stated
 
 ENDINGS = (".mha", ".mhd")
 # The last key of a header.
-DATA_FILE = "elementdatafile"
+DATA_FILE = "ElementDataFile"
 DATA_TYPES = {
     "MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4",
     "MET_UINT": "u4", "MET_LONG": "i4", "MET_ULONG": "u4", "MET_LONG_LONG": "i8",
@@ -89,18 +89,23 @@ class MetaImage(Format):
 
 
 def _read_header(path: Path) -> TextHeader:
-    return text_header(path, "=", DATA_FILE)
+    return text_header(path, "=", DATA_FILE.lower())
 
 
 def _geometry(header: TextHeader, stated: Stated) -> Header:
     """Return where the voxels lie."""
     path = header.path
+    if (kind := header.first("ObjectType") or "Image") != "Image":
+        raise InputError(
+            f"{path}: holds an object of the type '{kind}' where a scan is an 'Image'; export the "
+            "scan itself, or correct its header."
+        )
     spacing = _spacing(header, stated)
     size = _size(header)
-    refuse_other_than_3d_scalar(path, size, header.count("elementnumberofchannels", 1))
-    mm, units = mm_of(path, header.first("distanceunits"), stated)
+    refuse_other_than_3d_scalar(path, size, header.count("ElementNumberOfChannels", 1))
+    mm, units = mm_of(path, header.first("DistanceUnits"), stated)
     axes, remarks = _axes(header, stated)
-    origin = header.numbers("offset", "position", "origin", count=header.count("ndims", 3))
+    origin = header.numbers("Offset", "Position", "Origin", count=header.count("NDims", 3))
     if not origin:
         remarks = (*remarks, NO_ORIGIN)
     spacing_mm = [mm * v for v in spacing[:3]]
@@ -110,11 +115,11 @@ def _geometry(header: TextHeader, stated: Stated) -> Header:
 
 def _size(header: TextHeader) -> tuple[int, ...]:
     """Return the sizes; a series of one volume is that volume."""
-    size = header.whole_numbers("dimsize")
-    if len(size) != header.count("ndims", 3) or min(size, default=0) < 1:
+    size = header.whole_numbers("DimSize")
+    if len(size) != header.count("NDims", 3) or min(size, default=0) < 1:
         raise InputError(
-            f"{header.path}: states {header.first('ndims') or 'no'} dimensions and the sizes "
-            f"'{header.first('dimsize')}'; export the file again."
+            f"{header.path}: states {header.first('NDims') or 'no'} dimensions and the sizes "
+            f"'{header.first('DimSize')}'; export the file again."
         )
     while len(size) > 3 and size[-1] == 1:
         size = size[:-1]
@@ -123,18 +128,22 @@ def _size(header: TextHeader) -> tuple[int, ...]:
 
 def _spacing(header: TextHeader, stated: Stated) -> list[float]:
     """Return the distances of the voxels in the file's unit; their extent is the same."""
-    said = {key: numbers(header.first(f"element{key}").split()) for key in ("spacing", "size")}
+    said = {
+        key: numbers(header.first(f"Element{key.title()}").split()) for key in ("spacing", "size")
+    }
     said = {key: values for key, values in said.items() if values}
     for values in said.values():
         check_spacing(header.path, values)
     if len({tuple(np.round(values, DECIMALS)) for values in said.values()}) > 1:
-        words = {key: f"{header.first(f'element{key}')} (Element{key.title()})" for key in said}
+        words = {
+            key: f"{header.first(f'Element{key.title()}')} (Element{key.title()})" for key in said
+        }
         return said[refuse_contradiction(header.path, "voxel size", words, stated)]
     spacing = next(iter(said.values()), [])
     check_spacing(header.path, spacing)
-    if len(spacing) != header.count("ndims", 3):
+    if len(spacing) != header.count("NDims", 3):
         raise InputError(
-            f"{header.path}: states {len(spacing)} voxel sizes for {header.count('ndims', 3)} "
+            f"{header.path}: states {len(spacing)} voxel sizes for {header.count('NDims', 3)} "
             "dimensions; export the file again."
         )
     return spacing
@@ -142,12 +151,12 @@ def _spacing(header: TextHeader, stated: Stated) -> list[float]:
 
 def _axes(header: TextHeader, stated: Stated) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return the directions of the axes (LPS; columns): TransformMatrix, or the letters."""
-    dimensions = header.count("ndims", 3)
-    keys = ("transformmatrix", "rotation", "orientation")
+    dimensions = header.count("NDims", 3)
+    keys = ("TransformMatrix", "Rotation", "Orientation")
     matrix = header.numbers(*keys, count=dimensions**2)
     # A row of the file is the direction of an axis.
     axes = np.reshape(matrix, (dimensions, dimensions))[:3, :3].T if matrix else None
-    text = header.first("anatomicalorientation").upper()
+    text = header.first("AnatomicalOrientation").upper()
     letters = "".join(OPPOSITE.get(letter, "?") for letter in text)
     known = len(letters) == 3 and "?" not in letters and {*"LPS"} == {
         {"R": "L", "A": "P", "I": "S"}.get(letter, letter) for letter in letters
@@ -166,7 +175,7 @@ def _axes(header: TextHeader, stated: Stated) -> tuple[np.ndarray, tuple[str, ..
             "matrix": f"axes to {leads} (TransformMatrix)",
             "letters": f"axes to {letters} (AnatomicalOrientation = {text}: from there)",
         }
-        believed = refuse_contradiction(header.path, "orientation", words, stated)
+        believed = refuse_contradiction(header.path, "Orientation", words, stated)
         said = f"Of two statements of the orientation {words[believed]} is believed."
         return (axes if believed == "matrix" else axes_of(letters)), (said,)
     return axes, ()
@@ -179,12 +188,22 @@ def _voxels(header: TextHeader, shape: tuple[int, ...]) -> np.ndarray:
     data_type = _data_type(header)
     beside = data_file(path, header.first(DATA_FILE))
     if not header.first(DATA_FILE):
-        raise InputError(f"{path}: its header has no ElementDataFile; it is truncated or damaged.")
+        raise InputError(
+            f"{path}: its header has no ElementDataFile, so it is truncated or damaged; copy or "
+            "export it again."
+        )
     if beside:
         refuse_missing(path, beside)
     file, offset = beside or path, 0 if beside else header.end
-    binary = _is_true(header, "binarydata") or _is_true(header, "compresseddata")
-    skipped = header.count("headersize", 0)
+    compressed = _is_true(header, "CompressedData")
+    # As MetaImage's library has it, voxels are binary where nothing is said.
+    binary = not header.first("BinaryData") or _is_true(header, "BinaryData")
+    if compressed and not binary:
+        raise InputError(
+            f"{path}: says that its voxels are compressed and that they are text (BinaryData = "
+            "False), which cannot be; correct the file, or export it again."
+        )
+    skipped = header.count("HeaderSize", 0)
     bytes_of_voxels = math.prod(shape) * data_type.itemsize
     if skipped == -1:
         offset = max(offset, file.stat().st_size - bytes_of_voxels)
@@ -192,23 +211,23 @@ def _voxels(header: TextHeader, shape: tuple[int, ...]) -> np.ndarray:
         offset = skipped
     if not binary:
         return voxels_of_text(file, file.read_bytes()[offset:], shape)
-    if not _is_true(header, "compresseddata"):
+    if not compressed:
         return mapped_voxels(file, offset, data_type, shape)
     packed = file.read_bytes()[offset:]
-    if "compresseddatasize" in header.values:
-        announced = header.count("compresseddatasize", 0)
+    if header.first("CompressedDataSize"):
+        announced = header.count("CompressedDataSize", 0)
         check_bytes(file, len(packed), announced)
     return unpacked_voxels(file, packed, "zlib", data_type, shape)
 
 
 def _data_type(header: TextHeader) -> np.dtype:
-    name = header.first("elementtype").upper()
+    name = header.first("ElementType").upper()
     if name not in DATA_TYPES:
         raise InputError(
             f"{header.path}: its voxels are of the type '{name}', which is not supported; save it "
             "with one grey value per voxel (MET_SHORT or MET_FLOAT)."
         )
-    high = _is_true(header, "binarydatabyteordermsb", "elementbyteordermsb")
+    high = _is_true(header, "BinaryDataByteOrderMSB", "ElementByteOrderMSB")
     return np.dtype(DATA_TYPES[name]).newbyteorder(">" if high else "<")
 
 
@@ -216,14 +235,16 @@ def _is_true(header: TextHeader, *keys: str) -> bool:
     """Return a yes or no; no where it is not said."""
     text = header.first(*keys).lower()
     if text not in ("", "true", "false", "1", "0", "yes", "no", "t", "f"):
-        raise InputError(f"{header.path}: '{keys[0]}' is True or False, not '{text}'.")
+        raise InputError(
+            f"{header.path}: '{keys[0]}' should be True or False and is '{text}'; correct the file."
+        )
     return text in ("true", "1", "yes", "t")
 
 
 def _refuse_scaled(header: TextHeader) -> None:
     """Refuse intensities that are stored by another scale, which programs treat differently."""
-    slope = header.numbers("elementtointensityfunctionslope", count=1)
-    shift = header.numbers("elementtointensityfunctionoffset", count=1)
+    slope = header.numbers("ElementToIntensityFunctionSlope", count=1)
+    shift = header.numbers("ElementToIntensityFunctionOffset", count=1)
     if slope not in ([], [1.0]) or shift not in ([], [0.0]):
         raise InputError(
             f"{header.path}: states a scale of its intensities (ElementToIntensityFunction), which "

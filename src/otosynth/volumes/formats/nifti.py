@@ -36,6 +36,7 @@ from otosynth.volumes.formats.stored import (
     check_bytes,
     mapped_voxels,
     refuse_not_finite,
+    what_is_wrong,
 )
 from otosynth.volumes.grids import Grid
 from otosynth.volumes.itk_io import read_header, refuse_other_than_3d_scalar
@@ -54,8 +55,11 @@ UNITS_BITS = 7
 UNITS = {0: "", 1: "m", 2: "mm", 3: "um"}
 # Single precision: b, c and d of a rotation may be so much longer than 1.
 QUATERNION_TOLERANCE = 1e-5
+LEAST_REST = 1e-7
 # Less is rounding.
 TILT_DEGREES = 0.05
+# Of corners, in single precision.
+ROUNDING_MM = 1e-4
 ALONG_COSINE = 0.99999
 
 
@@ -155,7 +159,7 @@ def _unpacked(path: Path, size: int = -1) -> bytes:
         raise
     except PACKING_ERRORS as error:
         raise InputError(
-            f"{path}: the compressed file is truncated or damaged ({error}); copy it again."
+            f"{path}: the compressed file is {what_is_wrong(error)}; copy it again."
         ) from error
 
 
@@ -196,7 +200,9 @@ def _checked(path: Path, header: Nifti1Header) -> Nifti1Header:
     if bits != header["bitpix"]:
         problem = f"it states {header['bitpix']} bits a voxel and a data type of {bits}"
     if problem:
-        raise InputError(f"{path}: its header is damaged or of another file ({problem}).")
+        raise InputError(
+            f"{path}: its header is damaged or of another file ({problem}); export it again."
+        )
     return header
 
 
@@ -220,7 +226,10 @@ def _stored(path: Path, header: Nifti1Header) -> Stored:
     # nibabel and the reference library take 0 for the least that there can be.
     offset = offset or least
     if not (math.isfinite(offset) and offset >= least and offset == int(offset)):
-        raise InputError(f"{path}: its header is damaged (its voxels begin at byte {offset:g}).")
+        raise InputError(
+            f"{path}: its header is damaged (its voxels begin at byte {offset:g}, where none can); "
+            "export it again."
+        )
     return Stored(int(offset), data_type, _size(header)[::-1], slope, intercept)
 
 
@@ -285,7 +294,11 @@ def _statements(path: Path, header: Nifti1Header) -> dict[str, np.ndarray]:
 
 
 def _grid_of_itk(path: Path, grid: Grid) -> Grid:
-    """Return the same grid with ITK's last digits, as all that was computed before has it."""
+    """Return the same grid with ITK's last digits, as all that was computed before has it.
+
+    ITK takes the qform, whose quaternion loses half its digits where the turn is nearly half a
+    circle; beyond rounding the sform holds.
+    """
     try:
         theirs = Grid.of(read_header(path, "NiftiImageIO"))
     except InputError:
@@ -293,7 +306,7 @@ def _grid_of_itk(path: Path, grid: Grid) -> Grid:
         return grid
     if len(theirs.size) != len(grid.size):
         return grid
-    return theirs if agree(theirs, grid) else grid
+    return theirs if agree(theirs, grid, ROUNDING_MM) else grid
 
 
 def _grid_of_affine(path: Path, size: tuple[int, ...], mm: float, affine: np.ndarray) -> Grid:
@@ -323,7 +336,11 @@ def _qform(path: Path, header: Nifti1Header) -> np.ndarray:
             f"{path}: its qform is damaged (the quaternion {b:g}, {c:g}, {d:g} with a first pixdim "
             f"of {qfac:g} is no rotation); export it again."
         )
-    rotation = nibabel.quaternions.quat2mat([math.sqrt(max(0.0, 1 - square)), b, c, d])
+    # As the standard's reference library: so near half a turn, the rest is rounding.
+    rest = 1 - square
+    if rest < LEAST_REST:
+        rest = 0.0
+    rotation = nibabel.quaternions.quat2mat([math.sqrt(rest), b, c, d])
     affine = np.eye(4)
     with np.errstate(invalid="ignore"):
         affine[:3, :3] = rotation * np.array(header["pixdim"][1:4], dtype=float) * (1, 1, qfac)

@@ -63,6 +63,7 @@ SPACES = {
     "left-anterior-superior": "LAS",
     "left-posterior-superior": "LPS",
 }
+KINDS_OF_SPACE = ("domain", "space", "???", "none")
 FIELDS = {
     field
     for line in (
@@ -176,12 +177,37 @@ def _size(header: TextHeader) -> tuple[int, ...]:
             f"'{header.first('sizes')}'; export the file again."
         )
     directions = _words(header.first("space directions"))
+    _refuse_other_kinds(header, directions)
     if len(sizes) == 4 and len(directions) == 4:
         values = math.prod(n for n, word in zip(sizes, directions, strict=True) if word == "none")
         if values > 1:
             refuse_other_than_3d_scalar(header.path, (), values)
         sizes = [n for n, word in zip(sizes, directions, strict=True) if word != "none"]
     return tuple(sizes)
+
+
+def _refuse_other_kinds(header: TextHeader, directions: list[str]) -> None:
+    """Refuse an axis that is said to be none of space, or as many kinds as there are no axes."""
+    kinds = header.first("kinds").split()
+    count = header.count("dimension", 0)
+    if kinds and len(kinds) != count:
+        raise InputError(
+            f"{header.path}: states {len(kinds)} kinds of axes for {count} axes (kinds: "
+            f"{' '.join(kinds)}); correct the header, or export the file again."
+        )
+    # A fourth axis is that of the values per voxel.
+    in_space = [
+        kind
+        for at, kind in enumerate(kinds)
+        if len(directions) != len(kinds) or len(kinds) == 3 or directions[at] != "none"
+    ]
+    other = [kind for kind in in_space if kind.lower() not in KINDS_OF_SPACE]
+    if other:
+        raise InputError(
+            f"{header.path}: has an axis of the kind '{other[0]}' (kinds: {' '.join(kinds)}), such "
+            "as of colours or of times, and not three axes in space; export one grey value per "
+            "voxel."
+        )
 
 
 def _words(text: str) -> list[str]:

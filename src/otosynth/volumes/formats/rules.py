@@ -187,12 +187,11 @@ def grid_of(
     return grid
 
 
-def agree(one: Grid, other: Grid) -> bool:
+def agree(one: Grid, other: Grid, tolerance_mm: float) -> bool:
     """Tell whether two grids of the same size place every corner alike."""
     corners = np.stack(np.meshgrid(*[(0, n - 1) for n in one.size]), -1).reshape(-1, 3)
     apart = [np.subtract(one.point_mm(c), other.point_mm(c)) for c in corners]
-    largest = float(np.linalg.norm(apart, axis=1).max())
-    return largest <= AGREEMENT_VOXELS * min(*one.spacing_mm, *other.spacing_mm)
+    return float(np.linalg.norm(apart, axis=1).max()) <= tolerance_mm
 
 
 def is_left_handed(grid: Grid) -> bool:

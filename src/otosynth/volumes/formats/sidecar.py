@@ -12,16 +12,25 @@ direction matrix row by row, its columns the directions of the x, y and z index)
 or to the orientation that the lab states.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, PositiveFloat, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
 from otosynth.errors import InputError
 from otosynth.files import read_text
 
 ENDINGS = (".tif", ".tiff")
 SIDECAR = "spacing.json"
+
+EXAMPLE = '{"spacing_mm": [x, y, z], "origin_mm": [x, y, z]}'
+SHOULD_BE = {
+    "spacing_mm": "3 numbers above 0 (x, y, z)",
+    "origin_mm": "3 numbers (x, y, z)",
+    "direction": "9 numbers, the rows of a rotation matrix (orthonormal columns)",
+}
 
 Triple = tuple[float, float, float]
 Matrix = tuple[float, float, float, float, float, float, float, float, float]
@@ -59,14 +68,39 @@ def sidecar_of(path: Path) -> Path:
 def read_geometry(path: Path) -> Geometry:
     """Read and validate a sidecar."""
     if not path.is_file():
-        raise InputError(
-            f"{path}: missing. A TIFF stack needs it for its voxel size: "
-            '{"spacing_mm": [x, y, z], "origin_mm": [x, y, z]}.'
-        )
+        raise InputError(f"{path}: missing. A TIFF stack needs it for its voxel size: {EXAMPLE}.")
     try:
-        return Geometry.model_validate_json(read_text(path))
+        return Geometry.model_validate(json.loads(read_text(path), object_pairs_hook=_each_once))
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}: is no JSON from line {error.lineno}, column {error.colno} on; write it as "
+            f"{EXAMPLE}."
+        ) from error
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors()
-        )
-        raise InputError(f"{path}: {problems}.") from error
+        problems = dict.fromkeys(map(_in_words, error.errors()))
+        raise InputError(f"{path}: {'; '.join(problems)}. Correct it.") from error
+    except _Twice as error:
+        raise InputError(f"{path}: has the key '{error}' twice; remove one of them.") from error
+
+
+class _Twice(Exception):  # noqa: N818 - caught here
+    """A key stands in an object twice; of two values JSON does not say which holds."""
+
+
+def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _Twice(key)
+        found[key] = value
+    return found
+
+
+def _in_words(problem: ErrorDetails) -> str:
+    """Say what is wrong with a key, without the validator's own terms."""
+    key = str(problem["loc"][0]) if problem["loc"] else ""
+    if key not in SHOULD_BE:
+        known = f"it holds the keys {', '.join(SHOULD_BE)}"
+        return f"'{key}' is no key of it; {known}" if key else f"{known}, in braces"
+    lacks = problem["type"] == "missing" and len(problem["loc"]) == 1
+    return f"{key}{' is missing; it' if lacks else ''} should be {SHOULD_BE[key]}"

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import math
+import re
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -46,10 +47,16 @@ def unpacked_voxels(
         content = UNPACK[packing](packed)
     except PACKING_ERRORS as error:
         raise InputError(
-            f"{path}: its compressed voxels are truncated or damaged ({error}); copy it again."
+            f"{path}: its compressed voxels are {what_is_wrong(error)}; copy it again."
         ) from error
     check_bytes(path, len(content), math.prod(shape) * data_type.itemsize)
     return np.frombuffer(content, data_type).reshape(shape)
+
+
+def what_is_wrong(error: Exception) -> str:
+    """Return what the error of a library of compression means: it ended early, or no sum holds."""
+    ends_early = isinstance(error, EOFError) or re.search("truncated|ended before", str(error))
+    return "truncated or damaged" if ends_early else "damaged"
 
 
 def voxels_of_text(path: Path, text: bytes, shape: tuple[int, ...]) -> np.ndarray:

@@ -17,7 +17,10 @@ MAX_LINE_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class TextHeader:
-    """The keys (lower case) of a header, and the byte after its end."""
+    """The keys (lower case) of a header, and the byte after its end.
+
+    Messages call a key as the caller spells it.
+    """
 
     path: Path
     values: dict[str, str]
@@ -31,7 +34,7 @@ class TextHeader:
         InputError
             If two of them differ.
         """
-        found = {key: self.values[key] for key in keys if key in self.values}
+        found = {key: self.values[key.lower()] for key in keys if key.lower() in self.values}
         if "" in found.values():
             raise InputError(
                 f"{self.path}: its header is damaged: '{keys[0]}' has no value; export the file "
@@ -74,7 +77,7 @@ class TextHeader:
         InputError
             If it is none.
         """
-        text = self.values.get(key, str(default))
+        text = self.values.get(key.lower(), str(default))
         try:
             return int(text)
         except ValueError:
@@ -153,7 +156,10 @@ def data_file(path: Path, name: str) -> Path | None:
 def refuse_missing(path: Path, file: Path) -> None:
     """Refuse a header whose voxels are in a file that is not there."""
     if not file.is_file():
-        raise InputError(f"{path}: its voxels are in {file}, which is missing.")
+        raise InputError(
+            f"{path}: its voxels are in {file}, which is missing; put it there, or export both "
+            "again."
+        )
 
 
 def numbers(words: Sequence[str]) -> list[float]:

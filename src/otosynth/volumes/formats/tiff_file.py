@@ -21,6 +21,8 @@ from otosynth.errors import InputError
 from otosynth.volumes.formats.tiff_sizes import Size, sizes_stated
 
 UNCOMPRESSED, PALETTE, TOP_LEFT = 1, 3, 1
+# White is 0, or black: it says how to show a value, not what it is.
+GREY = (0, 1)
 # What the TIFF tag Orientation says of where the first row and column are seen.
 ORIENTATIONS = {
     2: "mirrored",
@@ -181,7 +183,11 @@ def _damaged(path: Path, reason: str) -> InputError:
             f"{path}: is truncated: {path.stat().st_size} bytes where a page is at byte "
             f"{beyond[1]}; copy it again."
         )
-    return InputError(f"{path}: cannot be read as TIFF ({shown}); copy it or export it again.")
+    said = "" if "IFD" in shown else f" ({shown})"
+    return InputError(
+        f"{path}: cannot be read as TIFF, so it is truncated, damaged or of another format{said}; "
+        "copy it or export it again."
+    )
 
 
 def _without_thumbnails(
@@ -208,6 +214,11 @@ def _check_page(path: Path, number: int, page: tifffile.TiffPage) -> None:
         raise InputError(
             f"{where} has {page.samplesperpixel} values per voxel (colour, or several channels); "
             "give one grey value per voxel."
+        )
+    if page.photometric not in (*GREY, PALETTE):
+        raise InputError(
+            f"{where} stores colours (TIFF photometric interpretation {int(page.photometric)}), or "
+            "its header is damaged; give one grey value per voxel."
         )
     if page.photometric == PALETTE and not _is_grey(page):
         raise InputError(
