@@ -30,7 +30,7 @@ from otosynth.volumes.checks import check_intensities
 from otosynth.volumes.grids import Grid, image_like
 from otosynth.volumes.measured import MarkedVolume, find_padding, measured_part
 from otosynth.volumes.reading import declared_padding, read_volume
-from otosynth.volumes.stated import Stated
+from otosynth.volumes.stated import Range, Stated
 from otosynth.volumes.volume import Volume
 
 __all__ = [
@@ -88,8 +88,8 @@ def read_scan(path: str | Path, stated: str = "") -> sitk.Image:
     return image
 
 
-def padding_of(path: str | Path) -> float | None:
-    """Return the value that a scan's file declares as not measured; None: it declares none."""
+def padding_of(path: str | Path) -> tuple[Range, ...]:
+    """Return the values that a scan's file declares as not measured: of each range both ends."""
     return declared_padding(Path(path))
 
 
@@ -125,8 +125,8 @@ def register(
     microct: sitk.Image,
     initial: sitk.Euler3DTransform | None = None,
     seed: int = 1,
-    ct_padding: float | None = None,
-    microct_padding: float | None = None,
+    ct_padding: Sequence[Range] = (),
+    microct_padding: Sequence[Range] = (),
     **settings: object,
 ) -> Registered:
     """Bring a CT onto the grid of its micro-CT (docs/method.md, section 3).
@@ -138,8 +138,8 @@ def register(
     initial
         Takes a micro-CT point to a CT point; None: it is searched.
     ct_padding, microct_padding
-        The value of what was not measured, where it is known (:func:`padding_of`); else the voxels
-        tell it (:mod:`otosynth.volumes.measured`).
+        The values of what was not measured, where they are known (:func:`padding_of`); else the
+        voxels tell it (:mod:`otosynth.volumes.measured`).
     settings
         Keys of the section ``registration``.
 

@@ -85,7 +85,7 @@ def test_all_problems_are_told_at_once(lab, tmp_path, capsys):
     assert status == 1
     for said in (
         "the two look swapped",
-        "e2/microct.nii.gz: the compressed file is truncated or damaged",
+        "e2/microct.nii.gz: the compressed file is damaged",
         "next to no voxel between -1200 and -300",
         "is the ct of e1 as well",
         "the initial transform",

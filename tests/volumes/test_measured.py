@@ -9,6 +9,7 @@ from otosynth.volumes.measured import (
     MarkedVolume,
     continued,
     find_padding,
+    in_words,
     measured_part,
     share_outside,
 )
@@ -37,7 +38,7 @@ def outside_circle(radius=18.0, axis=0, middle=(19.5, 21.5)):
     return np.hypot(first - middle[0], second - middle[1]) > radius
 
 
-def found(array, *, hounsfield=True, declared=None):
+def found(array, *, hounsfield=True, declared=()):
     """Return where padding was found; None: nowhere."""
     volume = volume_of(array)
     padding = find_padding(volume, hounsfield=hounsfield, declared=declared)
@@ -66,7 +67,7 @@ def test_two_values_of_padding_and_whole_slices_are_all_found():
 
 def test_a_scan_without_padding_has_none():
     assert found(noisy_ct()) is None
-    assert found(noisy_ct(), declared=-2000.0) is None
+    assert found(noisy_ct(), declared=[(-2000.0, -2000.0)]) is None
     assert found(np.random.default_rng(0).integers(0, 255, SHAPE), hounsfield=False) is None
 
 
@@ -147,13 +148,32 @@ def test_what_a_file_declares_is_padding_where_corners_have_it():
     ct, (_, y, x) = np.maximum(noisy_ct(), -1000.0), np.indices(SHAPE)
     outside = x < 6
     ct[outside] = -1000.0
-    declared = found(ct, declared=-1000.0)
+    declared = found(ct, declared=[(-1000.0, -1000.0)])
     # Noise that was clipped to the same value stays measured, but for what touches the padding.
     assert declared[outside].all()
     assert declared[~outside].mean() < 0.02
     bone = np.where((y > 10) & (y < 14), 3071.0, noisy_ct())
     bone[:, :, :5] = 3071.0
-    assert (found(bone, declared=3071.0)[:, 20:] == (bone[:, 20:] == 3071.0)).all()
+    assert (found(bone, declared=[(3071.0, 3071.0)])[:, 20:] == (bone[:, 20:] == 3071.0)).all()
+
+
+def test_a_declared_range_is_padding_though_it_has_noise():
+    microct = np.random.default_rng(2).integers(300, 900, SHAPE).astype(float)
+    outside = np.indices(SHAPE)[2] < 6
+    microct[outside] = np.random.default_rng(3).integers(2, 9, np.count_nonzero(outside))
+    assert found(microct, hounsfield=False) is None
+    assert (found(microct, hounsfield=False, declared=[(0.0, 10.0)]) == outside).all()
+    volume = volume_of(microct)
+    padding = find_padding(volume, hounsfield=False, declared=[(0.0, 10.0), (-9.0, -9.0)])
+    assert in_words(padding) == "0 to 10"
+
+
+def test_each_slice_may_have_a_declared_value_of_its_own():
+    ct, outside = noisy_ct(), outside_circle()
+    values = np.linspace(100.25, 200.25, SHAPE[0])
+    ct = np.where(outside, values[:, None, None], ct)
+    declared = [(float(np.float32(value)),) * 2 for value in values]
+    assert (found(ct, declared=declared) == outside).all()
 
 
 def test_a_scan_of_nothing_but_padding_is_refused():

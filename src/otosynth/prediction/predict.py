@@ -1,6 +1,6 @@
 """From a new CT to its synthetic micro-CT, class map and uncertainty, on the CT's own frame."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -28,6 +28,7 @@ from otosynth.training.arithmetic import resolve_arithmetic
 from otosynth.volumes.arrays import array_of, spacing_zyx
 from otosynth.volumes.grids import image_like
 from otosynth.volumes.measured import measured_part
+from otosynth.volumes.stated import Range
 
 # Tells a stage of the work, and how much of it is done, 0 to 1.
 Progress = Callable[[str, float], None]
@@ -95,7 +96,7 @@ def look_at(
     search: Search = "45 degrees",
     force: bool = False,
     progress: Progress = silent,
-    padding: float | None = None,
+    padding: Sequence[Range] = (),
 ) -> Looked:
     """Check a CT against what a model was trained on, and bring it to the training pose.
 
@@ -168,7 +169,7 @@ def predict_ct(
     device: str = "auto",
     threads: int | None = None,
     progress: Progress = silent,
-    padding: float | None = None,
+    padding: Sequence[Range] = (),
 ) -> CtPrediction:
     """Predict a CT that the model has never seen.
 
@@ -189,8 +190,8 @@ def predict_ct(
     progress
         Is told the stage of the work and how much of it is done, 0 to 1.
     padding
-        The HU that the CT's file declares as not measured, where it does; nothing is predicted
-        there, nor where the voxels tell it (:mod:`otosynth.volumes.measured`).
+        The HU that the CT's file declares as not measured, of each range both ends; nothing is
+        predicted there, nor where the voxels tell it (:mod:`otosynth.volumes.measured`).
 
     Raises
     ------

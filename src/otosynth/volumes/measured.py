@@ -14,7 +14,7 @@ same and was measured, so the value and the shape decide (docs/method.md, sectio
 The last two need a scan with noise: in one that was calculated, tissue is of one value too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ from otosynth.errors import InputError
 from otosynth.volumes.grids import image_like
 from otosynth.volumes.mapping import LARGE_BYTES, let_go
 from otosynth.volumes.slabs import slabs_of
+from otosynth.volumes.stated import Range
 from otosynth.volumes.volume import Volume
 
 # No CT measures less: scanners store HU from -1024, as 12 bits.
@@ -56,14 +57,17 @@ class Padding:
     solid
         ... or one of these, as far as it holds squares of 3 x 3 voxels: noise that was clipped to
         such a value does not.
+    ranges
+        ... or one from the lowest to the highest of these.
     shapes
         Further voxels: boolean arrays (z, y, x) whose length is 1 along axes where all is alike.
     filled_with
-        All these values, for people.
+        All these values but ranges, for people.
     """
 
     values: tuple[float, ...]
     solid: tuple[float, ...]
+    ranges: tuple[Range, ...]
     shapes: tuple[np.ndarray, ...]
     filled_with: tuple[float, ...]
 
@@ -83,6 +87,8 @@ class Padding:
                 out |= _from_corners(plane == value)
             for value in self.solid:
                 out |= _from_corners(_in_squares(plane == value))
+            for low, high in self.ranges:
+                out |= _from_corners((plane >= low) & (plane <= high))
         return found
 
 
@@ -103,7 +109,11 @@ class MarkedVolume(Volume):
 
 
 def find_padding(
-    volume: Volume, *, hounsfield: bool, declared: float | None = None, name: object = "the scan"
+    volume: Volume,
+    *,
+    hounsfield: bool,
+    declared: Sequence[Range] = (),
+    name: object = "the scan",
 ) -> Padding | None:
     """Find what of a scan is padding; None where all of it was measured.
 
@@ -114,8 +124,8 @@ def find_padding(
     hounsfield
         Whether it is a CT in HU.
     declared
-        The value that its file declares as padding (:func:`declared_padding`), in the unit of the
-        voxels; None: it declares none.
+        The values that its file declares as padding
+        (:func:`~otosynth.volumes.reading.declared_padding`), in the unit of the voxels.
     name
         Of the scan, for a message.
 
@@ -124,10 +134,13 @@ def find_padding(
     InputError
         If all of it is padding.
     """
-    candidates = _values_at_corners(volume.voxels)
-    if declared is not None and np.isfinite(declared):
-        candidates = list(dict.fromkeys([float(np.float32(declared)), *candidates]))
-    if not candidates:
+    single, ranges = _declared_at_corners(volume.voxels, declared)
+    candidates = [
+        value
+        for value in dict.fromkeys([*single, *_values_at_corners(volume.voxels)])
+        if not any(low <= value <= high for low, high in ranges)
+    ]
+    if not candidates and not ranges:
         return None
     impossible = [value for value in candidates if hounsfield and value < LOWEST_HU]
     ends = _ends(volume, impossible)
@@ -139,7 +152,7 @@ def find_padding(
         at_end = value in ends
         if value in impossible:
             continue
-        if declared is not None and value == np.float32(declared):
+        if value in single:
             (solid if at_end else values).append(value)
         elif not _has_noise(volume, value, ends):
             continue
@@ -149,8 +162,10 @@ def find_padding(
             found = _circle_or_planes(volume, value)
             shapes += found
             filled_with += [value] if found else []
-    padding = Padding(tuple(values), tuple(solid), tuple(shapes), (*values, *solid, *filled_with))
-    if not padding.filled_with:
+    padding = Padding(
+        tuple(values), tuple(solid), ranges, tuple(shapes), (*values, *solid, *filled_with)
+    )
+    if not padding.filled_with and not ranges:
         return None
     voxels = count(volume, padding)
     if voxels == volume.voxels.size:
@@ -174,11 +189,14 @@ def share_outside(measured: sitk.Image) -> float:
 
 def in_words(padding: Padding) -> str:
     """Return the values of some padding, for a message."""
-    return ", ".join(f"{value:g}" for value in padding.filled_with)
+    values = [f"{value:g}" for value in padding.filled_with]
+    words = [*values, *[f"{low:g} to {high:g}" for low, high in padding.ranges]]
+    # Where each slice has a slope of its own, it has a value of its own.
+    return ", ".join([*words[:MOST_VALUES], *["..."][: len(words) > MOST_VALUES]])
 
 
 def measured_part(
-    ct: sitk.Image, declared: float | None = None, name: object = "the CT"
+    ct: sitk.Image, declared: Sequence[Range] = (), name: object = "the CT"
 ) -> tuple[sitk.Image, sitk.Image | None]:
     """Return a CT without padding, and the mask of what was measured (uint8).
 
@@ -261,6 +279,16 @@ def _values_at_corners(voxels: np.ndarray) -> list[float]:
     values, times = np.unique(corners[flat], return_counts=True)
     commonest = values[np.argsort(-times, kind="stable")][:MOST_VALUES]
     return [float(value) for value in commonest if _is_large(voxels, corners, value)]
+
+
+def _declared_at_corners(
+    voxels: np.ndarray, declared: Sequence[Range]
+) -> tuple[list[float], tuple[Range, ...]]:
+    """Return the single values and the ranges of which a corner of a slice has some."""
+    corners = np.stack([voxels[:, y, x] for y, x in CORNERS])
+    there = [(low, high) for low, high in declared if ((corners >= low) & (corners <= high)).any()]
+    single = [low for low, high in there if low == high]
+    return single, tuple((low, high) for low, high in there if low < high)
 
 
 def _is_large(voxels: np.ndarray, corners: np.ndarray, value: np.float32) -> bool:

@@ -18,6 +18,7 @@ from otosynth.volumes.formats.rules import (
     right_handed_slabs,
 )
 from otosynth.volumes.grids import Grid
+from otosynth.volumes.stated import Range
 
 
 def read_volume(path: Path, stated: Stated = NOTHING_STATED) -> sitk.Image:
@@ -81,10 +82,11 @@ def read_scan_header(path: Path, stated: Stated = NOTHING_STATED) -> Header:
     return replace(header, remarks=(*header.remarks, said))
 
 
-def declared_padding(path: Path) -> float | None:
-    """Return the value that a scan's file declares as not measured, in the unit of its voxels.
+def declared_padding(path: Path) -> tuple[Range, ...]:
+    """Return the values that a scan's file declares as not measured, in the unit of its voxels.
 
-    None where it declares none, which most formats cannot.
+    Of each range the lowest and the highest; nothing where it declares none, which most formats
+    cannot.
 
     Raises
     ------

@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields, replace
 
 from otosynth.errors import InputError
 
+# Lowest and highest of the values that stand for "not measured".
+Range = tuple[float, float]
 UNITS = ("mm", "um", "m")
 ORIENTATION = re.compile(r"(?=.*[RL])(?=.*[AP])(?=.*[SI])[RLAPSI]{3}")
 

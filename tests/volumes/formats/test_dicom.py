@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 from dicom_series import SPACING_MM, VOXELS, save, slice_of, write_enhanced, write_series
@@ -208,7 +209,27 @@ def test_padding_is_the_declared_value_as_read(tmp_path, stored, value):
             data.add_new("PixelPaddingValue", kind, stored)
 
     write_series(tmp_path, edit=edit, RescaleSlope=2, RescaleIntercept=-1024)
-    assert format_of(tmp_path).padding(tmp_path) == value
+    declared = () if value is None else ((value, value),)
+    assert format_of(tmp_path).padding(tmp_path) == declared
+
+
+def test_padding_of_a_range_follows_the_slope_of_each_slice(tmp_path):
+    def edit(data: Dataset, z: int) -> None:
+        data.add_new("PixelPaddingValue", "SS", -2000)
+        data.add_new("PixelPaddingRangeLimit", "SS", -1990)
+        data.RescaleSlope, data.RescaleIntercept = -1 if z == 3 else 1, 10
+
+    write_series(tmp_path, edit=edit)
+    assert format_of(tmp_path).padding(tmp_path) == ((-1990.0, -1980.0), (2000.0, 2010.0))
+
+
+def test_padding_of_frames_follows_their_slopes(tmp_path):
+    path = tmp_path / "all.dcm"
+    write_enhanced(path, [2, 3, 4])
+    data = pydicom.dcmread(path)
+    data.add_new("PixelPaddingValue", "SS", -2000)
+    data.save_as(path)
+    assert format_of(path).padding(path) == ((-2010.0, -2010.0), (-4010.0, -4010.0))
 
 
 def test_a_single_slice_s_file_is_refused(tmp_path):

@@ -84,8 +84,8 @@ def test_two_series_are_refused_with_what_they_are(tmp_path):
     [
         (0, "is no DICOM file, or is truncated"),
         (140, "is no DICOM file, or is truncated"),
-        (400, "has no pixels, .*CT Image Storage.*truncated"),
-        (-100, "has no pixels, .*truncated"),
+        (400, "has no pixels, .*CT Image Storage.*copy it again"),
+        (-100, r"is truncated: \d+ bytes where its header goes on to byte \d+"),
         (-20, r"is truncated: \d+ bytes where its pixels end at byte \d+"),
     ],
 )

@@ -99,17 +99,30 @@ def test_truncated_slice_is_refused(folder, capfd):
 @pytest.mark.parametrize(
     ("geometry", "message"),
     [
-        ({"origin_mm": [0, 0, 0]}, "spacing_mm: Field required"),
-        ({"spacing_mm": [0.1, 0.1]}, "spacing_mm"),
-        ({"spacing_mm": [0.1, 0.1, 0]}, r"spacing_mm\.2: .*greater than 0"),
-        ({"spacing_mm": [0.1, -0.1, 0.1]}, r"spacing_mm\.1: .*greater than 0"),
-        ({"spacing_mm": [1, 1, 1], "spaceing": 2}, "spaceing: Extra inputs"),
+        ({"origin_mm": [0, 0, 0]}, "spacing_mm is missing; it should be 3 numbers above 0"),
+        ({"spacing_mm": [0.1, 0.1]}, "spacing_mm should be 3 numbers"),
+        ({"spacing_mm": [0.1, 0.1, 0]}, "spacing_mm should be 3 numbers above 0"),
+        ({"spacing_mm": [0.1, -0.1, 0.1]}, "spacing_mm should be 3 numbers above 0"),
+        ({"spacing_mm": [1, 1, 1], "spaceing": 2}, "'spaceing' is no key of it"),
         ({"spacing_mm": [1, 1, 1], "direction": [1, 0, 0, 1, 1, 0, 0, 0, 1]}, "rotation matrix"),
-        ([1, 1, 1], "file: "),
+        ([1, 1, 1], "holds the keys spacing_mm, origin_mm, direction, in braces"),
     ],
 )
 def test_wrong_geometry_is_refused(folder, geometry, message):
     write_geometry(folder, geometry)
+    with pytest.raises(InputError, match=rf"spacing\.json: .*{message}"):
+        read_volume(folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"spacing_mm": [1, 1, 1], "spacing_mm": [2, 2, 2]}', "the key 'spacing_mm' twice"),
+        ('{"spacing_mm": [1, 1,', "is no JSON from line 1, column"),
+    ],
+)
+def test_a_geometry_of_two_meanings_or_of_none_is_refused(folder, text, message):
+    (folder / "spacing.json").write_text(text)
     with pytest.raises(InputError, match=rf"spacing\.json: .*{message}"):
         read_volume(folder)
 

@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from otosynth.volumes.grids import Grid
-from otosynth.volumes.stated import Stated
+from otosynth.volumes.stated import Range, Stated
 from otosynth.volumes.volume import Volume
 
 # A grid, and float32 arrays (rows, y, x) that follow one another along z.
@@ -92,9 +92,12 @@ class Format(ABC):
         """List the files that make up a scan, sorted."""
         return [path]
 
-    def padding(self, path: Path) -> float | None:
-        """Return the value that the header declares as not measured, rescaled as ``read`` does."""
-        return None
+    def padding(self, path: Path) -> tuple[Range, ...]:
+        """Return the values that the header declares as not measured, rescaled as ``read`` does.
+
+        Of each range the lowest and the highest, which are one where it is a single value.
+        """
+        return ()
 
     def tags(self, path: Path) -> Mapping[str, str]:
         """Return what a volume derived from the scan takes over from it, such as whose it is."""

@@ -21,12 +21,12 @@ from otosynth.volumes.formats.dicom_files import (
     value_of,
 )
 from otosynth.volumes.formats.dicom_pixels import values_of
-from otosynth.volumes.formats.dicom_planes import AGREEMENT, Plane, planes_of
+from otosynth.volumes.formats.dicom_planes import AGREEMENT, Plane, planes_of, scales_of
 from otosynth.volumes.formats.dicom_stack import stack_of
 from otosynth.volumes.formats.dicom_writing import DERIVATION, fill_folder, tags_of
 from otosynth.volumes.grids import Grid
 from otosynth.volumes.slabs import slabs_of
-from otosynth.volumes.stated import NOTHING_STATED, Stated
+from otosynth.volumes.stated import Range, Stated
 
 __all__ = ["DERIVATION", "Dicom"]
 
@@ -67,14 +67,13 @@ class Dicom(Format):
         """List the DICOM files, those beside the series too."""
         return [path] if path.is_file() else dicom_files(path)
 
-    def padding(self, path: Path) -> float | None:
-        """Return PixelPaddingValue, rescaled as the first image is."""
-        file = _series(path).images[0]
-        stored = value_of(file.tags, "PixelPaddingValue", file.path)
-        if stored is None:
-            return None
-        plane = planes_of(file, NOTHING_STATED)[0]
-        return float(np.float32(_as_stored(file, int(stored)) * plane.slope + plane.intercept))
+    def padding(self, path: Path) -> tuple[Range, ...]:
+        """Return PixelPaddingValue, or what it and PixelPaddingRangeLimit enclose.
+
+        Rescaled as each image is: their slopes may differ.
+        """
+        ranges = [one for file in _series(path).images for one in _padding_of(file)]
+        return tuple(dict.fromkeys(ranges))
 
     def tags(self, path: Path) -> Mapping[str, str]:
         """Return the tags of the patient and the study."""
@@ -141,6 +140,20 @@ def _values(planes: list[Plane]) -> np.ndarray:
         for file, group in groupby(planes, key=lambda plane: plane.file)
     ]
     return np.concatenate(parts)
+
+
+def _padding_of(file: DicomFile) -> Iterator[Range]:
+    """Yield the range of padding of each plane of a file; nothing where it declares none."""
+    ends = [
+        value_of(file.tags, keyword, file.path)
+        for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")
+    ]
+    if ends[0] is None:
+        return
+    stored = [_as_stored(file, int(end)) for end in ends if end is not None]
+    for slope, intercept in scales_of(file):
+        values = [float(np.float32(one * slope + intercept)) for one in stored]
+        yield min(values), max(values)
 
 
 def _as_stored(file: DicomFile, number: int) -> int:

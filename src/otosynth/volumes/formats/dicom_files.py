@@ -217,7 +217,8 @@ def _is_overview(file: DicomFile) -> bool:
 
 
 def _is_colour(file: DicomFile) -> bool:
-    return int(file.tags.get("SamplesPerPixel", 1) or 1) != 1
+    # Another number is damage of what may be a slice.
+    return file.tags.get("SamplesPerPixel") in (3, 4)
 
 
 def _is_capture(file: DicomFile) -> bool:

@@ -80,8 +80,8 @@ def _stored(file: DicomFile) -> np.ndarray:
     _refuse_missing(path, tags)
     if not syntax.is_transfer_syntax:
         raise InputError(
-            f"{path}: states a transfer syntax that there is not ({syntax}), so its header is "
-            "damaged; copy or export it again."
+            f"{path}: states a transfer syntax that there is not ({str(syntax)!r}), so its header "
+            "is damaged; copy or export it again."
         )
     shape = (frames_of(file), int(tags.Rows), int(tags.Columns))
     bits, used = int(tags.BitsAllocated), int(tags.BitsStored)

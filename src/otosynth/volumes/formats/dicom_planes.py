@@ -6,6 +6,7 @@ functional groups, of each frame or shared by all.
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,8 +93,13 @@ class Plane:
 
 def frames_of(file: DicomFile) -> int:
     """Return the number of planes in a file."""
-    frames = value_of(file.tags, "NumberOfFrames", file.path)
-    return 1 if frames is None else int(frames)
+    with suppress(OverflowError, ValueError, InputError):
+        frames = value_of(file.tags, "NumberOfFrames", file.path)
+        return 1 if frames is None else int(frames)
+    raise InputError(
+        f"{file.path}: its number of frames is no number (DICOM tag (0028,0008) NumberOfFrames); "
+        "copy or export it again."
+    )
 
 
 def planes_of(file: DicomFile, stated: Stated) -> list[Plane]:
@@ -109,10 +115,26 @@ def planes_of(file: DicomFile, stated: Stated) -> list[Plane]:
         return _planes_of(file, stated)
 
 
+def scales_of(file: DicomFile) -> list[tuple[float, float]]:
+    """Return slope and intercept of each plane of an image.
+
+    Raises
+    ------
+    InputError
+        As ``planes_of``.
+    """
+    with told(file.path):
+        return [_rescale(file.path, places) for places in _places(file)]
+
+
 def _planes_of(file: DicomFile, stated: Stated) -> list[Plane]:
     path, tags = file.path, file.tags
-    if value_of(tags, "SamplesPerPixel", path) not in (None, 1):
-        raise InputError(f"{path}: is a colour image; give a grey-scale series.")
+    samples = value_of(tags, "SamplesPerPixel", path)
+    if samples not in (None, 1):
+        raise InputError(
+            f"{path}: is a colour image by its header ({samples} values per pixel); give a "
+            "grey-scale series."
+        )
     shown_as = value_of(tags, "PhotometricInterpretation", path)
     if shown_as is not None and shown_as not in GREY:
         raise InputError(
@@ -124,6 +146,12 @@ def _planes_of(file: DicomFile, stated: Stated) -> list[Plane]:
             f"{path}: gives its values by a table (Modality LUT), which is not supported; export "
             "it with a rescale slope and intercept."
         )
+    return [_plane(file, frame, places, stated) for frame, places in enumerate(_places(file))]
+
+
+def _places(file: DicomFile) -> list[list[Any]]:
+    """Return where the tags of each plane of an image stand, the nearest place first."""
+    path, tags = file.path, file.tags
     count = frames_of(file)
     groups = value_of(tags, "PerFrameFunctionalGroupsSequence", path)
     if groups is None and count > 1:
@@ -132,17 +160,14 @@ def _planes_of(file: DicomFile, stated: Stated) -> list[Plane]:
             "convert the series to NIfTI (for example with dcm2niix)."
         )
     if groups is None:
-        return [_plane(file, 0, [tags], stated)]
+        return [[tags]]
     if len(groups) != count:
         raise InputError(
             f"{path}: has {count} frames and describes {len(groups)}; export it again."
         )
     shared = value_of(tags, "SharedFunctionalGroupsSequence", path) or []
     of_all = [macro for group in shared for macro in _within(group)]
-    return [
-        _plane(file, frame, [*_within(group), *of_all, tags], stated)
-        for frame, group in enumerate(groups)
-    ]
+    return [[*_within(group), *of_all, tags] for group in groups]
 
 
 def _within(group: Any) -> list[Any]:

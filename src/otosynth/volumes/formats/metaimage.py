@@ -175,7 +175,7 @@ def _axes(header: TextHeader, stated: Stated) -> tuple[np.ndarray, tuple[str, ..
             "matrix": f"axes to {leads} (TransformMatrix)",
             "letters": f"axes to {letters} (AnatomicalOrientation = {text}: from there)",
         }
-        believed = refuse_contradiction(header.path, "Orientation", words, stated)
+        believed = refuse_contradiction(header.path, "orientation", words, stated)
         said = f"Of two statements of the orientation {words[believed]} is believed."
         return (axes if believed == "matrix" else axes_of(letters)), (said,)
     return axes, ()
