@@ -170,7 +170,7 @@ def test_a_declared_range_is_padding_though_it_has_noise():
 
 def test_each_slice_may_have_a_declared_value_of_its_own():
     ct, outside = noisy_ct(), outside_circle()
-    values = np.linspace(100.25, 200.25, SHAPE[0])
+    values = np.linspace(-500.25, -400.25, SHAPE[0])
     ct = np.where(outside, values[:, None, None], ct)
     declared = [(float(np.float32(value)),) * 2 for value in values]
     assert (found(ct, declared=declared) == outside).all()
