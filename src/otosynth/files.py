@@ -183,18 +183,19 @@ def read_text(path: Path) -> str:
     """
     data = path.read_bytes()
     encoding = next((name for mark, name in MARKS.items() if data.startswith(mark)), "utf-8")
-    advice = "save it as UTF-8 (in Excel: CSV UTF-8), then try again"
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise InputError(
             f"{path}: line {line} is not {encoding.removesuffix('-sig').upper()} (byte "
-            f"{error.start + 1} is {data[error.start]:#04x}); {advice}."
+            f"{error.start + 1} is {data[error.start]:#04x}); save it as UTF-8 (in Excel: CSV "
+            "UTF-8), then try again."
         ) from None
     if "\0" in text:
         raise InputError(
-            f"{path}: is no text in UTF-8 (character {text.index(chr(0)) + 1} is 0x00); {advice}."
+            f"{path}: is no text in UTF-8 (character {text.index(chr(0)) + 1} is 0x00); save it as "
+            "UTF-8 (in Excel: CSV UTF-8), then try again."
         )
     return text
 
