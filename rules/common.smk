@@ -1,5 +1,7 @@
 """What all rules share: the validated configuration, the ears and where files lie."""
 
+import shlex
+import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -9,11 +11,13 @@ from otosynth.configuration.study import BORROWER_KEYS, SEGMENTOR, load_study
 from otosynth.errors import InputError
 from otosynth.files import sha256_of
 from otosynth.locks import lock_until_exit
+from otosynth.terminal import let_terminals_show_all
 from otosynth.provenance.code import code_files
 from otosynth.priors import FILES as PRIOR_FILES
 from otosynth.provenance.places import places_of
 from otosynth.configuration.tables import (
     check_methods_fit_groups,
+    check_paths,
     check_raw_files,
     study_groups,
     study_specimens,
@@ -26,8 +30,14 @@ from otosynth.rows import (
     without_ceilings,
 )
 
+let_terminals_show_all()
+# Snakemake 9.27 puts it into the command line of every job as it is, and a repository may lie in a
+# folder with a space.
+sys.executable = shlex.quote(sys.executable)
+
 try:
     STUDY = load_study(config)
+    check_paths(STUDY, workflow.basedir)
     SPECIMENS = study_specimens(STUDY)
     GROUPS = study_groups(STUDY, SPECIMENS)
     check_methods_fit_groups(STUDY, GROUPS)
@@ -274,6 +284,14 @@ def raw_scan(specimen, name):
 def scan_name(specimen, name):
     """Return a raw scan's name in records, for `params`: the same wherever the data lie."""
     return places_of(config).name_of(Path(raw_scan(specimen, name)))
+
+
+def stated_of(specimen):
+    """Return what the lab states of an ear's scans where their files do not, as text."""
+    if IS_PHANTOM:
+        return {"ct": "", "microct": ""}
+    ear = SPECIMENS[specimen]
+    return {"ct": str(ear.ct_stated), "microct": str(ear.microct_stated)}
 
 
 def raw_files(specimen, name):

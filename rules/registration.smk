@@ -26,6 +26,7 @@ rule register_pair:
     params:
         ct=lambda wildcards: scan_name(wildcards.specimen, "ct"),
         microct=lambda wildcards: scan_name(wildcards.specimen, "microct"),
+        stated=lambda wildcards: stated_of(wildcards.specimen),
         registration=settings(STUDY.registration),
         seed=STUDY.seed,
         code=code("register_pair.py"),

@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from pydantic import ValidationError
 from scipy import ndimage
 
@@ -22,6 +23,8 @@ from otosynth.classmap import (
 from otosynth.configuration.classmap import ClassMapSettings
 from otosynth.errors import InputError
 from otosynth.tissues import AIR, BONE, SOFT
+from otosynth.volumes.measured import find_padding
+from otosynth.volumes.volume import Volume
 
 CUBE = (0.1, 0.1, 0.1)
 
@@ -33,6 +36,26 @@ def three_balls(levels: tuple[float, float, float], noise: float) -> tuple[np.nd
     truth = np.select([radius < 8, radius < 14], [AIR, BONE], SOFT).astype(np.uint8)
     intensities = np.array(levels)[truth]
     return truth, intensities + np.random.default_rng(8).normal(0, noise, truth.shape)
+
+
+def test_what_was_not_measured_gets_the_nearest_class_and_closes_nothing():
+    truth, values = three_balls((20, 100, 220), 3)
+    values[:, :, :12] = 0
+    volume = Volume.of(sitk.GetImageFromArray(values))
+    padding = find_padding(volume, hounsfield=False)
+    mask = values > 0
+    settings = ClassMapSettings(closing_radius_um=300)
+    found = class_map_from_microct(values, mask, CUBE, settings, padding).labels
+    whole = three_balls((20, 100, 220), 3)[1]
+    expected = class_map_from_microct(whole, mask, CUBE, settings).labels
+    assert (truth[:, :, 12] == BONE).any(), "the border cuts bone"
+    assert (found[:, :, 18:] == expected[:, :, 18:]).all()
+    assert (found[:, :, 12] == np.where(truth[:, :, 12] == AIR, AIR, found[:, :, 12])).all()
+    assert np.mean(found[:, :, 12:] == truth[:, :, 12:]) > 0.99
+    # Without telling, the padding is air, and air closes over the border.
+    assert (found[:, :, :12] == found[:, :, 12:13]).all()
+    untold = class_map_from_microct(values, mask, CUBE, settings).labels
+    assert (untold[:, :, :12] == AIR).all()
 
 
 @pytest.mark.parametrize(

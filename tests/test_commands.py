@@ -1,5 +1,10 @@
 """The command line: help that teaches, exit statuses, and the commands that need no model."""
 
+import io
+import os
+import sys
+from pathlib import Path
+
 import pytest
 
 from otosynth.cli import main
@@ -113,6 +118,43 @@ def test_a_folder_in_use_is_not_written_into(tmp_path, capsys):
     (tmp_path / "notes.txt").write_text("mine")
     assert main(["phantom", "--out", str(tmp_path), *COARSE]) == 1
     assert "is not empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp437"])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["predict", "Öhr–7.nii.gz"], "hr"),
+        (["predict", os.fsdecode(bytes([0xD6, 0x2E]))], "\\udcd6."),
+        (["phantom", "--out", "trial µ", *COARSE], "ct.nii.gz"),
+        (["check", "lab.yaml", "--base", "lab.yaml"], "ERROR: "),
+    ],
+)
+def test_a_terminal_without_the_letters_is_told_all_the_same(
+    arguments, said, encoding, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lab.yaml").write_text("study: Öhr 1\n", encoding="utf-8")
+    shown = io.BytesIO()
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(shown, encoding))
+    assert main(arguments) == (0 if arguments[0] == "phantom" else 1)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    assert said in shown.getvalue().decode(encoding)
+
+
+def test_the_default_folder_is_named_as_the_user_named_the_scan(tmp_path, monkeypatch):
+    stored = tmp_path / "store/MD5E-s9--0a1b.nii.gz"
+    stored.parent.mkdir()
+    stored.touch()
+    (tmp_path / "patient7.nii.gz").symlink_to(stored)
+    (tmp_path / "patient8").symlink_to(stored.parent)
+    assert str(default_folder(tmp_path / "patient7.nii.gz")) == "patient7-otosynth"
+    assert str(default_folder(tmp_path / "patient8")) == "patient8-otosynth"
+    monkeypatch.chdir(tmp_path / "patient8")
+    assert str(default_folder(Path())) == "store-otosynth"
+    assert str(default_folder(Path("../patient7.nii.gz"))) == "patient7-otosynth"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from otosynth.files import (
     HALF_WRITTEN,
     check_can_write,
     folder_written_whole,
+    read_text,
     sha256_of,
     whole_files,
     write_bytes,
@@ -90,6 +91,38 @@ def test_a_folder_that_is_not_filled_stays_as_it_was(tmp_path, error):
             stopped(folder)
     assert [path.name for path in tmp_path.rglob("*")] == ["old", "a"]
     assert (old / "a").read_text() == "old"
+
+
+LETTERS = "Öhr 1,ä\r\nÉ,µm\n"
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-le", "utf-16-be"]
+)
+def test_texts_are_read_in_the_encodings_that_they_tell(tmp_path, encoding):
+    mark = "\ufeff" if encoding.endswith(("le", "be")) else ""
+    path = tmp_path / "table.csv"
+    path.write_bytes((mark + LETTERS).encode(encoding))
+    assert read_text(path) == LETTERS
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"a\nb,\xd6hr\n", r"table.csv: line 2 is not UTF-8 \(byte 5 is 0xd6\); save it as UTF-8"),
+        (LETTERS.encode("cp1252"), r"line 1 is not UTF-8 \(byte 1 is 0xd6\)"),
+        (
+            "a,b".encode("utf-16-le"),
+            r"no text in UTF-8 \(character 2 is 0x00\); save it as UTF-8",
+        ),
+        (b"\xff\xfea\0\0", r"line 1 is not UTF-16"),
+    ],
+)
+def test_other_encodings_are_not_guessed(tmp_path, data, message):
+    path = tmp_path / "table.csv"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=message):
+        read_text(path)
 
 
 def test_what_a_kill_left_in_a_folder_does_not_count(tmp_path):

@@ -1,7 +1,10 @@
 """A job ends with one plain message for bad input, and a traceback for a fault of ours."""
 
 import errno
+import io
 import logging
+import os
+import sys
 
 import pytest
 
@@ -36,6 +39,18 @@ def test_a_full_disk_that_a_library_met_is_said_plainly(tmp_path):
     assert end.value.code == 1
     assert "ERROR: The disk is full: fig1.png could not be written" in log.read_text()
     assert "Traceback" not in log.read_text()
+
+
+def test_a_name_that_no_terminal_can_show_is_logged(tmp_path, monkeypatch):
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(shown, "ascii"))
+    log = tmp_path / "x.log"
+    with pytest.raises(SystemExit) as end, logged(str(log)):
+        raise InputError(f"Öhr/{os.fsdecode(bytes([0xD6]))}.nii: no such file.")
+    assert end.value.code == 1
+    assert "ERROR: Öhr/\\udcd6.nii: no such file." in log.read_text(encoding="utf-8")
+    sys.stderr.flush()
+    assert shown.getvalue().decode().endswith("ERROR: \\xd6hr/\\udcd6.nii: no such file.\n")
 
 
 def test_a_fault_of_ours_keeps_its_traceback(tmp_path):

@@ -13,6 +13,7 @@ from otosynth.specimens import (
     read_groups,
     read_specimens,
 )
+from otosynth.volumes.stated import NOTHING_STATED, Stated
 
 FOLDER = Path("raw")
 THESIS = ("S3_1", "S3_2", "S3_7", "S3_8", "S3_11", "S3_12")
@@ -83,6 +84,17 @@ def test_phantom_has_no_scans_and_csv_is_read(tmp_path):
 def test_bad_specimen_tables_are_refused(tmp_path, text, message):
     with pytest.raises(InputError, match=rf"table\.tsv: .*{message}"):
         read_specimens(table(tmp_path, text), FOLDER, "left")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_tables_of_spreadsheets_are_read(tmp_path, encoding):
+    path = tmp_path / "ears.csv"
+    path.write_text("specimen,ct,microct\r\nE1,Öhr/ct.nii,Öhr/m.nii\r\n", encoding=encoding)
+    ear = read_specimens(path, Path("data"), "right")["E1"]
+    assert ear.ct == Path("data/Öhr/ct.nii")
+    path.write_text("specimen,ct,microct\nE1,Öhr/ct.nii,Öhr/m.nii\n", encoding="cp1252")
+    with pytest.raises(InputError, match=r"ears.csv: line 2 is not UTF-8"):
+        read_specimens(path, Path("data"), "right")
 
 
 def test_absent_and_other_tables_are_refused(tmp_path):
@@ -170,3 +182,19 @@ def test_landmarks_along_the_cochlea_are_optional(tmp_path):
     specimens = read_specimens(table, FOLDER, "right")
     assert specimens["H1"].electrodes == FOLDER / "H1.mrk.json"
     assert specimens["H2"].electrodes is None
+
+
+def test_what_a_row_states_goes_before_what_is_stated_of_all(tmp_path):
+    path = table(tmp_path, "specimen\tct\tmicroct\tmicroct_stated\n"
+                 "S1\ta\tb\tbelieve=sform unit=um\nS2\ta\tb\t\n")  # fmt: skip
+    of_all = Stated(orientation="RAS", unit="mm")
+    ears = read_specimens(path, FOLDER, "right", microct_stated=of_all)
+    assert ears["S1"].microct_stated == Stated("RAS", "sform", "um")
+    assert ears["S2"].microct_stated == of_all
+    assert ears["S1"].ct_stated == NOTHING_STATED
+
+
+def test_a_statement_that_says_nothing_is_refused_with_its_ear(tmp_path):
+    path = table(tmp_path, "specimen\tct\tmicroct\tct_stated\nS1\ta\tb\torientation=LRS\n")
+    with pytest.raises(InputError, match=r"table\.tsv: specimen S1: .*orientation has three"):
+        read_specimens(path, FOLDER, "right")

@@ -10,6 +10,7 @@ from otosynth.classmap import apply_thresholds
 from otosynth.errors import InputError
 from otosynth.metrics import dice
 from otosynth.registration.preparation import smooth
+from otosynth.volumes.measured import MarkedVolume, find_padding
 from otosynth.volumes.volume import Volume
 from otosynth.yardsticks import (
     Learned,
@@ -211,6 +212,21 @@ def test_a_ct_outside_its_mask_cannot_be_deconvolved(sphere):
     _, ct = sphere
     with pytest.raises(InputError, match="no voxel of the CT is inside the mask"):
         seen_ct(volume_of(ct), np.zeros(ct.shape, np.uint8), POINT_SPREAD_MM)
+
+
+def test_padding_is_not_blurred_into_what_was_measured(sphere, tmp_path):
+    truth, _ = sphere
+    noisy = (truth + np.random.default_rng(2).normal(0, 20, truth.shape)).astype(np.float32)
+    padded = noisy.copy()
+    padded[:, :, :6] = -5000
+    volume = volume_of(padded)
+    padding = find_padding(volume, hounsfield=True)
+    marked = MarkedVolume(volume.voxels, volume.grid, volume.image, padding)
+    seen = on_grid(blur(marked, POINT_SPREAD_MM), volume.grid, tmp_path)
+    plain = blurred(noisy, tmp_path)
+    # Soft tissue is all that lies near the border.
+    assert np.abs(seen - plain)[:, :, 6:].max() < 60
+    assert np.abs(blurred(padded, tmp_path) - plain)[:, :, 6:].max() > 1000
 
 
 def test_a_blurred_volume_looks_as_a_scanner_of_that_point_spread_saw_it(sphere, tmp_path):

@@ -23,12 +23,14 @@ from otosynth.prediction.model import TrainedModel
 from otosynth.prediction.model_file import ENDING, read_model, write_model
 from otosynth.prediction.of_study import ModelName, read_study_model
 from otosynth.prediction.predict import CtPrediction, predict_ct
-from otosynth.registration.overlap import AIR_HU, field_of_view_mask, resample_onto
+from otosynth.registration.overlap import field_of_view_mask, resample_measured
 from otosynth.registration.rigid import register_rigid
 from otosynth.volumes.arrays import array_of, spacing_zyx
 from otosynth.volumes.checks import check_intensities
 from otosynth.volumes.grids import Grid, image_like
-from otosynth.volumes.reading import read_volume
+from otosynth.volumes.measured import MarkedVolume, find_padding, measured_part
+from otosynth.volumes.reading import declared_padding, read_volume
+from otosynth.volumes.stated import Range, Stated
 from otosynth.volumes.volume import Volume
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "TrainingEar",
     "class_map",
     "load_model",
+    "padding_of",
     "phantom_ear",
     "predict",
     "read_scan",
@@ -54,7 +57,7 @@ class Registered(NamedTuple):
     ct
         In HU.
     mask
-        Where both fields of view cover (uint8).
+        Where both were measured (uint8).
     pose
         Takes a micro-CT point to a CT point (mm, LPS).
     """
@@ -64,17 +67,30 @@ class Registered(NamedTuple):
     pose: sitk.Euler3DTransform
 
 
-def read_scan(path: str | Path) -> sitk.Image:
+def read_scan(path: str | Path, stated: str = "") -> sitk.Image:
     """Read a scan of any known format, and refuse one with NaN or nothing to see.
+
+    Parameters
+    ----------
+    path
+        The scan's file or folder.
+    stated
+        What its file does not state, such as ``orientation=LPS`` (docs/configuration.md,
+        ``data.ct_stated``).
 
     Raises
     ------
     InputError
         As :func:`otosynth.volumes.reading.read_volume` and ``check_intensities``.
     """
-    image = read_volume(Path(path))
+    image = read_volume(Path(path), Stated.parse(stated))
     check_intensities(image, Path(path))
     return image
+
+
+def padding_of(path: str | Path) -> tuple[Range, ...]:
+    """Return the values that a scan's file declares as not measured: of each range both ends."""
+    return declared_padding(Path(path))
 
 
 def voxels(image: sitk.Image) -> np.ndarray:
@@ -109,6 +125,8 @@ def register(
     microct: sitk.Image,
     initial: sitk.Euler3DTransform | None = None,
     seed: int = 1,
+    ct_padding: Sequence[Range] = (),
+    microct_padding: Sequence[Range] = (),
     **settings: object,
 ) -> Registered:
     """Bring a CT onto the grid of its micro-CT (docs/method.md, section 3).
@@ -119,6 +137,9 @@ def register(
         Scans of one ear, CT in HU.
     initial
         Takes a micro-CT point to a CT point; None: it is searched.
+    ct_padding, microct_padding
+        The values of what was not measured, where they are known (:func:`padding_of`); else the
+        voxels tell it (:mod:`otosynth.volumes.measured`).
     settings
         Keys of the section ``registration``.
 
@@ -128,12 +149,16 @@ def register(
         If the two do not overlap enough, or a key is not valid.
     """
     wanted = section_of(RegistrationSettings, settings)
-    transform = register_rigid(Volume.of(microct), ct, wanted, initial, seed).transform
-    return Registered(
-        resample_onto(ct, transform, Grid.of(microct), AIR_HU),
-        field_of_view_mask(ct, transform, Grid.of(microct)),
-        transform,
-    )
+    ct, measured = measured_part(ct, ct_padding)
+    volume, grid = Volume.of(microct), Grid.of(microct)
+    padding = find_padding(volume, hounsfield=False, declared=microct_padding)
+    marked = MarkedVolume(volume.voxels, grid, microct, padding)
+    transform = register_rigid(marked, ct, wanted, initial, seed, ct_measured=measured).transform
+    mask = field_of_view_mask(ct, transform, grid, measured)
+    if padding is not None:
+        inside = ~padding.of(volume.voxels, slice(0, grid.shape[0]))
+        mask = sitk.Mask(mask, grid.image(inside))
+    return Registered(resample_measured(ct, measured, transform, grid), mask, transform)
 
 
 def class_map(
@@ -156,7 +181,8 @@ def class_map(
     values = array_of(microct)
     inside = np.ones(values.shape, bool) if mask is None else array_of(mask) > 0
     wanted = section_of(ClassMapSettings, settings)
-    made = class_map_from_microct(values, inside, spacing_zyx(microct), wanted)
+    padding = find_padding(Volume.of(microct), hounsfield=False)
+    made = class_map_from_microct(values, inside, spacing_zyx(microct), wanted, padding)
     return image_like(made.labels, microct)
 
 
@@ -239,6 +265,8 @@ def predict(
     """
     if isinstance(ct, sitk.Image):
         check_intensities(ct, Path("CT"))
+    if not isinstance(ct, sitk.Image):
+        options = {"padding": padding_of(ct)} | options
     image = ct if isinstance(ct, sitk.Image) else read_scan(ct)
     trained = model if isinstance(model, TrainedModel) else load_model(model)
     return predict_ct(image, trained, **options)  # type: ignore[arg-type]

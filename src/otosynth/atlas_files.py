@@ -3,18 +3,24 @@
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import SimpleITK as sitk
 
+from otosynth.fusion import NO_VOTE
 from otosynth.registration.transforms import read_transform
-from otosynth.volumes.arrays import read_labels
-from otosynth.volumes.grids import mirror
+from otosynth.volumes.arrays import array_of, read_labels
+from otosynth.volumes.grids import image_like, mirror
+from otosynth.volumes.measured import find_padding
 from otosynth.volumes.reading import read_volume
+from otosynth.volumes.volume import Volume
 
 LABELS = ("mask", "classmap", "cochlea")
 
 
 def read_atlas(folder: Path, names: Iterable[str], mirrored: bool) -> dict[str, sitk.Image]:
     """Read some volumes of a pair.
+
+    Where the micro-CT was not measured, the class map has no vote (255) and the micro-CT is NaN.
 
     Parameters
     ----------
@@ -34,6 +40,15 @@ def read_atlas(folder: Path, names: Iterable[str], mirrored: bool) -> dict[str, 
         name: (read_labels if name in LABELS else read_volume)(folder / f"{name}.nii")
         for name in names
     }
+    unknown = {"classmap": NO_VOTE, "microct": np.nan}
+    if not unknown.keys().isdisjoint(images):
+        nowhere = _padding_of_microct(folder)
+        if nowhere is not None:
+            images |= {
+                name: image_like(np.where(nowhere, value, array_of(images[name])), images[name])
+                for name, value in unknown.items()
+                if name in images
+            }
     return {name: mirror(image) for name, image in images.items()} if mirrored else images
 
 
@@ -62,3 +77,10 @@ def read_registered(
     folders = {folder.name: folder for folder in {Path(path).parent for path in pairs}}
     for path in sorted(map(Path, transforms), key=lambda path: path.stem):
         yield read_atlas(folders[path.stem], names, mirrored[path.stem]), read_transform(path)
+
+
+def _padding_of_microct(folder: Path) -> np.ndarray | None:
+    """Return where a pair's micro-CT was not measured (boolean; z, y, x); None: nowhere."""
+    microct = Volume.mapped(folder / "microct.nii")
+    padding = find_padding(microct, hounsfield=False)
+    return None if padding is None else padding.of(microct.voxels, slice(0, len(microct.voxels)))

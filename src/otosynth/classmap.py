@@ -15,11 +15,14 @@ from otosynth.configuration.classmap import ClassMapSettings
 from otosynth.errors import InputError
 from otosynth.tissues import AIR, BONE, CLASSES, SOFT
 from otosynth.volumes.mapping import let_go
+from otosynth.volumes.measured import Padding, continued
 from otosynth.volumes.slabs import slabs_of
 
 THESIS_VOXEL_UM = 37.6
 # The logarithm is taken as of an 8-bit grey level, so it does not depend on the scan's unit.
 GREY_LEVELS = 255
+# Stands for no class, in the closing alone: a bit beyond those of the classes, which is then lost.
+NO_CLASS = 8
 # Voxels that one step works on: a few MB, which the cache of a processor holds.
 SLAB_VOXELS = 2**21
 
@@ -54,6 +57,7 @@ def class_map_from_microct(
     mask: np.ndarray,
     spacing_mm: tuple[float, float, float],
     settings: ClassMapSettings,
+    padding: Padding | None = None,
 ) -> ClassMap:
     """Classify every voxel; the thresholds come from the voxels inside the mask.
 
@@ -65,6 +69,9 @@ def class_map_from_microct(
         True where the thresholds may look, same shape.
     spacing_mm
         Voxel size z, y, x in mm.
+    padding
+        What of the micro-CT was not measured. It is of no class in the closing, and gets the class
+        of the nearest measured voxel of its slice, as what lies beyond the volume does.
 
     Raises
     ------
@@ -74,13 +81,20 @@ def class_map_from_microct(
     thresholds = otsu_thresholds(microct, settings, mask)
     ball = _ball(spacing_mm, closing_radius_um(spacing_mm, settings))
     labels = np.empty(microct.shape, dtype=np.uint8)
+
+    def classes(rows: slice) -> np.ndarray:
+        some = apply_thresholds(microct[rows], thresholds)
+        if padding is not None:
+            some[padding.of(microct[rows], rows)] = NO_CLASS
+        return some
+
     # The classes before the closing are never there as a whole.
-    for rows, bits in _closed_slabs(
-        lambda rows: apply_thresholds(microct[rows], thresholds), microct.shape, ball
-    ):
+    for rows, bits in _closed_slabs(classes, microct.shape, ball):
         labels[rows] = _recombined(bits)
         # Also the rows before, which this slab has seen again.
         let_go(microct[: rows.stop])
+    if padding is not None:
+        labels = continued(labels, padding.of(microct, slice(0, len(microct))))
     return ClassMap(labels, thresholds)
 
 

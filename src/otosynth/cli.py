@@ -13,6 +13,7 @@ from otosynth.commands.phantom import add_phantom
 from otosynth.commands.predict import add_predict
 from otosynth.commands.view import add_view
 from otosynth.errors import InputError
+from otosynth.terminal import let_terminals_show_all
 
 # What the process ends with, and what that means.
 EXIT_STATUSES = {
@@ -62,6 +63,7 @@ def command_line() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
+    let_terminals_show_all()
     options = command_line().parse_args(arguments)
     try:
         return int(options.run(options))

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import codecs
 import errno
 import hashlib
 import json
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 
 # What the name of a file begins with while it is written.
 HALF_WRITTEN = ".half-written-"
+# How a text says at its beginning what it is encoded in; UTF-32's mark begins with UTF-16's.
+MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 
 @contextmanager
@@ -160,6 +169,35 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write a file whole (see ``written_whole``)."""
     with written_whole(path) as beside:
         beside.write_bytes(data)
+
+
+def read_text(path: Path) -> str:
+    """Read a text that a person wrote: UTF-8, or what a byte-order mark at its beginning says.
+
+    Line ends stay as they are.
+
+    Raises
+    ------
+    InputError
+        If it is neither. Another encoding is not guessed: the same bytes are other letters in each.
+    """
+    data = path.read_bytes()
+    encoding = next((name for mark, name in MARKS.items() if data.startswith(mark)), "utf-8")
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{path}: line {line} is not {encoding.removesuffix('-sig').upper()} (byte "
+            f"{error.start + 1} is {data[error.start]:#04x}); save it as UTF-8 (in Excel: CSV "
+            "UTF-8), then try again."
+        ) from None
+    if "\0" in text:
+        raise InputError(
+            f"{path}: is no text in UTF-8 (character {text.index(chr(0)) + 1} is 0x00); save it as "
+            "UTF-8 (in Excel: CSV UTF-8), then try again."
+        )
+    return text
 
 
 def sha256_of(path: Path) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeGuard
 from otosynth.errors import InputError, Stopped
 from otosynth.files import disk_is_full
 from otosynth.provenance.records import Recorder
+from otosynth.terminal import let_terminals_show_all
 
 
 @contextmanager
@@ -51,11 +52,14 @@ def logged(log: str, mode: Literal["w", "a"] = "w") -> Iterator[logging.Logger]:
     """
     path = Path(log)
     path.parent.mkdir(parents=True, exist_ok=True)
+    let_terminals_show_all()
+    # A file's name whose bytes are no text does not fit into UTF-8 either.
+    file = logging.FileHandler(path, mode=mode, encoding="utf-8", errors="backslashreplace")
     logging.basicConfig(
         level=logging.INFO,
         format="%(asctime)s %(message)s",
         datefmt="%H:%M:%S",
-        handlers=[logging.FileHandler(path, mode=mode, encoding="utf-8"), logging.StreamHandler()],
+        handlers=[file, logging.StreamHandler()],
         force=True,
     )
     logger = logging.getLogger("otosynth")

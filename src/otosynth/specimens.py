@@ -1,6 +1,7 @@
 """The specimen table and the groups of the leave-k-out study (Table 1)."""
 
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,12 +12,15 @@ from typing import Literal
 import numpy as np
 
 from otosynth.errors import InputError
+from otosynth.files import read_text
+from otosynth.volumes.stated import NOTHING_STATED, Stated
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 Side = Literal["left", "right"]
 SIDES: tuple[Side, Side] = ("left", "right")
 SCANS = ("ct", "microct")
-OPTIONAL = ("side", "initial_transform", "electrodes")
+STATED = ("ct_stated", "microct_stated")
+OPTIONAL = ("side", "initial_transform", "electrodes", *STATED)
 SETS = ("testing", "training", "validation")
 
 
@@ -24,7 +28,8 @@ SETS = ("testing", "training", "validation")
 class Specimen:
     """One ear: its side, its scans (None for the phantom) and files that start registration.
 
-    ``electrodes`` is its file of landmarks along the cochlea (docs/field.md), or None.
+    ``electrodes`` is its file of landmarks along the cochlea (docs/field.md), or None;
+    ``ct_stated`` and ``microct_stated`` are what the lab states where a scan's file does not.
     """
 
     name: str
@@ -33,6 +38,8 @@ class Specimen:
     microct: Path | None
     initial_transform: tuple[Path, ...]
     electrodes: Path | None = None
+    ct_stated: Stated = NOTHING_STATED
+    microct_stated: Stated = NOTHING_STATED
 
 
 @dataclass(frozen=True)
@@ -45,13 +52,19 @@ class Group:
     validation: tuple[str, ...]
 
 
-def read_specimens(table: Path, folder: Path, default_side: str) -> dict[str, Specimen]:
+def read_specimens(
+    table: Path,
+    folder: Path,
+    default_side: str,
+    ct_stated: Stated = NOTHING_STATED,
+    microct_stated: Stated = NOTHING_STATED,
+) -> dict[str, Specimen]:
     """Read the specimen table (TSV or CSV), one row an ear, in the table's order.
 
     Columns: ``specimen``; ``ct`` and ``microct`` (both, or neither for the phantom); optional
     ``side`` (left or right), ``initial_transform`` (paths separated by commas: an ITK
-    transform, or CT and micro-CT landmarks) and ``electrodes`` (landmarks along the cochlea in the
-    micro-CT).
+    transform, or CT and micro-CT landmarks), ``electrodes`` (landmarks along the cochlea in the
+    micro-CT), ``ct_stated`` and ``microct_stated`` (what a scan's file does not state).
 
     Parameters
     ----------
@@ -61,12 +74,14 @@ def read_specimens(table: Path, folder: Path, default_side: str) -> dict[str, Sp
         Folder that the table's paths are relative to.
     default_side
         Side of the ears whose row names none, ``left`` or ``right``.
+    ct_stated, microct_stated
+        What is stated of every scan; a row's own words go before.
 
     Raises
     ------
     InputError
         For a missing or unknown column, an empty table, a name that is empty, repeated or has
-        other characters than A-Z a-z 0-9 _ -, a missing scan or an unknown side.
+        other characters than A-Z a-z 0-9 _ -, a missing scan, an unknown side or statement.
     """
     rows = _read_table(table, required=("specimen",), optional=(*SCANS, *OPTIONAL))
     present = [scan for scan in SCANS if scan in rows[0]]
@@ -74,14 +89,20 @@ def read_specimens(table: Path, folder: Path, default_side: str) -> dict[str, Sp
         raise InputError(f"{table}: has a column {present[0]} only; ct and microct go together.")
     specimens: dict[str, Specimen] = {}
     for row in rows:
-        specimen = _specimen(row, table, folder, default_side)
+        specimen = _specimen(row, table, folder, default_side, (ct_stated, microct_stated))
         if specimen.name in specimens:
             raise InputError(f"{table}: specimen {specimen.name} stands in two rows; rename one.")
         specimens[specimen.name] = specimen
     return specimens
 
 
-def _specimen(row: Mapping[str, str], table: Path, folder: Path, default_side: str) -> Specimen:
+def _specimen(
+    row: Mapping[str, str],
+    table: Path,
+    folder: Path,
+    default_side: str,
+    of_all: tuple[Stated, Stated],
+) -> Specimen:
     """Validate one row."""
     name = _valid_name(row["specimen"], "specimen", table)
     side = row.get("side") or default_side
@@ -90,6 +111,13 @@ def _specimen(row: Mapping[str, str], table: Path, folder: Path, default_side: s
     for scan in SCANS:
         if row.get(scan) == "":
             raise InputError(f"{table}: specimen {name} has no {scan}; give its path.")
+    try:
+        ct_stated, microct_stated = (
+            Stated.parse(row.get(column, ""), default)
+            for column, default in zip(STATED, of_all, strict=True)
+        )
+    except InputError as error:
+        raise InputError(f"{table}: specimen {name}: {error}") from None
     return Specimen(
         name=name,
         side=side,
@@ -97,6 +125,8 @@ def _specimen(row: Mapping[str, str], table: Path, folder: Path, default_side: s
         microct=folder / row["microct"] if "microct" in row else None,
         initial_transform=tuple(folder / p for p in _split(row.get("initial_transform", ""))),
         electrodes=folder / row["electrodes"] if row.get("electrodes") else None,
+        ct_stated=ct_stated,
+        microct_stated=microct_stated,
     )
 
 
@@ -215,10 +245,8 @@ def _read_table(
     if table.suffix.lower() not in (".tsv", ".csv"):
         raise InputError(f"{table}: a table is .tsv (tabs) or .csv (commas).")
     delimiter = "\t" if table.suffix.lower() == ".tsv" else ","
-    with table.open(newline="", encoding="utf-8-sig") as stream:
-        lines = [
-            [cell.strip() for cell in line] for line in csv.reader(stream, delimiter=delimiter)
-        ]
+    stream = io.StringIO(read_text(table), newline="")
+    lines = [[cell.strip() for cell in line] for line in csv.reader(stream, delimiter=delimiter)]
     lines = [line for line in lines if any(line)]
     if not lines:
         raise InputError(f"{table}: the table is empty.")

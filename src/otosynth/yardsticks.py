@@ -16,7 +16,7 @@ from skimage.restoration import wiener
 from otosynth.classmap import SLAB_VOXELS, otsu_thresholds
 from otosynth.configuration.classmap import ClassMapSettings
 from otosynth.errors import InputError
-from otosynth.registration.preparation import FWHM_PER_SIGMA, shrink_volume, smooth
+from otosynth.registration.preparation import FWHM_PER_SIGMA, filled, shrink_volume, smooth
 from otosynth.tissues import AIR, BONE, CLASSES, SOFT
 from otosynth.volumes.arrays import spacing_zyx
 from otosynth.volumes.grids import Grid, image_like, onto_grid
@@ -219,8 +219,12 @@ def deconvolve(seen: sitk.Image, point_spread_mm: float, smoothness: float) -> s
 
 
 def blur(volume: Volume, point_spread_mm: float) -> sitk.Image:
-    """Blur a volume to a point spread (full width at half maximum), on voxels as `seen_ct`'s."""
-    [image] = shrink_volume(volume, point_spread_mm / VOXELS_PER_POINT_SPREAD)
+    """Blur a volume to a point spread (full width at half maximum), on voxels as `seen_ct`'s.
+
+    Where slabs have NaN (:class:`otosynth.volumes.measured.MarkedVolume`) the nearest value goes
+    on.
+    """
+    image, _ = filled(*shrink_volume(volume, point_spread_mm / VOXELS_PER_POINT_SPREAD))
     return smooth(image, point_spread_mm)
 
 

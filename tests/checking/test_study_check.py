@@ -1,5 +1,6 @@
 """A lab's study is looked at before anything runs: all problems at once, with pictures."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +85,7 @@ def test_all_problems_are_told_at_once(lab, tmp_path, capsys):
     assert status == 1
     for said in (
         "the two look swapped",
-        "e2/microct.nii.gz: the compressed file is truncated or damaged",
+        "e2/microct.nii.gz: the compressed file is damaged",
         "next to no voxel between -1200 and -300",
         "is the ct of e1 as well",
         "the initial transform",
@@ -114,6 +115,57 @@ def test_a_scan_without_a_patch_is_told(lab, tmp_path):
 def test_a_small_field_of_view_is_pointed_out(lab, tmp_path):
     write_volume(scan(12, 0.6, -1000, 2000), tmp_path / "e2/ct.nii.gz")
     assert "smaller than the micro-CT's" in check(lab())["e2"].warnings[0]
+
+
+def test_what_a_file_does_not_state_is_told_and_can_be_stated(lab, tmp_path, capsys):
+    """Each ear has an oddity of its own; the table shows all scans, as they are in their files."""
+    left_handed = sitk.Flip(scan(20, 0.6, -1000, 2000), (True, False, False))
+    assert left_handed.GetDirection()[0] == -1
+    write_volume(left_handed, tmp_path / "e1/ct.nii.gz")
+    sitk.WriteImage(scan(40, 0.25, 0, 1), tmp_path / "e2/microct.mha")
+    text = (tmp_path / "e2/microct.mha").read_bytes()
+    for key in (b"TransformMatrix", b"AnatomicalOrientation"):
+        text = re.sub(key + rb" = .*\n", b"", text)
+    (tmp_path / "e2/microct.mha").write_bytes(text)
+    overlay = lab(e2="e2/ct.nii.gz\te2/microct.mha\t")
+    ears = check(overlay)
+    assert not ears["e1"].problems
+    assert "axes are left-handed; they are made right-handed" in ears["e1"].warnings[0]
+    assert ears["e1"].facts[0].handedness == "left-handed in the file"
+    assert "states no orientation" in ears["e2"].problems[0]
+    stated = tmp_path / "stated.yaml"
+    stated.write_text("data: {microct_stated: orientation=LPS}\n")
+    command = ["check", str(overlay), str(stated), "--base", str(BASE), "--out", str(tmp_path)]
+    assert main(command) == 0
+    assert "LPS is stated for it" in capsys.readouterr().out
+    page = (tmp_path / "check.html").read_text(encoding="utf-8")
+    assert "<td>metaimage</td>" in page
+    assert page.count("<td>right-handed</td>") == 5
+
+
+def test_a_field_of_view_of_no_scanner_is_pointed_out(lab, tmp_path):
+    write_volume(scan(40, 0.03, 0, 1), tmp_path / "e2/microct.nii.gz")
+    assert "its field of view is 1.2 × 1.2 × 1.2 mm, outside 2 to" in check(lab())["e2"].warnings[0]
+
+
+def test_padding_is_told_and_covers_nothing(lab, tmp_path):
+    ct = scan(20, 0.6, -1000, 2000)
+    ct[:, :, :15] = -2000.0
+    write_volume(ct, tmp_path / "e2/ct.nii.gz")
+    sitk.WriteTransform(sitk.Euler3DTransform(), str(tmp_path / "pose.tfm"))
+    ears = check(lab(e2="e2/ct.nii.gz\te2/microct.nii.gz\tpose.tfm"))
+    assert ears["e2"].facts[0].padding == "-2000 (75.0% of the voxels), left out"
+    # What was measured of the CT begins at 9 mm, where the micro-CT all but ends.
+    assert "less than registration.min_overlap" in ears["e2"].problems[0]
+    assert {fact.padding for fact in ears["e1"].facts} == {"none"}
+
+
+def test_configurations_of_other_editors_are_read(tmp_path):
+    (tmp_path / "a.yaml").write_text("label: Öhren\n", encoding="utf-16")
+    assert read_configuration([tmp_path / "a.yaml"], BASE)["label"] == "Öhren"
+    (tmp_path / "a.yaml").write_text("label: Öhren\n", encoding="cp1252")
+    with pytest.raises(InputError, match=r"a.yaml: line 1 is not UTF-8"):
+        read_configuration([tmp_path / "a.yaml"], BASE)
 
 
 def test_the_phantom_has_no_scans_to_read(capsys, tmp_path, monkeypatch):

@@ -23,6 +23,7 @@ from otosynth.volumes.grids import (
     mirror,
     same_grid,
 )
+from otosynth.volumes.measured import measured_part
 
 
 @pytest.fixture(scope="module")
@@ -192,6 +193,54 @@ def test_a_ct_that_cuts_the_ear_is_warned_of(model, new_ear, placements):
     looked = look_at(new_ear.ct[:, :, :-4], model, side="right")
     assert 0.6 <= looked.placement.covered < 0.9
     assert verdicts(looked.checks)["region"] == "warning"
+
+
+@pytest.fixture
+def padded(new_ear, placements):
+    """The CT with a round field of view that cuts the ear, and what it did not see."""
+    centre = placements[0].reference.grid.centre_mm.tolist()
+    middle = placements[0].transform.TransformPoint(centre)
+    x, y, _ = new_ear.ct.TransformPhysicalPointToContinuousIndex(middle)
+    array = array_of(new_ear.ct)
+    _, rows, columns = np.indices(array.shape)
+    outside = np.hypot(columns - x, rows - y) * 0.6 > 8.0
+    ct = image_like(np.where(outside, np.float32(-3024), array), new_ear.ct)
+    return ct, image_like(outside.astype(np.float32), ct)
+
+
+def test_a_round_field_of_view_is_placed_by_what_it_shows(model, new_ear, padded, placements):
+    ct, measured = measured_part(padded[0])
+    found = place(ct, model.references[:1], "right", ("right",), measured=measured)[0]
+    expected = next(p for p in placements if p.reference == found.reference and p.side == "right")
+    point = Grid.of(new_ear.microct).centre_mm.tolist()
+    away = np.subtract(
+        found.transform.TransformPoint(point), expected.transform.TransformPoint(point)
+    )
+    assert np.linalg.norm(away) < 0.5
+    assert found.covered < expected.covered
+    # The other side is tried on the mirror image, whose padding is mirrored too.
+    on_mirror_image = place(
+        mirror(ct), model.references[:1], "right", ("left",), measured=mirror(measured)
+    )[0]
+    assert on_mirror_image.correlation == pytest.approx(found.correlation, abs=0.02)
+
+
+@pytest.mark.usefixtures("placed_already")
+def test_nothing_is_predicted_where_nothing_was_measured(model, padded, predicted):
+    ct, outside = padded
+    prediction = predict_ct(ct, model, force=True)
+    whole, _ = predicted
+    found = next(check for check in prediction.checks if check.name == "padding")
+    assert found.verdict == "ok"
+    assert "of the voxels were not measured" in found.found
+    assert not any(check.name == "padding" for check in whole.checks)
+    mask = array_of(prediction.volumes["mask"]) > 0
+    touched = sitk.Resample(outside, prediction.classmap, sitk.Transform(), sitk.sitkLinear, 0.0)
+    assert (array_of(touched)[mask] < 0.5).all()
+    assert 0.2 < mask.mean() < (array_of(whole.volumes["mask"]) > 0).mean() - 0.05
+    for name in ("microct", "classmap", "uncertainty"):
+        assert (array_of(prediction.volumes[name])[~mask] == 0).all()
+    assert array_of(prediction.volumes["ct"]).min() > -1500
 
 
 def test_a_head_is_refused_before_the_search(model, new_ear, monkeypatch):

@@ -67,6 +67,19 @@ def test_fcsv_landmarks_in_either_coordinate_system(tmp_path, truth, system):
     assert_same(read_initial_transform([ct, microct], "ear"), truth)
 
 
+@pytest.mark.parametrize("write", [write_fcsv, write_markups])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_landmarks_of_other_editors(tmp_path, truth, write, encoding):
+    ending = "fcsv" if write is write_fcsv else "mrk.json"
+    ct = write(tmp_path / f"ct.{ending}", in_ct(truth))
+    ct.write_bytes(ct.read_text().encode(encoding))
+    microct = write(tmp_path / f"microct.{ending}", POINTS)
+    assert_same(read_initial_transform([ct, microct], "ear"), truth)
+    ct.write_bytes("Öhr".encode("cp1252"))
+    with pytest.raises(InputError, match=r"^ear: .*ct\.\w+.* line 1 is not UTF-8"):
+        read_initial_transform([ct, microct], "ear")
+
+
 @pytest.mark.parametrize("system", ["LPS", "RAS"])
 def test_markups_json_landmarks(tmp_path, truth, system):
     ct = write_markups(tmp_path / "ct.mrk.json", in_ct(truth), system)

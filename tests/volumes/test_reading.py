@@ -89,7 +89,7 @@ def test_missing_and_unknown_files_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"absent\.nii: no such file or folder"):
         read_volume(tmp_path / "absent.nii")
     (tmp_path / "scan.vol").write_bytes(b"?")
-    with pytest.raises(InputError, match=r"scan\.vol: unknown format.*NIfTI.*MetaImage.*DICOM"):
+    with pytest.raises(InputError, match=r"scan\.vol: unknown format.*MetaImage.*NIfTI.*DICOM"):
         read_volume(tmp_path / "scan.vol")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="neither TIFF slices nor DICOM"):
@@ -123,7 +123,7 @@ def test_truncation_is_told_in_bytes(volume, tmp_path):
 def test_detached_voxels_missing_or_short_are_refused(volume, tmp_path, header, raw):
     sitk.WriteImage(volume, tmp_path / header)
     (tmp_path / raw).write_bytes((tmp_path / raw).read_bytes()[:-8])
-    with pytest.raises(InputError, match="truncated or damaged"):
+    with pytest.raises(InputError, match="is truncated: 832 bytes where its header announces 840"):
         read_volume(tmp_path / header)
     (tmp_path / raw).unlink()
     with pytest.raises(InputError, match=rf"voxels are in .*{raw}, which is missing"):
@@ -200,7 +200,7 @@ def test_sheared_nifti_is_refused(tmp_path):
     nifti = nibabel.Nifti1Image(np.ones((4, 5, 6), np.float32), affine)
     nifti.set_qform(None, code=0)
     nifti.to_filename(tmp_path / "v.nii")
-    with pytest.raises(InputError, match="orthonormal"):
+    with pytest.raises(InputError, match="not at right angles"):
         read_volume(tmp_path / "v.nii")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from otosynth.provenance.places import is_circumstantial
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("Snakefile", "config.yaml", "config", "rules", "scripts", "envs", "docs")
+PARTS = ("Snakefile", "config.yaml", "config", "profiles", "rules", "scripts", "envs", "docs")
 SPECIMENS = "specimen\tside\nE1\tright\nE2\tleft\nE3\tright\n"
 GROUPS = "group\ttesting\ttraining\tvalidation\nA\tE1\tE2\tE3\nB\tE2\tE3\tE1\nC\tE3\tE1\tE2\n"
 

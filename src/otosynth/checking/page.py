@@ -8,6 +8,7 @@ from pathlib import Path
 import SimpleITK as sitk
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from otosynth.checking.scan_facts import TITLES as TITLES_OF_FACTS
 from otosynth.checking.study_check import EarCheck
 from otosynth.configuration.study import Study
 from otosynth.figures.scans import Scan, draw_scans
@@ -51,6 +52,7 @@ def write_page(
         study=study,
         groups=groups,
         ears=ears,
+        titles=TITLES_OF_FACTS,
         problems=sum(len(ear.problems) for ear in ears),
         warnings=sum(len(ear.warnings) for ear in ears),
         pictures={

@@ -9,20 +9,25 @@ import numpy as np
 import SimpleITK as sitk
 import yaml
 
+from otosynth.checking.scan_facts import ScanFacts, look_at, some_voxels
 from otosynth.configuration.study import Study, load_study
 from otosynth.configuration.tables import (
     check_methods_fit_groups,
+    check_paths,
     study_groups,
     study_specimens,
 )
 from otosynth.errors import InputError
+from otosynth.files import read_text
 from otosynth.registration.initialisation import read_initial_transform
 from otosynth.registration.overlap import field_of_view_mask, overlap_fraction
 from otosynth.registration.preparation import resample_to_spacing
 from otosynth.specimens import Group, Specimen
 from otosynth.volumes.checks import AIR_FRACTION, AIR_RANGE_HU, check_intensities, check_pair
 from otosynth.volumes.grids import Grid
-from otosynth.volumes.reading import read_volume
+from otosynth.volumes.measured import measured_part
+from otosynth.volumes.reading import declared_padding, read_volume
+from otosynth.volumes.stated import Stated
 from otosynth.volumes.volume import Volume
 
 BASE = Path("config.yaml")
@@ -39,14 +44,14 @@ class EarCheck:
     scans
         The scans that could be read.
     facts
-        One line a scan: voxels, voxel size, field of view, intensities.
+        One line a scan: what its file says, and its intensities.
     problems, warnings
         What stops the study, and what a person should look at.
     """
 
     specimen: Specimen
     scans: Mapping[str, sitk.Image]
-    facts: tuple[str, ...]
+    facts: tuple[ScanFacts, ...]
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -79,8 +84,8 @@ def _read_yaml(file: Path) -> dict[str, Any]:
             "or name it by --base."
         )
     try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        data = yaml.safe_load(read_text(file))
+    except yaml.YAMLError as error:
         raise InputError(f"{file}: is not valid YAML ({error}).") from None
     if not isinstance(data, dict):
         raise InputError(f"{file}: must hold keys and values, such as `study: mylab`.")
@@ -116,6 +121,7 @@ def read_study(
     if folder is not None:
         _update(configuration, {"data": {"folder": str(folder)}})
     study = load_study(configuration)
+    check_paths(study, base.absolute().parent)
     specimens = study_specimens(study)
     groups = study_groups(study, specimens)
     check_methods_fit_groups(study, groups)
@@ -132,14 +138,20 @@ def check_ears(study: Study, specimens: Mapping[str, Specimen]) -> Iterator[EarC
 def _check_ear(study: Study, specimen: Specimen, owner: dict[Path, str]) -> EarCheck:
     problems, warnings, facts = [], [], []
     scans: dict[str, sitk.Image] = {}
-    for name, path in (("ct", specimen.ct), ("microct", specimen.microct)):
+    of_ear = (
+        ("ct", specimen.ct, specimen.ct_stated),
+        ("microct", specimen.microct, specimen.microct_stated),
+    )
+    for name, path, stated in of_ear:
         assert path is not None, "a study of files names its scans"
         try:
-            scans[name] = _read(path)
+            scans[name] = _read(path, stated)
+            seen, odd = look_at(name, path, stated, scans[name])
         except InputError as error:
             problems.append(str(error))
             continue
-        facts.append(f"{name}: {_facts(scans[name], hounsfield=name == 'ct')}")
+        facts.append(seen)
+        warnings += odd
         other = owner.setdefault(path.resolve(), f"{name} of {specimen.name}")
         if other != f"{name} of {specimen.name}":
             problems.append(f"{path}: is the {other} as well; correct the specimen table.")
@@ -149,28 +161,10 @@ def _check_ear(study: Study, specimen: Specimen, owner: dict[Path, str]) -> EarC
     return EarCheck(specimen, scans, tuple(facts), tuple(problems), tuple(warnings))
 
 
-def _read(path: Path) -> sitk.Image:
-    image = read_volume(path)
+def _read(path: Path, stated: Stated) -> sitk.Image:
+    image = read_volume(path, stated)
     check_intensities(image, path)
     return image
-
-
-def _facts(image: sitk.Image, *, hounsfield: bool) -> str:
-    low, high = np.percentile(_some(image), (1, 99))
-    size, spacing = image.GetSize(), image.GetSpacing()
-    extent = (n * mm for n, mm in zip(size, spacing, strict=True))
-    unit = " HU" if hounsfield else ""
-    return (
-        f"{' × '.join(map(str, size))} voxels of {' × '.join(f'{mm:.4g}' for mm in spacing)} mm, "
-        f"{' × '.join(f'{mm:.3g}' for mm in extent)} mm in all, {low:.4g} to {high:.4g}{unit} "
-        "(percentiles 1 and 99)"
-    )
-
-
-def _some(image: sitk.Image) -> np.ndarray:
-    """Return about a million voxels, which tell as much as all."""
-    voxels = sitk.GetArrayViewFromImage(image).ravel()
-    return voxels[:: max(1, voxels.size // 1_000_000)]
 
 
 def _problems_of_pair(
@@ -196,7 +190,9 @@ def _check_start(study: Study, specimen: Specimen, ct: sitk.Image, microct: sitk
         return
     pose = read_initial_transform(specimen.initial_transform, specimen.name)
     coarse = resample_to_spacing(microct, max(OVERLAP_MM, *microct.GetSpacing()))
-    covered = overlap_fraction(field_of_view_mask(ct, pose, Grid.of(coarse)))
+    assert specimen.ct is not None, "a study of files names its scans"
+    ct, measured = measured_part(ct, declared_padding(specimen.ct))
+    covered = overlap_fraction(field_of_view_mask(ct, pose, Grid.of(coarse), measured))
     least = study.registration.min_overlap
     if covered < least:
         raise InputError(
@@ -220,7 +216,7 @@ def _check_patches(study: Study, microct: sitk.Image) -> None:
 def _warnings_of_pair(ct: sitk.Image, microct: sitk.Image) -> list[str]:
     """Return what a person should look at."""
     warnings = []
-    values = _some(ct)
+    values = some_voxels(ct)
     if np.mean((values >= AIR_RANGE_HU[0]) & (values <= AIR_RANGE_HU[1])) < AIR_FRACTION:
         warnings.append(
             f"the CT has next to no voxel between {AIR_RANGE_HU[0]:.0f} and "

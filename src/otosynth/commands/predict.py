@@ -1,6 +1,7 @@
 """`otosynth predict`: a synthetic micro-CT and class map of a CT never seen."""
 
 import argparse
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,10 @@ def add_predict(commands: Commands) -> None:
         "--side", choices=["left", "right"], help="side of the ear (told by which matches better)"
     )
     parser.add_argument(
+        "--stated", default="", metavar="TEXT",
+        help="what the CT's file does not state, such as orientation=LPS (key data.ct_stated)",
+    )  # fmt: skip
+    parser.add_argument(
         "--search",
         choices=["45 degrees", "full sphere"],
         default="45 degrees",
@@ -79,23 +84,25 @@ def add_predict(commands: Commands) -> None:
 def run_predict(options: argparse.Namespace) -> int:
     """Predict; 0 when all is written."""
     # Imported here: torch and SimpleITK take seconds, for which `--help` would wait.
-    from otosynth.api import load_model, read_scan
+    from otosynth.api import load_model, padding_of, read_scan
     from otosynth.prediction.outputs import check_folder, write_prediction
     from otosynth.prediction.predict import predict_ct
+    from otosynth.volumes.stated import Stated
 
     console = Console(soft_wrap=True)
+    stated = Stated.parse(options.stated)
     folder = options.out or default_folder(options.ct)
-    ct = read_scan(options.ct)
+    ct = read_scan(options.ct, options.stated)
     check_folder(folder, options.ct)
     model = load_model(options.model, options.results, options.data)
     with shown_progress() as progress:
         prediction = predict_ct(
             ct, model, options.side, options.search, options.force, options.device,
-            options.threads, progress,
+            options.threads, progress, padding_of(options.ct),
         )  # fmt: skip
     show_checks(console, prediction.checks)
     formats = ("nifti", "own") if options.format == "both" else (options.format,)
-    written = write_prediction(prediction, model, options.ct, folder, formats)
+    written = write_prediction(prediction, model, options.ct, folder, formats, stated)
     console.print(
         f"Predicted as a {prediction.placement.side} ear by {escape(model.facts.name)} "
         f"({len(model.facts.members)} member(s); trained on: {escape(model.facts.label)}).\n"
@@ -108,7 +115,8 @@ def run_predict(options: argparse.Namespace) -> int:
 
 def default_folder(ct: Path) -> Path:
     """Return the folder for a scan, in the current one: its name without a file's ending."""
-    ct = ct.resolve()
+    # As the user named it: where a link leads, a store may have given it a hash for a name.
+    ct = Path(os.path.abspath(ct))  # noqa: PTH100 - Path has none that also does away with `..`
     if ct.is_dir():
         # A folder of slices has no ending, and may be named by a UID with dots.
         return Path(f"{ct.name}-otosynth")

@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from otosynth.configuration.base import Section
+from otosynth.errors import InputError
+from otosynth.volumes.stated import Stated
 
 
 class DataSettings(Section):
@@ -20,7 +22,7 @@ class DataSettings(Section):
     )
     specimens: Path = Field(
         description="Specimen table (TSV or CSV): specimen, side, ct, microct, initial_transform, "
-        "electrodes. "
+        "electrodes, ct_stated, microct_stated. "
         "`{folder}` stands for data.folder."
     )
     default_side: Literal["left", "right"] = Field(
@@ -29,6 +31,23 @@ class DataSettings(Section):
     working_side: Literal["left", "right"] = Field(
         "right", description="Side on which networks and atlases work; other ears are mirrored."
     )
+    ct_stated: str = Field(
+        "",
+        description="What the CTs' files do not state, words separated by spaces: "
+        "`orientation=LPS` (to where x, y and z lead), `unit=um` (or mm, m), `believe=sform` "
+        "(which of two statements that contradict each other; the message names them). A column "
+        "`ct_stated` of the specimen table goes before, word by word.",
+    )
+    microct_stated: str = Field("", description="The same of the micro-CTs' files.")
+
+    @field_validator("ct_stated", "microct_stated")
+    @classmethod
+    def _can_be_stated(cls, text: str) -> str:
+        try:
+            Stated.parse(text)
+        except InputError as error:
+            raise ValueError(str(error)) from None
+        return text
 
     @property
     def specimen_table(self) -> Path:

@@ -14,9 +14,43 @@ from otosynth.specimens import (
     read_groups,
     read_specimens,
 )
+from otosynth.volumes.stated import Stated
 
 # The thesis's specimens are human ears; nothing made by the phantom may be taken for them.
 THESIS_CODES = frozenset({"S3_1", "S3_2", "S3_7", "S3_8", "S3_11", "S3_12"})
+
+
+def check_paths(study: Study, repository: Path) -> None:
+    """Refuse paths and words of a study in which Snakemake would look for wildcards.
+
+    Parameters
+    ----------
+    repository
+        The folder of the Snakefile.
+
+    Raises
+    ------
+    InputError
+        Names the key, and what to do.
+    """
+    said = {
+        "results": study.results,
+        "label": study.label,
+        "data.folder": study.data.folder,
+        "data.specimens": study.data.specimen_table,
+        "groups.table": study.groups.table,
+    } | {f"methods.{name}.title": method.title for name, method in study.methods.items()}
+    _refuse_braces("the repository's folder", repository)
+    for key, value in said.items():
+        _refuse_braces(f"the key {key}", value)
+
+
+def _refuse_braces(what: str, value: object) -> None:
+    if value is not None and set("{}") & set(str(value)):
+        raise InputError(
+            f"{what} is '{value}', and Snakemake takes what stands in braces for a wildcard: "
+            "rename it without { and }, or make a link to it that has none."
+        )
 
 
 def study_specimens(study: Study) -> dict[str, Specimen]:
@@ -29,7 +63,13 @@ def study_specimens(study: Study) -> dict[str, Specimen]:
         phantom ear with a specimen code of the thesis.
     """
     data = study.data
-    specimens = read_specimens(data.specimen_table, data.folder, data.default_side)
+    specimens = read_specimens(
+        data.specimen_table,
+        data.folder,
+        data.default_side,
+        Stated.parse(data.ct_stated),
+        Stated.parse(data.microct_stated),
+    )
     if data.source == "phantom":
         taken = sorted(THESIS_CODES & specimens.keys())
         if taken:
@@ -39,6 +79,9 @@ def study_specimens(study: Study) -> dict[str, Specimen]:
             )
     elif any(specimen.ct is None for specimen in specimens.values()):
         raise InputError(f"{data.specimen_table}: the columns ct and microct are missing.")
+    for specimen in specimens.values():
+        for path in _raw_paths(specimen):
+            _refuse_braces(f"{data.specimen_table}: a path of specimen {specimen.name}", path)
     return specimens
 
 

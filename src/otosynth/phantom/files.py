@@ -7,13 +7,14 @@ import pandas as pd
 from otosynth.files import folder_written_whole, write_csv
 from otosynth.phantom.ear import PhantomEar
 from otosynth.registration.transforms import write_transform
-from otosynth.volumes.own_format import DERIVATION, Format, Source, write_as
+from otosynth.volumes.formats import Source, write_as
+from otosynth.volumes.formats.dicom import DERIVATION
 from otosynth.volumes.writing import write_volume
 
 SIMULATED = "Computed from a virtual ear (otosynth); no person was scanned"
 
 
-def write_ear(ear: PhantomEar, folder: Path, scan_format: Format = "nifti") -> list[Path]:
+def write_ear(ear: PhantomEar, folder: Path, scan_format: str = "nifti") -> list[Path]:
     """Write both scans, the exact classes, the pose and the points of an ear.
 
     Parameters
@@ -37,7 +38,7 @@ def write_ear(ear: PhantomEar, folder: Path, scan_format: Format = "nifti") -> l
         return [folder / path.name for path in _fill(within, ear, scan_format)]
 
 
-def _fill(folder: Path, ear: PhantomEar, scan_format: Format) -> list[Path]:
+def _fill(folder: Path, ear: PhantomEar, scan_format: str) -> list[Path]:
     tags = {"0010|0010": "Phantom", "0010|0020": ear.specimen, DERIVATION: SIMULATED}
     source = Source(scan_format, tags)
     written = [

@@ -16,6 +16,7 @@ from otosynth.errors import InputError
 from otosynth.prediction.model import HU_PERCENTILES, ModelFacts
 from otosynth.prediction.placing import Placement
 from otosynth.specimens import Side
+from otosynth.volumes.measured import share_outside
 
 Verdict = Literal["ok", "warning", "refused"]
 
@@ -85,6 +86,16 @@ def check_voxels(ct: sitk.Image, facts: ModelFacts) -> Check:
         advice = "finer than in training: noise and sharpness differ from what the networks know"
         return Check("voxel size", found, expected, "warning", advice)
     return Check("voxel size", found, expected, "ok")
+
+
+def check_measured(measured: sitk.Image) -> Check:
+    """Say how much of a CT is padding, of which there is some; nothing is predicted there."""
+    return Check(
+        "padding",
+        f"{share_outside(measured):.1%} of the voxels were not measured",
+        "left out: outside the mask",
+        "ok",
+    )
 
 
 def check_match(best: Placement) -> Check:

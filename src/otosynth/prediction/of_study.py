@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 from torch import Tensor
 
+from otosynth.atlas_files import read_atlas
 from otosynth.configuration.methods.base import PriorKind
 from otosynth.configuration.study import Study, load_study
 from otosynth.errors import InputError
@@ -30,9 +31,9 @@ from otosynth.registration.transforms import read_transform
 from otosynth.tissues import CLASSES
 from otosynth.training.checkpoints import selected_checkpoint
 from otosynth.volumes.arrays import read_labels
-from otosynth.volumes.itk_io import read_header
 from otosynth.volumes.mapping import map_voxels
-from otosynth.volumes.reading import input_files, read_volume
+from otosynth.volumes.reading import read_scan_header, read_volume
+from otosynth.volumes.stated import Stated
 
 
 @dataclass(frozen=True)
@@ -231,10 +232,9 @@ def _reference(
     """Return a training ear of a study."""
     folder = places.results / "specimens" / ear
     of_prior = None
-    if prior == "classes":
-        of_prior = read_labels(folder / "classmap.nii")
-    elif prior == "microct":
-        of_prior = read_volume(folder / "microct.nii")
+    if prior is not None:
+        name = "classmap" if prior == "classes" else "microct"
+        of_prior = read_atlas(folder, [name], mirrored=False)[name]
     return reference_of(
         ear,
         read_volume(folder / "ct.nii"),
@@ -251,19 +251,13 @@ def _reference(
 def _raw_spacing(places: Places, ear: str) -> Triple | None:
     """Return the voxel size of a CT as it was scanned, where the raw scan is there."""
     record = read_record(record_path(places, f"register_pair/{ear}"))
-    path = places.path_of(str(record["parameters"]["ct"]))
+    parameters = record["parameters"]
+    path = places.path_of(str(parameters["ct"]))
     if not path.exists():
         return None
-    return scan_spacing(path)
-
-
-def scan_spacing(path: Path) -> Triple:
-    """Return a scan's voxel size (x, y, z) in mm, from its header where that tells all."""
-    if path.is_file() and input_files(path) == [path]:
-        x, y, z = read_header(path).GetSpacing()
-    else:
-        x, y, z = read_volume(path).GetSpacing()
-    return x, y, z
+    # Records of earlier studies state nothing.
+    stated = Stated.parse(parameters.get("stated", {}).get("ct", ""))
+    return read_scan_header(path, stated).grid.spacing_mm
 
 
 def _dice(places: Places, name: ModelName, groups: set[str]) -> dict[str, float]:

@@ -22,8 +22,9 @@ from otosynth.prediction.predict import CtPrediction
 from otosynth.provenance.places import files_within
 from otosynth.registration.transforms import write_transform
 from otosynth.volumes.arrays import array_of, spacing_zyx
-from otosynth.volumes.own_format import source_of, write_as
+from otosynth.volumes.formats import Source, source_of, write_as
 from otosynth.volumes.reading import input_files
+from otosynth.volumes.stated import NOTHING_STATED, Stated
 from otosynth.volumes.writing import write_volume
 
 RECORD, SHEET, POSE = "prediction.json", "quality", "pose.tfm"
@@ -90,6 +91,7 @@ def write_prediction(
     scan: Path,
     folder: Path,
     formats: Iterable[str] = ("nifti", "own"),
+    stated: Stated = NOTHING_STATED,
 ) -> list[Path]:
     """Write all of a prediction.
 
@@ -104,6 +106,8 @@ def write_prediction(
         Where to write; it is made.
     formats
         ``nifti``, and ``own`` for the format that the CT came in.
+    stated
+        What is known of the CT where its file does not state it.
 
     Returns
     -------
@@ -116,7 +120,7 @@ def write_prediction(
         If something cannot be written.
     """
     with folder_written_whole(folder, RECORD) as within:
-        written = _fill(within, prediction, model, scan, formats)
+        written = _fill(within, prediction, model, scan, formats, source_of(scan, stated))
         return [folder / path.relative_to(within) for path in written]
 
 
@@ -126,17 +130,17 @@ def _fill(
     model: TrainedModel,
     scan: Path,
     formats: Iterable[str],
+    source: Source,
 ) -> list[Path]:
     written = []
-    source = source_of(scan)
     for name, description in DESCRIPTIONS.items():
         image = prediction.volumes.get(name)
         if image is None:
             continue
-        if "nifti" in formats or source.format == "nifti":
+        if "nifti" in formats and source.format != "nifti":
             written.append(folder / f"{name}.nii.gz")
             write_volume(image, written[-1])
-        if "own" in formats and source.format != "nifti":
+        if "own" in formats or source.format == "nifti":
             written.append(write_as(image, folder / name, source, description))
     write_transform(prediction.placement.transform, folder / POSE)
     written.append(folder / POSE)

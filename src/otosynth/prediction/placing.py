@@ -18,7 +18,7 @@ from otosynth.errors import InputError
 from otosynth.prediction.model import Reference, ReferenceFacts
 from otosynth.registration.alignment import align_rigid, repeatable_method
 from otosynth.registration.geometry import linear_part
-from otosynth.registration.overlap import AIR_HU, field_of_view_mask, resample_onto
+from otosynth.registration.overlap import field_of_view_mask, resample_measured
 from otosynth.registration.preparation import clip_to_quantiles, resample_to_spacing, smooth
 from otosynth.registration.search import (
     LARGEST_ROTATION_DEGREES,
@@ -86,16 +86,19 @@ class Placement:
         transform.SetTranslation((flip @ offset).tolist())
         return transform
 
-    def onto_training_grid(self, ct: sitk.Image, factor: int = 1) -> tuple[sitk.Image, sitk.Image]:
-        """Return a CT (HU) and the mask of its field of view as the networks want them.
+    def onto_training_grid(
+        self, ct: sitk.Image, factor: int = 1, measured: sitk.Image | None = None
+    ) -> tuple[sitk.Image, sitk.Image]:
+        """Return a CT (HU) and the mask of what was measured of it as the networks want them.
 
         As the training CTs were: brought to the micro-CT's grid, then averaged by the method's
-        down-sampling ``factor``.
+        down-sampling ``factor``. ``ct`` and ``measured`` are as
+        :func:`otosynth.volumes.measured.measured_part` gives them.
         """
         grid, transform = self.reference.grid.refined(factor), self.transform
         return (
-            downsample(resample_onto(ct, transform, grid, AIR_HU), factor),
-            downsample_mask(field_of_view_mask(ct, transform, grid), factor),
+            downsample(resample_measured(ct, measured, transform, grid), factor),
+            downsample_mask(field_of_view_mask(ct, transform, grid, measured), factor),
         )
 
 
@@ -106,6 +109,7 @@ def place(
     sides: Sequence[Side] = SIDES,
     search: Search = "45 degrees",
     advance: Callable[[], None] = lambda: None,
+    measured: sitk.Image | None = None,
 ) -> list[Placement]:
     """Place each training ear in a new CT, and in its mirror image.
 
@@ -121,6 +125,8 @@ def place(
         How far the new CT may be turned against the training CTs.
     advance
         Called after each of them.
+    measured
+        What of the CT was measured (non-zero), on its grid; None: all of it.
 
     Returns
     -------
@@ -134,8 +140,10 @@ def place(
     """
     found = []
     for side in sides:
-        moving = ct if side == working_side else reflected(ct)
-        scan = _Scan(clip_to_quantiles(moving))
+        moving, known = ct, measured
+        if side != working_side:
+            moving, known = reflected(ct), None if measured is None else reflected(measured)
+        scan = _Scan(clip_to_quantiles(moving), known)
         for reference in references:
             placement = _place_one(scan, reference, side, side != working_side, search)
             found += [placement] if placement else []
@@ -164,8 +172,9 @@ def reflected(image: sitk.Image) -> sitk.Image:
 class _Scan:
     """A new CT, and what every training ear is compared with."""
 
-    def __init__(self, ct: sitk.Image) -> None:
-        self.ct, self.mask = ct, whole_mask(ct)
+    def __init__(self, ct: sitk.Image, measured: sitk.Image | None) -> None:
+        self.ct, self.measured = ct, measured
+        self.mask = whole_mask(ct) if measured is None else measured
         self.refined = resample_to_spacing(smooth(ct, REFINED_MM), REFINED_MM)
 
 
@@ -197,7 +206,7 @@ def _place_one(
             )
         except InputError:
             continue  # this candidate left the CT; another may not
-        covered = _overlap(scan.ct, reference.mask, pose)
+        covered = _overlap(scan, reference.mask, pose)
         if covered >= LEAST_OVERLAP:
             refined.append((pose, metric, covered))
     if not refined:
@@ -209,9 +218,9 @@ def _place_one(
     return Placement(reference.facts, side, mirrored, pose, correlation, turned, covered)
 
 
-def _overlap(ct: sitk.Image, mask: sitk.Image, pose: sitk.Transform) -> float:
+def _overlap(scan: _Scan, mask: sitk.Image, pose: sitk.Transform) -> float:
     """Return the part of a training ear's mask that a CT covers, 0 to 1."""
-    covered = array_of(field_of_view_mask(ct, pose, Grid.of(mask)))
+    covered = array_of(field_of_view_mask(scan.ct, pose, Grid.of(mask), scan.measured))
     return float(np.mean(covered[array_of(mask) > 0]))
 
 

@@ -1,6 +1,6 @@
 """From a new CT to its synthetic micro-CT, class map and uncertainty, on the CT's own frame."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -27,6 +27,8 @@ from otosynth.specimens import SIDES, Side
 from otosynth.training.arithmetic import resolve_arithmetic
 from otosynth.volumes.arrays import array_of, spacing_zyx
 from otosynth.volumes.grids import image_like
+from otosynth.volumes.measured import measured_part
+from otosynth.volumes.stated import Range
 
 # Tells a stage of the work, and how much of it is done, 0 to 1.
 Progress = Callable[[str, float], None]
@@ -94,6 +96,7 @@ def look_at(
     search: Search = "45 degrees",
     force: bool = False,
     progress: Progress = silent,
+    padding: Sequence[Range] = (),
 ) -> Looked:
     """Check a CT against what a model was trained on, and bring it to the training pose.
 
@@ -119,6 +122,9 @@ def look_at(
         checks.check_field(ct),
         checks.check_voxels(ct, facts),
     ]
+    ct, measured = measured_part(ct, padding)
+    if measured is not None:
+        found.append(checks.check_measured(measured))
     # What a header tells is refused before minutes are spent on the search.
     checks.refuse_if_any(found, force)
     total, done = len(SIDES) * len(model.references), 0
@@ -128,11 +134,11 @@ def look_at(
         done += 1
         progress("Finding the ear", done / total)
 
-    placements = place(ct, model.references, facts.working_side, SIDES, search, advance)
+    placements = place(ct, model.references, facts.working_side, SIDES, search, advance, measured)
     best = next((p for p in placements if side in (None, p.side)), None)
     if best is None:
         raise InputError(f"No training ear finds a place in the CT as a {side} ear; check --side.")
-    on_grid, mask = best.onto_training_grid(ct, method.settings.factor)
+    on_grid, mask = best.onto_training_grid(ct, method.settings.factor, measured)
     found += [
         checks.check_side(placements, side),
         checks.check_match(best),
@@ -163,6 +169,7 @@ def predict_ct(
     device: str = "auto",
     threads: int | None = None,
     progress: Progress = silent,
+    padding: Sequence[Range] = (),
 ) -> CtPrediction:
     """Predict a CT that the model has never seen.
 
@@ -182,6 +189,9 @@ def predict_ct(
         Arithmetic threads; None: as in training. The last digits depend on it.
     progress
         Is told the stage of the work and how much of it is done, 0 to 1.
+    padding
+        The HU that the CT's file declares as not measured, of each range both ends; nothing is
+        predicted there, nor where the voxels tell it (:mod:`otosynth.volumes.measured`).
 
     Raises
     ------
@@ -190,10 +200,11 @@ def predict_ct(
     """
     # Whether there is such a device is told before minutes are spent on the search.
     resolve_arithmetic(device, "auto", 1)
-    looked = look_at(ct, model, side, search, force, progress)
+    looked = look_at(ct, model, side, search, force, progress, padding)
     ear = Ear(array_of(looked.ct), array_of(looked.mask))
     prediction = _predict(ear, looked, model, device, threads or model.facts.threads, progress)
-    volumes = _on_frame_of(ct, looked, prediction, model)
+    without_padding, _ = measured_part(ct, padding)
+    volumes = _on_frame_of(without_padding, looked, prediction, model)
     return CtPrediction(volumes, looked.checks, looked.placement)
 
 

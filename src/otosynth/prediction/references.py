@@ -10,7 +10,7 @@ from otosynth.prediction.model import (
     Triple,
 )
 from otosynth.registration.geometry import linear_part
-from otosynth.registration.preparation import resample_to_spacing, smooth
+from otosynth.registration.preparation import filled, marked, resample_to_spacing, smooth
 from otosynth.volumes.grids import Grid, mirror
 
 # Voxel of a training ear's coarse CT (mm): ears of different people are aligned no finer.
@@ -88,10 +88,15 @@ def _atlas(
 
 
 def _no_finer(image: sitk.Image) -> sitk.Image:
-    """Return an image with voxels of at least ``ATLAS_MM``."""
+    """Return an image with voxels of at least ``ATLAS_MM``; NaN stays NaN."""
     if Grid.of(image).voxel_mm >= ATLAS_MM:
         return image
-    return resample_to_spacing(smooth(image, ATLAS_MM), ATLAS_MM)
+    without, measured = filled(image)
+    coarse = resample_to_spacing(smooth(without, ATLAS_MM), ATLAS_MM)
+    if measured is None:
+        return coarse
+    nearest = (sitk.Transform(), sitk.sitkNearestNeighbor, 0)
+    return marked(coarse, sitk.Resample(measured, coarse, *nearest))
 
 
 def hu_percentiles(ct: np.ndarray, mask: np.ndarray) -> tuple[float, ...]:

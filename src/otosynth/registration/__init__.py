@@ -5,6 +5,7 @@ from otosynth.registration.overlap import (
     AIR_HU,
     check_overlap,
     field_of_view_mask,
+    resample_measured,
     resample_onto,
 )
 from otosynth.registration.rigid import RigidRegistration, register_rigid
@@ -17,6 +18,7 @@ __all__ = [
     "field_of_view_mask",
     "read_initial_transform",
     "register_rigid",
+    "resample_measured",
     "resample_onto",
     "target_registration_error",
 ]

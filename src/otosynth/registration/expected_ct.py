@@ -15,7 +15,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from otosynth.registration.geometry import voxel_size_mm
-from otosynth.registration.preparation import FWHM_PER_SIGMA, shrink_volume, smooth
+from otosynth.registration.preparation import FWHM_PER_SIGMA, filled, shrink_volume, smooth
+from otosynth.volumes.grids import image_like
 from otosynth.volumes.volume import Volume
 
 # Knots of the curve, as quantiles of the micro-CT. Bone is rare, so its end is denser.
@@ -47,19 +48,23 @@ class TissueMaps:
     knots : (k,) micro-CT values, quantiles of ``fine``
     maps : k images of weights, sharp, averaged to at most ``AVERAGED_IN_VOXELS``
     fine : the micro-CT averaged to at most ``FINE_IN_VOXELS``, which the point spread hides
+    measured : what of ``fine`` was measured (non-zero); None: all of it
     microct_mm : voxel size of the micro-CT
     """
 
     knots: np.ndarray
     maps: list[sitk.Image]
     fine: sitk.Image
+    measured: sitk.Image | None
     microct_mm: float
 
 
 def tissue_maps(microct: Volume, ct_voxel_mm: float) -> TissueMaps:
-    """Return the maps of a micro-CT."""
+    """Return the maps of a micro-CT; no knot has a weight where its slabs have NaN."""
     [fine] = shrink_volume(microct, FINE_IN_VOXELS * ct_voxel_mm)
-    knots = np.unique(np.quantile(sitk.GetArrayViewFromImage(fine), KNOT_QUANTILES))
+    values = sitk.GetArrayViewFromImage(fine)
+    knots = np.unique(np.quantile(values[np.isfinite(values)], KNOT_QUANTILES))
+    fine, measured = filled(fine)
 
     def weights(slab: np.ndarray) -> Iterator[np.ndarray]:
         # Each voxel's place among the knots; the weight of a knot falls to zero at its neighbours.
@@ -70,7 +75,9 @@ def tissue_maps(microct: Volume, ct_voxel_mm: float) -> TissueMaps:
             yield np.maximum(weight, 0, out=weight)
 
     maps = shrink_volume(microct, AVERAGED_IN_VOXELS * ct_voxel_mm, weights)
-    return TissueMaps(knots, maps, fine, microct.grid.voxel_mm)
+    if measured is not None:
+        maps = [image_like(np.nan_to_num(sitk.GetArrayFromImage(one)), one) for one in maps]
+    return TissueMaps(knots, maps, fine, measured, microct.grid.voxel_mm)
 
 
 def fit_appearance(
@@ -81,7 +88,7 @@ def fit_appearance(
     Parameters
     ----------
     tissue : from `tissue_maps`
-    ct : CT in HU
+    ct : CT in HU; NaN where it was not measured
     pose : takes a CT point to a micro-CT point, in mm
     resolution_mm : known point spread (full width at half maximum), or None to estimate it
 
@@ -122,8 +129,9 @@ def _resolution_mm(tissue: TissueMaps, ct: sitk.Image, pose: sitk.Transform) -> 
 def _unexplained(ct: sitk.Image, expected: sitk.Image, pose: sitk.Transform) -> float:
     """Variance of a CT that no straight line of the expected CT explains, HU^2."""
     seen = sitk.GetArrayFromImage(sitk.Resample(expected, ct, pose, sitk.sitkLinear, np.nan))
-    inside = np.isfinite(seen)
-    values = np.stack([seen[inside], sitk.GetArrayViewFromImage(ct)[inside]]).astype(np.float64)
+    measured = sitk.GetArrayViewFromImage(ct)
+    inside = np.isfinite(seen) & np.isfinite(measured)
+    values = np.stack([seen[inside], measured[inside]]).astype(np.float64)
     # By einsum, as in `_fit_curve`.
     values -= values.mean(axis=1, keepdims=True)
     (of_seen, of_both), (_, of_ct) = np.einsum("in,jn->ij", values, values) / values.shape[1]
@@ -139,9 +147,10 @@ def _fit_curve(
         for weight in maps
     ]
     # The weights of a voxel add up to one; less means that it lies outside the micro-CT.
-    inside = sum(seen) > 0.99
+    values = sitk.GetArrayViewFromImage(ct)
+    inside = (sum(seen) > 0.99) & np.isfinite(values)
     design = np.stack([image[inside] for image in seen], axis=1).astype(np.float64)
-    measured = sitk.GetArrayFromImage(ct)[inside].astype(np.float64)
+    measured = values[inside].astype(np.float64)
     # The normal equations by einsum: a threaded BLAS would sum in an order set by its threads.
     gram = np.einsum("ni,nj->ij", design, design)
     hu = np.linalg.lstsq(gram, np.einsum("ni,n->i", design, measured), rcond=1e-10)[0]

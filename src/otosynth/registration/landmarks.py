@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from otosynth.errors import InputError
+from otosynth.files import read_text
 
 # Old .fcsv files number the coordinate system instead of naming it (3D Slicer, Markups module).
 TO_LPS = {"LPS": (1, 1, 1), "1": (1, 1, 1), "RAS": (-1, -1, 1), "0": (-1, -1, 1)}
@@ -27,7 +28,10 @@ def read_landmarks(path: Path, specimen: str) -> dict[str, np.ndarray]:
         or holds a point that is not a number.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
+    except InputError as error:
+        raise InputError(f"{specimen}: {error}") from None
+    try:
         rows, system = _fcsv(text) if path.suffix.lower() == ".fcsv" else _markups_json(text)
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise InputError(

@@ -28,7 +28,7 @@ def align_least_squares(
 
     Parameters
     ----------
-    fixed, moving : images in the same unit, float32
+    fixed, moving : images in the same unit, float32; NaN where they are not known
     initial : takes a fixed point to a moving point, in mm; not worse than a voxel or so
 
     Returns
@@ -59,6 +59,7 @@ class _Problem:
         self.measured = sitk.GetArrayFromImage(fixed)
         # Voxels count that see the moving image, with their neighbours, at the start.
         self.inside = np.isfinite(self._slopes(np.zeros(UNKNOWNS))).all(axis=0)
+        self.inside &= np.isfinite(self.measured)
         self.arms_mm = _points_mm(fixed)[:, self.inside] - self.centre_mm[:, None]
 
     def pose(self, correction: np.ndarray) -> sitk.Euler3DTransform:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import SimpleITK as sitk
 
+from otosynth.volumes.grids import image_like
+from otosynth.volumes.measured import continued
 from otosynth.volumes.volume import Volume
 
 FWHM_PER_SIGMA = float(2 * np.sqrt(2 * np.log(2)))
@@ -24,6 +26,23 @@ def clip_to_quantiles(image: sitk.Image) -> sitk.Image:
     """Clip values to the range between two quantiles of the image; float32."""
     low, high = np.quantile(sitk.GetArrayViewFromImage(image), CLIPPED_QUANTILES)
     return sitk.Clamp(image, sitk.sitkFloat32, float(low), float(high))
+
+
+def filled(image: sitk.Image) -> tuple[sitk.Image, sitk.Image | None]:
+    """Return an image without NaN, and the mask (uint8) of what was no NaN; None: all of it.
+
+    In place of NaN the nearest value of its slice goes on.
+    """
+    values = sitk.GetArrayViewFromImage(image)
+    nowhere = np.isnan(values)
+    if not nowhere.any():
+        return image, None
+    return image_like(continued(values, nowhere), image), image_like(~nowhere, image)
+
+
+def marked(image: sitk.Image, measured: sitk.Image | None) -> sitk.Image:
+    """Return an image with NaN where it was not measured; itself where all of it was."""
+    return image if measured is None else sitk.Mask(image, measured, float("nan"))
 
 
 def resample_to_spacing(image: sitk.Image, spacing_mm: float) -> sitk.Image:
@@ -90,6 +109,12 @@ def crop_border(image: sitk.Image, width_mm: float) -> sitk.Image:
     """Take a border off every side of an image."""
     voxels = [int(np.ceil(width_mm / spacing)) for spacing in image.GetSpacing()]
     return sitk.Crop(image, voxels, voxels)
+
+
+def eroded(mask: sitk.Image, width_mm: float) -> sitk.Image:
+    """Take a border off what a mask (uint8) holds, but not where it is cut by its box."""
+    voxels = [int(np.ceil(width_mm / spacing)) for spacing in mask.GetSpacing()]
+    return sitk.BinaryErode(mask, voxels, sitk.sitkBox, 0.0, 1.0, True)
 
 
 def crop_around(

@@ -16,6 +16,9 @@ from otosynth.registration.preparation import (
     clip_to_quantiles,
     crop_around,
     crop_border,
+    eroded,
+    filled,
+    marked,
     resample_to_spacing,
     shrink_volume,
     smooth,
@@ -65,6 +68,7 @@ def register_rigid(
     initial: sitk.Euler3DTransform | None,
     seed: int,
     initialisation: str = "transform file",
+    ct_measured: sitk.Image | None = None,
 ) -> RigidRegistration:
     """Find the rigid pose of a micro-CT in a CT by mutual information (method.md section 3).
 
@@ -74,12 +78,14 @@ def register_rigid(
 
     Parameters
     ----------
-    microct : micro-CT, any unit; gone through slab by slab
+    microct : micro-CT, any unit; gone through slab by slab, with NaN in slabs where it was not
+        measured (:class:`otosynth.volumes.measured.MarkedVolume`)
     ct : CT in HU
     settings : search, levels and smallest overlap
     initial : takes a micro-CT point to a CT point; None: search for it
     seed : of the random part of the voxels drawn from a CT larger than ``settings.max_samples``
     initialisation : what ``initial`` was read from; not used when it is None
+    ct_measured : what of the CT was measured (non-zero), on its grid; None: all of it
 
     Raises
     ------
@@ -87,21 +93,21 @@ def register_rigid(
         The scans do not overlap enough, at the start or after registration.
     """
     voxel_mm = voxel_size_mm(ct)
-    small = clip_to_quantiles(*shrink_volume(microct, AVERAGED_IN_VOXELS * voxel_mm))
+    averaged, small_measured = filled(*shrink_volume(microct, AVERAGED_IN_VOXELS * voxel_mm))
+    small = clip_to_quantiles(averaged)
     coarse = smooth(small, COARSE_LEVEL_IN_VOXELS * voxel_mm)
-    pair = _Pair(microct, small, coarse, ct, voxel_mm, settings, seed)
+    pair = _Pair(microct, small, coarse, small_measured, ct, ct_measured, voxel_mm, settings, seed)
     if initial is None:
         pose, rows = _best_start(pair)
         initialisation = "automatic search"
     else:
-        covered = field_of_view_mask(ct, initial, pair.grid)
-        check_overlap(covered, "initial transform", settings)
+        pair.check_overlap(initial, "initial transform")
         trace = Trace()
         pose, _ = _coarse_level(pair, initial, trace)
         rows = trace.rows
     trace = Trace(rows)
     pose, point_spread_mm = _expected_ct_level(pair, pose, trace)
-    check_overlap(field_of_view_mask(ct, pose, pair.grid), "after registration", settings)
+    pair.check_overlap(pose, "after registration")
     columns = ["stage", "level", "iteration", "metric"]
     trace_table = pd.DataFrame(trace.rows, columns=columns)
     return RigidRegistration(pose, trace_table, initialisation, point_spread_mm)
@@ -112,7 +118,9 @@ class _Pair:
     microct: Volume
     small: sitk.Image  # micro-CT averaged to nearly the CT's voxel, without extreme values
     coarse: sitk.Image  # the same, blurred for the coarse level
+    small_measured: sitk.Image | None  # what was measured of it; None: all
     ct: sitk.Image
+    ct_measured: sitk.Image | None
     voxel_mm: float  # of the CT
     settings: RegistrationSettings
     seed: int
@@ -121,6 +129,14 @@ class _Pair:
     def grid(self) -> Grid:
         """On which the overlap of both fields of view is measured."""
         return Grid.of(self.coarse)
+
+    def covered(self, pose: sitk.Transform) -> sitk.Image:
+        """Return where the CT covers the micro-CT in a pose."""
+        return field_of_view_mask(self.ct, pose, self.grid, self.ct_measured)
+
+    def check_overlap(self, pose: sitk.Transform, when: str) -> None:
+        """Refuse a pose in which the CT covers too little of the micro-CT."""
+        check_overlap(self.covered(pose), when, self.settings, self.small_measured)
 
 
 # A pose with its metric, and the trace of how it was found.
@@ -154,7 +170,15 @@ def _search(pair: _Pair, spacing_mm: float, step_degrees: float) -> tuple[list[_
     """
     settings = pair.settings
     rotations = rotations_to_try(LARGEST_ROTATION_DEGREES[settings.search], step_degrees)
-    candidates = find_poses(pair.small, pair.ct, rotations, spacing_mm, settings.min_overlap)
+    candidates = find_poses(
+        pair.small,
+        pair.ct,
+        rotations,
+        spacing_mm,
+        settings.min_overlap,
+        pair.small_measured,
+        pair.ct_measured,
+    )
     refined: list[_Refined] = []
     for candidate in candidates[: settings.candidates]:
         trace = Trace()
@@ -162,7 +186,7 @@ def _search(pair: _Pair, spacing_mm: float, step_degrees: float) -> tuple[list[_
             pose, metric = _coarse_level(pair, candidate.pose, trace)
         except InputError:
             continue  # this candidate left the CT; another may not
-        covered = overlap_fraction(field_of_view_mask(pair.ct, pose, pair.grid))
+        covered = overlap_fraction(pair.covered(pose), pair.small_measured)
         if covered < settings.min_overlap:
             continue
         confirmed = bool(refined) and _same_pose(pair, pose, min(refined, key=_metric_of)[1])
@@ -190,26 +214,37 @@ def _coarse_level(
     spacing_mm = COARSE_LEVEL_IN_VOXELS * pair.voxel_mm
     cropped = crop_around(pair.ct, pair.small, pose, spacing_mm)
     fixed = resample_to_spacing(smooth(clip_to_quantiles(cropped), spacing_mm), spacing_mm)
-    return _align(pair, fixed, pair.coarse, pose, trace, "coarse", 1)
+    masks = pair.ct_measured, pair.small_measured
+    return _align(pair, fixed, pair.coarse, pose, trace, "coarse", 1, masks)
 
 
 def _expected_ct_level(
     pair: _Pair, pose: sitk.Euler3DTransform, trace: Trace
 ) -> tuple[sitk.Euler3DTransform, float]:
     """Return the pose, and the point spread (mm) of the CT to be expected."""
-    cropped = crop_around(pair.ct, pair.small, pose, pair.voxel_mm)
+    around = pair.small, pose, pair.voxel_mm
+    cropped = crop_around(pair.ct, *around)
+    measured = None if pair.ct_measured is None else crop_around(pair.ct_measured, *around)
     tissue = tissue_maps(pair.microct, pair.voxel_mm)
     back = inverse_of(pose, centre_of(cropped))
-    appearance, expected = fit_appearance(tissue, cropped, back, pair.settings.ct_resolution_mm)
+    appearance, expected = fit_appearance(
+        tissue, marked(cropped, measured), back, pair.settings.ct_resolution_mm
+    )
     # The micro-CT's border lacks what lies beyond it, which the CT's blur mixes in.
     fixed = clip_to_quantiles(cropped)
-    moving = crop_border(clip_to_quantiles(expected), appearance.resolution_mm / 2)
-    nearer = align_least_squares(fixed, moving, back)
+    border_mm = appearance.resolution_mm / 2
+    moving = crop_border(clip_to_quantiles(expected), border_mm)
+    seen = (
+        None
+        if tissue.measured is None
+        else crop_border(eroded(tissue.measured, border_mm), border_mm)
+    )
+    nearer = align_least_squares(marked(fixed, measured), marked(moving, seen), back)
     pose = inverse_of(nearer, pair.microct.grid.centre_mm)
     # Whole rows of voxels: ITK's random points lie between voxels, where the noisy CT would have to
     # be interpolated.
     fewer = thinned(fixed, pair.settings.max_samples)
-    pose, _ = _align(pair, fewer, moving, pose, trace, "expected CT", 2)
+    pose, _ = _align(pair, fewer, moving, pose, trace, "expected CT", 2, (measured, seen))
     return pose, appearance.resolution_mm
 
 
@@ -221,12 +256,21 @@ def _align(
     trace: Trace,
     stage: str,
     level: int,
+    masks: tuple[sitk.Image | None, sitk.Image | None],
 ) -> tuple[sitk.Euler3DTransform, float]:
-    """One level; poses are micro-CT to CT, while the CT is ITK's fixed image."""
+    """One level; poses are micro-CT to CT, while the CT is ITK's fixed image.
+
+    ``masks`` say what of the fixed and of the moving image was measured; None: all of it.
+    """
     settings = pair.settings
     samples = min(settings.max_samples, SAMPLES.get(stage, settings.max_samples))
     method = repeatable_method(fixed, samples, pair.seed)
     method.SetMetricAsMattesMutualInformation(settings.histogram_bins)
+    of_fixed, of_moving = masks
+    if of_fixed is not None:
+        method.SetMetricFixedMask(of_fixed)
+    if of_moving is not None:
+        method.SetMetricMovingMask(of_moving)
     trace.follow(method, stage, level)
     start = inverse_of(pose, centre_of(fixed))
     step_mm, smallest_mm = (voxels * pair.voxel_mm for voxels in STEPS_IN_VOXELS[stage])

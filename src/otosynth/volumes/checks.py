@@ -67,14 +67,14 @@ def check_pair(ct: Volume, microct: Volume, specimen: str) -> None:
             f"specimen {specimen}: the micro-CT's voxels ({microct_mm:.4g} mm) are larger than "
             f"the CT's ({ct_mm:.4g} mm); the two look swapped: {advice}."
         )
-    if _in_hounsfield(microct) and not _in_hounsfield(ct):
+    if in_hounsfield(microct) and not in_hounsfield(ct):
         raise InputError(
             f"specimen {specimen}: the micro-CT ({_range(microct)}) is in Hounsfield units and "
             f"the CT ({_range(ct)}) is not; the two look swapped: {advice}, or give the CT in HU."
         )
 
 
-def _in_hounsfield(volume: Volume) -> bool:
+def in_hounsfield(volume: Volume) -> bool:
     """Tell whether the intensities look like HU: in range, and some of them air."""
     # About a million voxels tell as much as all.
     step = max(1, round((volume.voxels.size / 1_000_000) ** (1 / 3)))

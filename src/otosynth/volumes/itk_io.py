@@ -81,7 +81,10 @@ def refuse_other_than_3d_scalar(path: Path, size: tuple[int, ...], components: i
 def refuse_sheared(path: Path, grid: Grid) -> None:
     """Refuse axes that are not at right angles, which no other part of the study expects."""
     direction = np.reshape(grid.direction, (3, 3))
-    if not np.allclose(direction.T @ direction, np.eye(3), atol=1e-4):
+    # Of a damaged header they may be too large to be multiplied.
+    with np.errstate(over="ignore", invalid="ignore"):
+        products = direction.T @ direction
+    if not np.allclose(products, np.eye(3), atol=1e-4):
         raise InputError(
             f"{path}: its axes are not at right angles; resample it to a straight grid first."
         )

@@ -3,11 +3,16 @@
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
+from dicom_series import SPACING_MM, VOXELS, save, slice_of, write_enhanced, write_series
+from pydicom.dataset import Dataset
 
 from otosynth.errors import InputError
-from otosynth.volumes.reading import input_files, read_volume
+from otosynth.volumes import slabs
+from otosynth.volumes.formats import format_of
+from otosynth.volumes.reading import input_files, read_slabs, read_volume
 
 SERIES = "1.2.826.0.1.3680043.2.1125.1"
 OBLIQUE = sitk.Euler3DTransform((0, 0, 0), 0.3, -0.2, 0.5).GetMatrix()
@@ -143,12 +148,6 @@ def test_single_slice_is_refused(tmp_path):
         read_volume(tmp_path)
 
 
-def test_several_frames_in_a_file_are_refused(tmp_path):
-    sitk.WriteImage(sitk.Cast(scan(), sitk.sitkUInt8), tmp_path / "all.dcm")
-    with pytest.raises(InputError, match=r"all\.dcm: holds several frames"):
-        read_volume(tmp_path)
-
-
 @pytest.mark.parametrize("kept", [100, 400, -20])
 def test_truncated_slice_is_refused(folder, kept, capfd):
     path = folder / "im004.dcm"
@@ -164,3 +163,85 @@ def test_slice_without_position_is_refused(folder):
     path.write_bytes(path.read_bytes().replace(b"\x20\x00\x32\x00", b"\x20\x00\x31\x00"))
     with pytest.raises(InputError, match=r"im004\.dcm: its DICOM tag \(0020,0032\).*3 numbers"):
         read_volume(folder)
+
+
+def test_an_enhanced_file_is_read_frame_by_frame(tmp_path):
+    """Frames in any order, each with its own rescale; the folder or the file may be named."""
+    path = write_enhanced(tmp_path / "all.dcm", [3, 1, 0, 2, 7, 6, 5, 4])
+    slopes = np.where(np.arange(len(VOXELS)) == 3, 2, 1)[:, None, None]
+    for place in (path, tmp_path):
+        image = read_volume(place)
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(image), VOXELS * slopes - 10.0)
+        assert image.GetSpacing() == SPACING_MM
+        assert image.GetOrigin() == (-20.5, 33.25, 0)
+
+
+def test_an_enhanced_file_that_describes_other_frames_is_refused(tmp_path):
+    path = write_enhanced(tmp_path / "all.dcm", list(range(8)), NumberOfFrames=7)
+    with pytest.raises(InputError, match="has 7 frames and describes 8"):
+        read_volume(path)
+
+
+def test_frames_without_a_place_are_refused(tmp_path):
+    data = slice_of(0, NumberOfFrames=8, PixelData=VOXELS.tobytes())
+    save(data, tmp_path / "all.dcm")
+    with pytest.raises(InputError, match=r"all\.dcm: holds several frames .* says of none where"):
+        read_volume(tmp_path)
+
+
+def test_a_multi_frame_file_of_itk_is_read(tmp_path):
+    expected = sitk.Cast(scan((1, 0, 0, 0, 1, 0, 0, 0, 1)), sitk.sitkUInt8)
+    sitk.WriteImage(expected, tmp_path / "all.dcm")
+    image = read_volume(tmp_path)
+    np.testing.assert_array_equal(
+        sitk.GetArrayViewFromImage(image), sitk.GetArrayViewFromImage(expected)
+    )
+    assert image.GetSpacing() == pytest.approx(expected.GetSpacing())
+
+
+@pytest.mark.parametrize(("stored", "value"), [(-2000, -5024.0), (63536, -5024.0), (None, None)])
+def test_padding_is_the_declared_value_as_read(tmp_path, stored, value):
+    """Some writers give a negative value without its sign."""
+
+    def edit(data: Dataset, z: int) -> None:
+        if stored is not None:
+            kind = "US" if stored > 0 else "SS"
+            data.add_new("PixelPaddingValue", kind, stored)
+
+    write_series(tmp_path, edit=edit, RescaleSlope=2, RescaleIntercept=-1024)
+    declared = () if value is None else ((value, value),)
+    assert format_of(tmp_path).padding(tmp_path) == declared
+
+
+def test_padding_of_a_range_follows_the_slope_of_each_slice(tmp_path):
+    def edit(data: Dataset, z: int) -> None:
+        data.add_new("PixelPaddingValue", "SS", -2000)
+        data.add_new("PixelPaddingRangeLimit", "SS", -1990)
+        data.RescaleSlope, data.RescaleIntercept = -1 if z == 3 else 1, 10
+
+    write_series(tmp_path, edit=edit)
+    assert format_of(tmp_path).padding(tmp_path) == ((-1990.0, -1980.0), (2000.0, 2010.0))
+
+
+def test_padding_of_frames_follows_their_slopes(tmp_path):
+    path = tmp_path / "all.dcm"
+    write_enhanced(path, [2, 3, 4])
+    data = pydicom.dcmread(path)
+    data.add_new("PixelPaddingValue", "SS", -2000)
+    data.save_as(path)
+    assert format_of(path).padding(path) == ((-2010.0, -2010.0), (-4010.0, -4010.0))
+
+
+def test_a_single_slice_s_file_is_refused(tmp_path):
+    write_series(tmp_path)
+    with pytest.raises(InputError, match="a single DICOM slice"):
+        read_volume(tmp_path / "0.dcm")
+
+
+def test_slabs_are_the_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(slabs, "SLAB_VOXELS", 3 * VOXELS[0].size)
+    write_series(tmp_path)
+    _, parts = read_slabs(tmp_path)
+    parts = list(parts)
+    assert [len(part) for part in parts] == [3, 3, 2]
+    np.testing.assert_array_equal(np.concatenate(parts), VOXELS)

@@ -8,8 +8,9 @@ import SimpleITK as sitk
 
 from otosynth.errors import InputError
 from otosynth.files import HALF_WRITTEN
+from otosynth.volumes.formats import Source, source_of, write_as
+from otosynth.volumes.formats.dicom import DERIVATION
 from otosynth.volumes.itk_io import read_header
-from otosynth.volumes.own_format import DERIVATION, Source, source_of, write_as
 from otosynth.volumes.reading import read_volume
 
 OBLIQUE = sitk.Euler3DTransform((0, 0, 0), 0.3, -0.2, 0.5).GetMatrix()

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+import tifffile
 
 from otosynth.errors import InputError
 from otosynth.volumes.reading import input_files, read_volume
@@ -67,7 +68,7 @@ def test_two_stacks_in_one_folder_are_refused(folder):
 
 def test_slice_of_another_size_is_named(folder):
     sitk.WriteImage(sitk.Image(5, 5, sitk.sitkUInt8), folder / "slice-4.tif")
-    with pytest.raises(InputError, match=r"slice-4\.tif has 5 x 5 pixels and slice-0\.tif 7 x 6"):
+    with pytest.raises(InputError, match=r"slice-4\.tif has 5 x 5 pixels .* slice-0\.tif 7 x 6 "):
         read_volume(folder)
 
 
@@ -98,13 +99,13 @@ def test_truncated_slice_is_refused(folder, capfd):
 @pytest.mark.parametrize(
     ("geometry", "message"),
     [
-        ({"origin_mm": [0, 0, 0]}, "spacing_mm: Field required"),
-        ({"spacing_mm": [0.1, 0.1]}, "spacing_mm"),
-        ({"spacing_mm": [0.1, 0.1, 0]}, r"spacing_mm\.2: .*greater than 0"),
-        ({"spacing_mm": [0.1, -0.1, 0.1]}, r"spacing_mm\.1: .*greater than 0"),
-        ({"spacing_mm": [1, 1, 1], "spaceing": 2}, "spaceing: Extra inputs"),
+        ({"origin_mm": [0, 0, 0]}, "spacing_mm is missing; it should be 3 numbers above 0"),
+        ({"spacing_mm": [0.1, 0.1]}, "spacing_mm should be 3 numbers"),
+        ({"spacing_mm": [0.1, 0.1, 0]}, "spacing_mm should be 3 numbers above 0"),
+        ({"spacing_mm": [0.1, -0.1, 0.1]}, "spacing_mm should be 3 numbers above 0"),
+        ({"spacing_mm": [1, 1, 1], "spaceing": 2}, "'spaceing' is no key of it"),
         ({"spacing_mm": [1, 1, 1], "direction": [1, 0, 0, 1, 1, 0, 0, 0, 1]}, "rotation matrix"),
-        ([1, 1, 1], "file: "),
+        ([1, 1, 1], "holds the keys spacing_mm, origin_mm, direction, in braces"),
     ],
 )
 def test_wrong_geometry_is_refused(folder, geometry, message):
@@ -113,7 +114,53 @@ def test_wrong_geometry_is_refused(folder, geometry, message):
         read_volume(folder)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"spacing_mm": [1, 1, 1], "spacing_mm": [2, 2, 2]}', "the key 'spacing_mm' twice"),
+        ('{"spacing_mm": [1, 1,', "is no JSON from line 1, column"),
+    ],
+)
+def test_a_geometry_of_two_meanings_or_of_none_is_refused(folder, text, message):
+    (folder / "spacing.json").write_text(text)
+    with pytest.raises(InputError, match=rf"spacing\.json: .*{message}"):
+        read_volume(folder)
+
+
 def test_absent_geometry_is_refused(folder):
     (folder / "spacing.json").unlink()
     with pytest.raises(InputError, match=r"spacing\.json: missing.*spacing_mm"):
         read_volume(folder)
+
+
+@pytest.mark.parametrize("name", ["MAX_ear.tif", "overview.tif", "Vorschau_ü.tif"])
+def test_a_stray_image_among_numbered_slices_is_named(folder, name):
+    (folder / name).write_bytes((folder / "slice-3.tif").read_bytes())
+    with pytest.raises(InputError, match=rf"{name} has no slice number and the others have"):
+        read_volume(folder)
+
+
+def test_a_stray_image_that_is_numbered_as_the_next_slice_is_named(folder):
+    (folder / "overview-12.tif").write_bytes((folder / "slice-3.tif").read_bytes())
+    with pytest.raises(InputError, match=r"overview-12\.tif is named otherwise than the 12 slices"):
+        read_volume(folder)
+
+
+def test_a_slice_of_other_numbers_is_named(folder, voxels):
+    sitk.WriteImage(sitk.GetImageFromArray(voxels[4].astype(np.uint16)), folder / "slice-4.tif")
+    with pytest.raises(InputError, match=r"slice-4\.tif has 7 x 6 pixels \(16 bits\) and .*8 bits"):
+        read_volume(folder)
+
+
+def test_a_slice_of_several_pages_is_refused(folder, voxels):
+    tifffile.imwrite(folder / "slice-4.tif", voxels[4:6], photometric="minisblack")
+    with pytest.raises(InputError, match=r"slice-4\.tif: holds 2 pages; in a folder"):
+        read_volume(folder)
+
+
+def test_half_floats_are_read(tmp_path):
+    voxels = np.random.default_rng(1).uniform(0, 1, (4, 6, 7)).astype(np.float16)
+    for number, one in enumerate(voxels):
+        tifffile.imwrite(tmp_path / f"{number}.tif", one)
+    write_geometry(tmp_path, GEOMETRY)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read_volume(tmp_path)), voxels)
