@@ -90,3 +90,21 @@ def test_what_may_not_be_read_is_called_so(tmp_path, name, monkeypatch):
     monkeypatch.setattr("os.access", lambda *_: False)
     with pytest.raises(InputError, match=r"may not be read .permission denied"):
         read_volume(path)
+
+
+@pytest.mark.parametrize("ending", ["nrrd", "mha"])
+def test_a_scan_that_another_program_converted_keeps_foreign_keys_and_is_read(tmp_path, ending):
+    image = sitk.GetImageFromArray(np.arange(60, dtype=np.int16).reshape(3, 4, 5))
+    image.SetSpacing((0.3, 0.4, 0.5))
+    sitk.WriteImage(image, str(tmp_path / "scan.nii"))
+    # Such keys as dim[0] and pixdim[1] come with it.
+    converted = sitk.ReadImage(str(tmp_path / "scan.nii"))
+    assert "dim[0]" in converted.GetMetaDataKeys()
+    path = tmp_path / f"scan.{ending}"
+    sitk.WriteImage(converted, str(path))
+    assert b"dim[0]" in path.read_bytes()
+
+    read = read_volume(path)
+
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(read), sitk.GetArrayFromImage(image))
+    assert read.GetSpacing() == pytest.approx((0.3, 0.4, 0.5))

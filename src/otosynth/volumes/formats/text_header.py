@@ -1,7 +1,6 @@
 """Headers of text lines, as NRRD and MetaImage have them, and the files that they name."""
 
 import math
-import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from pathlib import Path
 from otosynth.errors import InputError
 
 MAX_HEADER_LINES = 10_000
-KEY = re.compile(r"[\w .()/-]+", re.ASCII)
 # No header has a longer line; a file of something else may be one line.
 MAX_LINE_BYTES = 1 << 20
 
@@ -110,7 +108,7 @@ def text_header(path: Path, separator: str, last: str = "", magic: str = "") -> 
                 continue
             key, found, value = line.partition(separator)
             key, value = key.strip().lower(), value.strip()
-            if not (found and KEY.fullmatch(key)) and not (magic and line.startswith(magic)):
+            if not (found and key and key.isprintable()) and not (magic and line.startswith(magic)):
                 raise InputError(
                     f"{path}: its header is damaged, or is none: it holds '{line[:40]}'; export "
                     "the file again."
