@@ -64,6 +64,8 @@ class Pictures:
             return ""
         record = self.study.tree.records[job]
         config = {"label": self.study.root["label"], "study": self.study.root["study"]}
-        facts = {"config": config, "params": record["parameters"], "wildcards": record["wildcards"]}
+        # A rule's params are sections of the configuration, which records keep apart, and others.
+        params = record["configuration"] | record["parameters"]
+        facts = {"config": config, "params": params, "wildcards": record["wildcards"]}
         text = jinja2.Template(path.read_text(encoding="utf-8")).render(snakemake=facts)
         return text.replace("\\|", "|").replace("``", "").replace("*", "").replace("\n", " ")
