@@ -1,16 +1,6 @@
 """The baseline, fused votes of registered atlases, and priors made of atlases (method 8, 10)."""
 
 
-def transforms_to(specimen, atlases):
-    """Return the registrations of some ears, as atlases, to an ear."""
-    return expand(f"{REGISTERED}/{{atlas}}.tfm", specimen=specimen, atlas=atlases)
-
-
-def other_side(specimen, atlas):
-    """Return whether an atlas is mirrored before it is registered to an ear."""
-    return SPECIMENS[specimen].side != SPECIMENS[atlas].side
-
-
 # One registration serves the vote, the priors of all groups and the region at the cochlea.
 rule register_atlas:
     input:

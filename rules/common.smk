@@ -269,6 +269,16 @@ def atlases_of(specimen):
     return [name for name in SPECIMENS if name not in testing]
 
 
+def transforms_to(specimen, atlases):
+    """Return the registrations of some ears, as atlases, to an ear."""
+    return expand(f"{REGISTERED}/{{atlas}}.tfm", specimen=specimen, atlas=atlases)
+
+
+def other_side(specimen, atlas):
+    """Return whether an atlas is mirrored before it is registered to an ear."""
+    return SPECIMENS[specimen].side != SPECIMENS[atlas].side
+
+
 def class_map_of(specimen, method, seed):
     """Return the path of a row's class map of an ear."""
     return f"{RESULTS}/{ROWS[method].classmap_of(specimen, seed)}"
