@@ -77,6 +77,24 @@ def test_a_training_does_not_depend_on_how_dicom_is_read():
     assert not any("dicom" in name or "registration" in name for name in names)
 
 
+def test_a_package_that_lists_its_modules_depends_on_all_of_them(library):
+    root, script = library
+    (root / "sub/__init__.py").write_text(
+        "import pkgutil\nMODULES = pkgutil.iter_modules(__path__)\n"
+    )
+    (root / "sub/found.py").write_text("x = 1\n")
+    script.write_text("from otosynth.sub import MODULES\n")
+    before = digest(script)
+    (root / "sub/found.py").write_text("x = 2\n")
+    assert digest(script) != before
+
+
+def test_a_registration_depends_on_how_every_format_is_read():
+    root = Path(code.__file__).parents[3]
+    files = code.imported_files([root / "scripts/register_pair.py"])
+    assert {path.stem for path in files} >= {"dicom", "nrrd", "metaimage", "nifti", "tiff_file"}
+
+
 @pytest.fixture
 def parsed(library, monkeypatch):
     """Which sources were parsed, by their bytes; outlines are kept in a folder of the test."""

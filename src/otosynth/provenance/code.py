@@ -27,11 +27,15 @@ class Outline:
         Every module that it imports and the name it takes of it; empty for the module itself.
     gathered
         Modules of the names that it imports at its top, for others to import from here.
+    discovers
+        Whether it lists the modules of its package (``pkgutil.iter_modules``), and so depends on
+        all of them.
     """
 
     digest: str
     imports: list[tuple[str, str]]
     gathered: dict[str, str]
+    discovers: bool
 
 
 @cache
@@ -87,7 +91,10 @@ def imported_files(files: list[Path]) -> set[Path]:
 
 @cache
 def _imports_of(path: Path) -> frozenset[Path]:
-    found = {_file_of_name(module, name) for module, name in outline_of(path).imports}
+    outline = outline_of(path)
+    found = {_file_of_name(module, name) for module, name in outline.imports}
+    if outline.discovers:
+        found |= set(path.parent.glob("*.py"))
     return frozenset(file for file in found if file)
 
 
@@ -157,7 +164,10 @@ def _outline(source: bytes) -> Outline:
         if isinstance(node, ast.ImportFrom) and node.module
         for alias in node.names
     }
-    return Outline(_digest(tree), sorted(set(imports)), gathered)
+    discovers = any(
+        isinstance(node, ast.Attribute) and node.attr == "iter_modules" for node in ast.walk(tree)
+    )
+    return Outline(_digest(tree), sorted(set(imports)), gathered, discovers)
 
 
 def _imported(node: ast.AST) -> list[tuple[str, str]]:
