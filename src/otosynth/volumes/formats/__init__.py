@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from inspect import isabstract
 from pathlib import Path
 
 import SimpleITK as sitk
@@ -25,8 +26,9 @@ def _formats() -> Iterator[Format]:
     """Make one object of each class of a format, in the order of the modules."""
     for module in pkgutil.iter_modules(__path__):
         for value in vars(importlib.import_module(f"{__name__}.{module.name}")).values():
-            is_format = isinstance(value, type) and issubclass(value, Format)
-            if is_format and value is not Format and value.__module__.endswith(f".{module.name}"):
+            if not isinstance(value, type) or value.__module__ != f"{__name__}.{module.name}":
+                continue
+            if issubclass(value, Format) and not isabstract(value):
                 yield value()
 
 

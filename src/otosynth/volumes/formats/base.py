@@ -125,3 +125,16 @@ class Format(ABC):
         RuntimeError, InputError
             If it cannot be written.
         """
+
+
+class FormatBySlabs(Format):
+    """A format that is read slab by slab; a whole scan is all slabs one after another."""
+
+    @abstractmethod
+    def read_slabs(self, path: Path, stated: Stated) -> Slabs:
+        """Do as `Format.read_slabs`."""
+
+    def read(self, path: Path, stated: Stated) -> sitk.Image:
+        """Read a scan; see `Format.read`."""
+        grid, slabs = self.read_slabs(path, stated)
+        return grid.image(np.concatenate(list(slabs)))

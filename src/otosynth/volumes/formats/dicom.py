@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from otosynth.errors import InputError
 from otosynth.files import folder_written_whole
-from otosynth.volumes.formats.base import Format, Header, Slabs
+from otosynth.volumes.formats.base import FormatBySlabs, Header, Slabs
 from otosynth.volumes.formats.dicom_files import (
     DicomFile,
     Series,
@@ -31,7 +31,7 @@ from otosynth.volumes.stated import Range, Stated
 __all__ = ["DERIVATION", "Dicom"]
 
 
-class Dicom(Format):
+class Dicom(FormatBySlabs):
     """A folder with the images of one series, or a file with all of them."""
 
     name = "dicom"
@@ -47,11 +47,6 @@ class Dicom(Format):
         series = _series(path)
         _, grid, remarks = stack_of(path, _planes(series, stated), stated)
         return Header(grid, remarks=(*series.remarks, *remarks, *_remarks(series.images[0], grid)))
-
-    def read(self, path: Path, stated: Stated) -> sitk.Image:
-        """Read a scan; see `Format.read`."""
-        grid, slabs = self.read_slabs(path, stated)
-        return grid.image(np.concatenate(list(slabs)))
 
     def read_slabs(self, path: Path, stated: Stated) -> Slabs:
         """Read a scan slab by slab; a multi-frame file is held as a whole."""

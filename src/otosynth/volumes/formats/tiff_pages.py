@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from otosynth.errors import InputError
-from otosynth.volumes.formats.base import Format, Header, Slabs
+from otosynth.volumes.formats.base import FormatBySlabs, Header, Slabs
 from otosynth.volumes.formats.sidecar import is_tiff, sidecar_of
 from otosynth.volumes.formats.tiff_file import Pages, pages_of, read_pages
 from otosynth.volumes.formats.tiff_sizes import stack_header
@@ -17,7 +17,7 @@ from otosynth.volumes.slabs import slabs_of
 from otosynth.volumes.stated import Stated
 
 
-class TiffPages(Format):
+class TiffPages(FormatBySlabs):
     """One multi-page file."""
 
     name = "tiff-pages"
@@ -30,11 +30,6 @@ class TiffPages(Format):
     def header(self, path: Path, stated: Stated) -> Header:
         """Return what the sidecar and the pages' headers say; see `Format.header`."""
         return _read_headers(path, stated)[0]
-
-    def read(self, path: Path, stated: Stated) -> sitk.Image:
-        """Read a scan; see `Format.read`."""
-        grid, slabs = self.read_slabs(path, stated)
-        return grid.image(np.concatenate(list(slabs)))
 
     def read_slabs(self, path: Path, stated: Stated) -> Slabs:
         """Read a scan slab by slab, never as a whole."""

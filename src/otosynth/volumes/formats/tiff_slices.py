@@ -12,7 +12,7 @@ import SimpleITK as sitk
 
 from otosynth.errors import InputError
 from otosynth.files import folder_written_whole, write_bytes
-from otosynth.volumes.formats.base import Format, Header, Slabs
+from otosynth.volumes.formats.base import FormatBySlabs, Header, Slabs
 from otosynth.volumes.formats.dicom_files import dicom_files, is_dicom
 from otosynth.volumes.formats.sidecar import SIDECAR, is_tiff
 from otosynth.volumes.formats.tiff_file import Pages, kind_in_words, pages_of, read_pages
@@ -21,7 +21,7 @@ from otosynth.volumes.slabs import slabs_of
 from otosynth.volumes.stated import Stated
 
 
-class TiffSlices(Format):
+class TiffSlices(FormatBySlabs):
     """A folder of slices."""
 
     name = "tiff"
@@ -36,11 +36,6 @@ class TiffSlices(Format):
     def header(self, path: Path, stated: Stated) -> Header:
         """Return what the sidecar and the slices' headers say; see `Format.header`."""
         return _read_headers(path, stated)[0]
-
-    def read(self, path: Path, stated: Stated) -> sitk.Image:
-        """Read a scan; see `Format.read`."""
-        grid, slabs = self.read_slabs(path, stated)
-        return grid.image(np.concatenate(list(slabs)))
 
     def read_slabs(self, path: Path, stated: Stated) -> Slabs:
         """Read a scan slab by slab, never as a whole."""
