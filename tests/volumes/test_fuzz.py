@@ -5,7 +5,7 @@ A case is repeated by ``python -m fuzz FORMAT --case N --keep FOLDER`` in this f
 
 import numpy as np
 import pytest
-from fuzz.common import AXIS_ORDERS, Alteration, Reading, Undefined, random_scan
+from fuzz.common import AXIS_ORDERS, Alteration, Reading, UndefinedError, random_scan
 from fuzz.judge import difference, judged
 from fuzz.supervisor import run_cases
 
@@ -96,5 +96,5 @@ def test_an_untrue_message_is_found(tmp_path, monkeypatch, reading, message, fin
         raise InputError(message.format(path=path))
 
     monkeypatch.setattr("fuzz.judge.read_volume", refuse)
-    verdict = judged(path, reading, Alteration("spacing 0", ("units",)), Undefined("no size"))
+    verdict = judged(path, reading, Alteration("spacing 0", ("units",)), UndefinedError("no size"))
     assert finding in verdict.finding

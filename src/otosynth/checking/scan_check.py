@@ -9,7 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from otosynth.checking.scan_facts import TITLES, ScanFacts, look_at
+from otosynth.checking.scan_facts import TITLES, ScanFacts, facts_of_scan
 from otosynth.errors import InputError
 from otosynth.files import write_bytes
 from otosynth.volumes.checks import check_intensities, in_hounsfield
@@ -115,7 +115,7 @@ def _check(path: Path) -> ScanCheck:
     check_intensities(image, path)
     is_ct = in_hounsfield(Volume.of(image))
     name = "ct" if is_ct else "microct"
-    facts, odd = look_at(name, path, NOTHING_STATED, image)
+    facts, odd = facts_of_scan(name, path, NOTHING_STATED, image)
     remarks = [remark.removeprefix(f"{name}: ") for remark in odd]
     if not is_ct:
         remarks.append(NO_HOUNSFIELD)

@@ -52,7 +52,7 @@ class ScanFacts:
         )
 
 
-def look_at(
+def facts_of_scan(
     name: str, path: Path, stated: Stated, image: sitk.Image
 ) -> tuple[ScanFacts, list[str]]:
     """Return the facts of a scan, and what a person should look at.

@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 import yaml
 
-from otosynth.checking.scan_facts import ScanFacts, look_at, some_voxels
+from otosynth.checking.scan_facts import ScanFacts, facts_of_scan, some_voxels
 from otosynth.configuration.study import Study, load_study
 from otosynth.configuration.tables import (
     check_methods_fit_groups,
@@ -146,7 +146,7 @@ def _check_ear(study: Study, specimen: Specimen, owner: dict[Path, str]) -> EarC
         assert path is not None, "a study of files names its scans"
         try:
             scans[name] = _read(path, stated)
-            seen, odd = look_at(name, path, stated, scans[name])
+            seen, odd = facts_of_scan(name, path, stated, scans[name])
         except InputError as error:
             problems.append(str(error))
             continue

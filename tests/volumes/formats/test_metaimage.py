@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from otosynth.errors import InputError
 from otosynth.volumes.reading import input_files, read_scan_header, read_volume
-from otosynth.volumes.stated import Stated
+from otosynth.volumes.stated import NOTHING_STATED, Stated
 
 VOXELS = np.random.default_rng(6).integers(-1000, 2000, (5, 6, 7)).astype("<i2")
 KEYS = {
@@ -36,7 +36,7 @@ def write(path, voxels=None, file="LOCAL", encoding="utf-8", **changes):
     return path
 
 
-def array(path, stated=Stated()):  # noqa: B008 - a constant
+def array(path, stated=NOTHING_STATED):
     return sitk.GetArrayFromImage(read_volume(path, stated))
 
 

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from otosynth.errors import InputError
 from otosynth.volumes.grids import Grid
 from otosynth.volumes.reading import read_scan_header, read_slabs, read_volume
-from otosynth.volumes.stated import Stated
+from otosynth.volumes.stated import NOTHING_STATED, Stated
 
 # Indices to RAS; in LPS the axes are those of the body.
 BASE = np.diag([-0.3, -0.3, 0.3, 1.0])
@@ -35,7 +35,7 @@ def change(path, **fields):
     return path
 
 
-def read_both(path, stated=Stated()):  # noqa: B008 - a constant
+def read_both(path, stated=NOTHING_STATED):
     """Return a volume that is read as a whole and by slabs, after they were found to be equal."""
     whole = read_volume(path, stated)
     grid, slabs = read_slabs(path, stated)

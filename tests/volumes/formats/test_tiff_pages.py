@@ -10,7 +10,7 @@ import tifffile
 from otosynth.errors import InputError
 from otosynth.volumes import slabs
 from otosynth.volumes.reading import input_files, read_scan_header, read_slabs, read_volume
-from otosynth.volumes.stated import Stated
+from otosynth.volumes.stated import NOTHING_STATED
 
 VOXELS = np.random.default_rng(0).integers(0, 60000, (12, 40, 44)).astype(np.uint16)
 GREY = {"photometric": "minisblack", "metadata": None}
@@ -24,7 +24,7 @@ def write(folder, voxels=VOXELS, spacing="[0.04, 0.04, 0.05]", **options):
     return path
 
 
-def values(path, stated=Stated()) -> np.ndarray:  # noqa: B008 - it is frozen
+def values(path, stated=NOTHING_STATED) -> np.ndarray:
     return sitk.GetArrayFromImage(read_volume(path, stated))
 
 

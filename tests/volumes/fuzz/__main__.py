@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from fuzz.common import Alteration, Reading, Undefined
+from fuzz.common import Alteration, Reading, UndefinedError
 from fuzz.judge import Verdict, judged
 
 FORMATS = ("nifti", "nrrd", "metaimage", "tiff", "dicom")
@@ -54,7 +54,7 @@ def run_case(name: str, number: int, folder: Path, seed: int = SEED) -> tuple[st
     return alteration.name, verdict
 
 
-def _independent(module: ModuleType, path: Path) -> Reading | Undefined | str:
+def _independent(module: ModuleType, path: Path) -> Reading | UndefinedError | str:
     """Ask the independent reader, which may take an announced size for true and not come back."""
 
     def stop(*_: object) -> None:
@@ -74,8 +74,8 @@ def _independent(module: ModuleType, path: Path) -> Reading | Undefined | str:
 
 
 def _confirmed(
-    module: ModuleType, path: Path, reading: Reading | Undefined | str
-) -> Reading | Undefined | str:
+    module: ModuleType, path: Path, reading: Reading | UndefinedError | str
+) -> Reading | UndefinedError | str:
     """Have a second reader confirm the values, where the first reads with a library of ours."""
     if not isinstance(reading, Reading) or not hasattr(module, "second"):
         return reading
@@ -84,7 +84,7 @@ def _confirmed(
         return reading
     if np.allclose(values, reading.values, rtol=1e-5, equal_nan=True):
         return reading
-    return Undefined("two independent readers see different values")
+    return UndefinedError("two independent readers see different values")
 
 
 def _quietly(aside: BinaryIO, act: Callable[[], Any]) -> Any:

@@ -25,7 +25,7 @@ UNITS_MM = {
 }  # fmt: skip
 
 
-class Undefined(Exception):  # noqa: N818 - not an error of the test
+class UndefinedError(Exception):
     """The file has no one meaning, so it must be refused: it says a thing twice, or not at all."""
 
 
@@ -131,11 +131,11 @@ def axes_of(affine: np.ndarray) -> np.ndarray:
     axes = affine[:3, :3]
     lengths = np.linalg.norm(axes, axis=0)
     if not np.isfinite(affine).all() or (lengths <= 0).any():
-        raise Undefined("axes that are no numbers or have no length")
+        raise UndefinedError("axes that are no numbers or have no length")
     unit = axes / lengths
     # Half-way cases, which rounding may decide either way, are not made by any alteration.
     if not np.allclose(unit.T @ unit, np.eye(3), atol=5e-4):
-        raise Undefined("axes that are not at right angles")
+        raise UndefinedError("axes that are not at right angles")
     return axes
 
 

@@ -24,7 +24,7 @@ from fuzz.common import (
     Alteration,
     Reading,
     Scan,
-    Undefined,
+    UndefinedError,
     appended,
     axes_of,
     changed_byte,
@@ -373,11 +373,11 @@ ALTERATIONS = (
 )  # fmt: skip
 
 
-def independent(path: Path) -> Reading | Undefined | str:
+def independent(path: Path) -> Reading | UndefinedError | str:
     """Read with pydicom, and the geometry by the standard's tags."""
     try:
         return _series([one for one in map(_dataset, sorted(path.iterdir())) if one is not None])
-    except Undefined as reason:
+    except UndefinedError as reason:
         return reason
     except Exception as error:
         # Of a damaged file pydicom raises whatever its first wrong step makes.
@@ -402,36 +402,36 @@ def _dataset(file: Path) -> Dataset | None:
 
 def _series(slices: list[Dataset]) -> Reading:
     if len(slices) < 2:
-        raise Undefined("a single slice")
+        raise UndefinedError("a single slice")
     first = slices[0]
     if len({str(one.get("SeriesInstanceUID")) for one in slices}) > 1:
-        raise Undefined("several series")
+        raise UndefinedError("several series")
     axes = np.array([_floats(one, "ImageOrientationPatient", 6) for one in slices])
     pixel = np.array([_floats(one, "PixelSpacing", 2) for one in slices])
     positions = np.array([_floats(one, "ImagePositionPatient", 3) for one in slices])
     if not np.allclose(axes, axes[0], atol=2e-3) or not np.allclose(pixel, pixel[0], rtol=1e-3):
-        raise Undefined("slices differ in orientation or pixel spacing")
+        raise UndefinedError("slices differ in orientation or pixel spacing")
     if not (pixel[0] > 0).all():
-        raise Undefined(f"pixel spacing {pixel[0]}")
+        raise UndefinedError(f"pixel spacing {pixel[0]}")
     if len({(one.Rows, one.Columns) for one in slices}) > 1:
-        raise Undefined("slices differ in size")
+        raise UndefinedError("slices differ in size")
     row, column = axes[0, :3], axes[0, 3:]
     normal = np.cross(row, column)
     axes_of(_affine(row, column, normal, (1, 1, 1), (0, 0, 0)))
     if not np.allclose([np.linalg.norm(row), np.linalg.norm(column)], 1, atol=1e-3):
-        raise Undefined("directions of another length than 1")
+        raise UndefinedError("directions of another length than 1")
     order = np.argsort(positions @ normal)
     spacing, origin = _grid_of(positions[order], normal)
     for one in slices:
         told = one.get("SpacingBetweenSlices")
         if told not in (None, "") and not np.isclose(float(told), spacing, rtol=0.05, atol=0.02):
-            raise Undefined(f"SpacingBetweenSlices {told}, positions {spacing}")
+            raise UndefinedError(f"SpacingBetweenSlices {told}, positions {spacing}")
         if one.get("NumberOfFrames") not in (None, "", 1):
-            raise Undefined(f"{one.NumberOfFrames} frames")
+            raise UndefinedError(f"{one.NumberOfFrames} frames")
     sizes = (pixel[0, 1], pixel[0, 0], spacing)
     values = [_values(slices[k]) for k in order]
     if len({v.shape for v in values}) > 1 or first.Rows < 2 or first.Columns < 2:
-        raise Undefined("no volume")
+        raise UndefinedError("no volume")
     return Reading(np.stack(values, axis=-1), _affine(row, column, normal, sizes, origin))
 
 
@@ -448,43 +448,45 @@ def _grid_of(positions: np.ndarray, normal: np.ndarray) -> tuple[float, np.ndarr
     count = np.arange(len(along))
     spacing, start = np.polyfit(count, along, 1)
     if not spacing > 0.001:
-        raise Undefined(f"slices {spacing} mm apart")
+        raise UndefinedError(f"slices {spacing} mm apart")
     allowed = max(0.012, 0.05 * spacing)
     if np.abs(along - (start + spacing * count)).max() > allowed:
-        raise Undefined(f"uneven slices at {along}")
+        raise UndefinedError(f"uneven slices at {along}")
     across = positions - np.outer(along, normal)
     if np.linalg.norm(across - across[0], axis=1).max() > allowed:
-        raise Undefined("slices shifted sideways")
+        raise UndefinedError("slices shifted sideways")
     return float(spacing), positions[0]
 
 
 def _floats(one: Dataset, key: str, count: int) -> np.ndarray:
     numbers = one.get(key)
     if numbers is None or isinstance(numbers, str) or not hasattr(numbers, "__len__"):
-        raise Undefined(f"{key} {numbers}")
+        raise UndefinedError(f"{key} {numbers}")
     found = np.array([float(n) for n in numbers])
     if len(found) != count or not np.isfinite(found).all():
-        raise Undefined(f"{key} {numbers}")
+        raise UndefinedError(f"{key} {numbers}")
     return found
 
 
 def _values(one: Dataset) -> np.ndarray:
     if one.SamplesPerPixel != 1 or not str(one.PhotometricInterpretation).startswith("MONOCHROME"):
-        raise Undefined(f"{one.PhotometricInterpretation}, {one.SamplesPerPixel} samples")
+        raise UndefinedError(f"{one.PhotometricInterpretation}, {one.SamplesPerPixel} samples")
     if one.BitsStored > one.BitsAllocated or one.HighBit != one.BitsStored - 1:
-        raise Undefined(f"{one.BitsStored} bits of {one.BitsAllocated}, high bit {one.HighBit}")
+        raise UndefinedError(
+            f"{one.BitsStored} bits of {one.BitsAllocated}, high bit {one.HighBit}"
+        )
     if one.PixelRepresentation not in (0, 1):
-        raise Undefined(f"PixelRepresentation {one.PixelRepresentation}")
+        raise UndefinedError(f"PixelRepresentation {one.PixelRepresentation}")
     slope, intercept = one.get("RescaleSlope"), one.get("RescaleIntercept")
     if (slope in (None, "")) != (intercept in (None, "")):
-        raise Undefined("a rescale slope or intercept without the other")
+        raise UndefinedError("a rescale slope or intercept without the other")
     slope = 1.0 if slope in (None, "") else float(slope)
     intercept = 0.0 if intercept in (None, "") else float(intercept)
     if slope == 0 or not np.isfinite([slope, intercept]).all():
-        raise Undefined(f"slope {slope}, intercept {intercept}")
+        raise UndefinedError(f"slope {slope}, intercept {intercept}")
     expected = one.Rows * one.Columns * one.BitsAllocated // 8
     if len(one.PixelData) > expected + 1:
-        raise Undefined(f"{len(one.PixelData)} bytes for {expected}")
+        raise UndefinedError(f"{len(one.PixelData)} bytes for {expected}")
     return one.pixel_array.T.astype(np.float64) * slope + intercept
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from fuzz.common import Alteration, Reading, Undefined, affine_of
+from fuzz.common import Alteration, Reading, UndefinedError, affine_of
 from otosynth.errors import InputError
 from otosynth.volumes.grids import Grid
 from otosynth.volumes.reading import input_files, read_slabs, read_volume
@@ -51,15 +51,18 @@ class Verdict:
 
 
 def judged(
-    path: Path, written: Reading, alteration: Alteration, independent: Reading | Undefined | str
+    path: Path,
+    written: Reading,
+    alteration: Alteration,
+    independent: Reading | UndefinedError | str,
 ) -> Verdict:
     """Read a scan and compare with what it means.
 
     Parameters
     ----------
     independent
-        What an independent reader makes of it; `Undefined` where it must be refused; text where
-        the reader failed, so that only the numbers written may be read.
+        What an independent reader makes of it; `UndefinedError` where it must be refused; text
+        where the reader failed, so that only the numbers written may be read.
     """
     try:
         image = read_volume(path)
@@ -81,9 +84,12 @@ def reading_of(image: sitk.Image) -> Reading:
 
 
 def _difference(
-    ours: Reading, written: Reading, alteration: Alteration, independent: Reading | Undefined | str
+    ours: Reading,
+    written: Reading,
+    alteration: Alteration,
+    independent: Reading | UndefinedError | str,
 ) -> tuple[str, str] | None:
-    if isinstance(independent, Undefined):
+    if isinstance(independent, UndefinedError):
         return "silent: should be refused", str(independent)
     truth = written if isinstance(independent, str) else independent
     wrong = difference(ours, truth, alteration.tolerance_mm)

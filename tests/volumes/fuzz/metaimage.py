@@ -9,7 +9,7 @@ from fuzz.common import (
     Alteration,
     Reading,
     Scan,
-    Undefined,
+    UndefinedError,
     affine_of,
     appended,
     axes_of,
@@ -203,13 +203,13 @@ ALTERATIONS = (
 )  # fmt: skip
 
 
-def independent(path: Path) -> Reading | Undefined | str:
+def independent(path: Path) -> Reading | UndefinedError | str:
     """Read by the fields of the standard."""
     try:
         fields, voxels = _parted(path.read_bytes())
         affine = _affine(fields)
         return Reading(_values(path, fields, voxels), affine)
-    except Undefined as reason:
+    except UndefinedError as reason:
         return reason
     except (
         OSError, ValueError, KeyError, IndexError, zlib.error, MemoryError,
@@ -226,59 +226,59 @@ def _parted(content: bytes) -> tuple[dict[str, str], bytes]:
         key, separator, value = line.decode("utf-8", "replace").partition("=")
         key, value = key.strip(), value.strip()
         if not separator:
-            raise Undefined(f"a line without =: {key[:30]}")
+            raise UndefinedError(f"a line without =: {key[:30]}")
         if key in fields and fields[key] != value:
-            raise Undefined(f"{key} twice")
+            raise UndefinedError(f"{key} twice")
         fields[key] = value
         if key == "ElementDataFile":
             return fields, content
-    raise Undefined("no ElementDataFile")
+    raise UndefinedError("no ElementDataFile")
 
 
 def _row(fields: dict[str, str], keys: tuple[str, ...], count: int) -> np.ndarray | None:
     """Return the numbers of one of several names of a field, which must agree."""
     rows = [[float(word) for word in fields[key].split()] for key in keys if key in fields]
     if any(len(row) != count for row in rows):
-        raise Undefined(f"{keys}: {rows}, not {count} numbers")
+        raise UndefinedError(f"{keys}: {rows}, not {count} numbers")
     if any(not np.allclose(row, rows[0]) for row in rows):
-        raise Undefined(f"{keys} say different things: {rows}")
+        raise UndefinedError(f"{keys} say different things: {rows}")
     return np.array(rows[0]) if rows else None
 
 
 def _affine(fields: dict[str, str]) -> np.ndarray:
     if fields.get("ObjectType", "Image") != "Image":
-        raise Undefined(f"an object {fields['ObjectType']}")
+        raise UndefinedError(f"an object {fields['ObjectType']}")
     if fields.get("NDims", "3") != "3":
-        raise Undefined(f"NDims {fields.get('NDims')}")
+        raise UndefinedError(f"NDims {fields.get('NDims')}")
     spacing = _row(fields, ("ElementSpacing",), 3)
     if spacing is None:
         spacing = _row(fields, ("ElementSize",), 3)
     matrix = _row(fields, MATRICES, 9)
     if spacing is None or matrix is None:
-        raise Undefined("no spacing or no orientation")
+        raise UndefinedError("no spacing or no orientation")
     if not (spacing > 0).all() or not np.isfinite(spacing).all():
-        raise Undefined(f"spacing {spacing}")
+        raise UndefinedError(f"spacing {spacing}")
     origin = _row(fields, ORIGINS, 3)
     units = {"mm": 1.0, "MM": 1.0, "um": 1e-3, "cm": 10.0, "?": 1.0, "": 1.0}
     unit = units.get(fields.get("DistanceUnits", ""))
     if unit is None:
-        raise Undefined(f"DistanceUnits {fields['DistanceUnits']}")
+        raise UndefinedError(f"DistanceUnits {fields['DistanceUnits']}")
     origin = np.zeros(3) if origin is None else origin
     axes = matrix.reshape(3, 3).T
     affine = affine_of(spacing * unit, origin * unit, axes)
     axes_of(affine)
     if not np.allclose(np.linalg.norm(axes, axis=0), 1, atol=1e-3):
-        raise Undefined("directions of another length than 1, and a spacing")
+        raise UndefinedError("directions of another length than 1, and a spacing")
     return affine
 
 
 def _values(path: Path, fields: dict[str, str], voxels: bytes) -> np.ndarray:
     size = [int(word) for word in fields["DimSize"].split()]
     if len(size) != 3 or min(size) < 2 or fields.get("ElementNumberOfChannels", "1") != "1":
-        raise Undefined(f"sizes {size} of {fields.get('ElementNumberOfChannels')} channels")
+        raise UndefinedError(f"sizes {size} of {fields.get('ElementNumberOfChannels')} channels")
     msb = [fields[k] for k in ("BinaryDataByteOrderMSB", "ElementByteOrderMSB") if k in fields]
     if len({word.lower() for word in msb}) > 1 or {word.lower() for word in msb} - TRUTHS:
-        raise Undefined(f"byte order {msb}")
+        raise UndefinedError(f"byte order {msb}")
     name = fields["ElementDataFile"]
     if name.upper() not in ("LOCAL", "LOCAL "):
         voxels = (path.parent / name).read_bytes()
@@ -290,16 +290,16 @@ def _values(path: Path, fields: dict[str, str], voxels: bytes) -> np.ndarray:
     elif skipped == -1:
         voxels = voxels[-count * kind.itemsize :]
     if fields.get("BinaryData", "True").lower() not in ("true", "1"):
-        raise Undefined("voxels as text")
+        raise UndefinedError("voxels as text")
     if fields.get("CompressedData", "False").lower() in ("true", "1"):
         told = int(fields.get("CompressedDataSize", len(voxels)))
         # A size beyond the file's end is a file that was cut.
         unpacked = zlib.decompressobj()
         if told > len(voxels) or told < 0:
-            raise Undefined(f"{told} bytes announced of {len(voxels)}")
+            raise UndefinedError(f"{told} bytes announced of {len(voxels)}")
         voxels = unpacked.decompress(voxels[: told or None])
         if not unpacked.eof:
-            raise Undefined("compressed voxels end early")
+            raise UndefinedError("compressed voxels end early")
     values = np.frombuffer(voxels, kind, count).reshape(size, order="F").astype(np.float64)
     slope = float(fields.get("ElementToIntensityFunctionSlope", "1"))
     return values * slope + float(fields.get("ElementToIntensityFunctionOffset", "0"))

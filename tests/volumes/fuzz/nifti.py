@@ -15,7 +15,7 @@ from fuzz.common import (
     Alteration,
     Reading,
     Scan,
-    Undefined,
+    UndefinedError,
     agree,
     appended,
     axes_of,
@@ -239,7 +239,7 @@ ALTERATIONS = (
 )  # fmt: skip
 
 
-def independent(path: Path) -> Reading | Undefined | str:
+def independent(path: Path) -> Reading | UndefinedError | str:
     """Read with nibabel, and by the standard's rules of what its fields mean."""
     try:
         header = _raw_header(path)
@@ -248,13 +248,13 @@ def independent(path: Path) -> Reading | Undefined | str:
         while len(size) > 3 and size[-1] == 1:
             size = size[:-1]
         if len(size) != 3 or min(size) < 2:
-            return Undefined(f"no volume: {image.shape}")
+            return UndefinedError(f"no volume: {image.shape}")
         if image.get_data_dtype().kind not in "iuf":
-            return Undefined("voxels of several values")
+            return UndefinedError("voxels of several values")
         values = np.asarray(image.dataobj).reshape(size).astype(np.float64)
         affine = _affine(header, size)
         return Reading(values, affine)
-    except Undefined as reason:
+    except UndefinedError as reason:
         return reason
     except (
         OSError, ValueError, EOFError, zlib.error, MemoryError, OverflowError, TypeError,
@@ -274,10 +274,10 @@ def _affine(header: Nifti1Header, size: tuple[int, ...]) -> np.ndarray:
     """The one place of a volume: all that is stated must agree."""
     unit = UNIT_MM.get(int(header["xyzt_units"]) & 7)
     if unit is None:
-        raise Undefined(f"unit code {header['xyzt_units']}")
+        raise UndefinedError(f"unit code {header['xyzt_units']}")
     pixdim = header["pixdim"][1:4].astype(float)
     if not ((pixdim > 0) & np.isfinite(pixdim)).all():
-        raise Undefined(f"pixdim {pixdim}")
+        raise UndefinedError(f"pixdim {pixdim}")
     stated = []
     if header["qform_code"] > 0:
         # The standard's reference code takes the sign of pixdim[0], and 0 for +1.
@@ -289,13 +289,13 @@ def _affine(header: Nifti1Header, size: tuple[int, ...]) -> np.ndarray:
     if header["sform_code"] > 0:
         stated.append(header.get_sform())
     if not stated:
-        raise Undefined("neither qform nor sform")
+        raise UndefinedError("neither qform nor sform")
     for affine in stated:
         lengths = np.linalg.norm(axes_of(affine), axis=0)
         if not np.allclose(lengths, pixdim, rtol=0.01):
-            raise Undefined(f"pixdim {pixdim}, but axes of {lengths}")
+            raise UndefinedError(f"pixdim {pixdim}, but axes of {lengths}")
         if not agree(affine, stated[0], size):
-            raise Undefined("qform and sform disagree")
+            raise UndefinedError("qform and sform disagree")
     affine = LPS_TO_RAS @ stated[-1]
     affine[:3] *= unit
     return affine

@@ -13,7 +13,7 @@ from fuzz.common import (
     Alteration,
     Reading,
     Scan,
-    Undefined,
+    UndefinedError,
     affine_of,
     appended,
     axes_of,
@@ -223,7 +223,7 @@ ALTERATIONS = (
 )  # fmt: skip
 
 
-def independent(path: Path) -> Reading | Undefined | str:
+def independent(path: Path) -> Reading | UndefinedError | str:
     """Read with pynrrd, and by the standard's rules of what its fields mean."""
     try:
         with path.open("rb") as stream:
@@ -231,9 +231,9 @@ def independent(path: Path) -> Reading | Undefined | str:
             affine = _affine(header)
             values = nrrd.read_data(header, stream, str(path), index_order="F")
         if values.dtype.kind not in "iuf" or values.ndim != 3 or min(values.shape) < 2:
-            return Undefined("no volume of one number a voxel")
+            return UndefinedError("no volume of one number a voxel")
         return Reading(values.astype(np.float64), affine)
-    except Undefined as reason:
+    except UndefinedError as reason:
         return reason
     except (
         nrrd.NRRDError, OSError, ValueError, EOFError, zlib.error, KeyError, IndexError, TypeError,
@@ -244,27 +244,27 @@ def independent(path: Path) -> Reading | Undefined | str:
 
 def _affine(header: dict) -> np.ndarray:
     if header.get("dimension") != 3 or len(header.get("sizes", ())) != 3:
-        raise Undefined(f"dimension {header.get('dimension')}, sizes {header.get('sizes')}")
+        raise UndefinedError(f"dimension {header.get('dimension')}, sizes {header.get('sizes')}")
     kinds = header.get("kinds", ["domain"] * 3)
     if any(kind not in ("domain", "space", "???", "none") for kind in kinds) or len(kinds) != 3:
-        raise Undefined(f"kinds {kinds}")
+        raise UndefinedError(f"kinds {kinds}")
     signs = SPACES.get(str(header.get("space")).strip().lower())
     if signs is None:
-        raise Undefined(f"no orientation: space {header.get('space')}")
+        raise UndefinedError(f"no orientation: space {header.get('space')}")
     if "space directions" not in header:
-        raise Undefined("a space, and no directions")
+        raise UndefinedError("a space, and no directions")
     axes = np.array(header["space directions"], float)
     origin = np.array(header.get("space origin", [0.0, 0.0, 0.0]), float)
     if axes.shape != (3, 3) or origin.shape != (3,):
-        raise Undefined("vectors of another length than 3")
+        raise UndefinedError("vectors of another length than 3")
     if "spacings" in header:
         spacings = np.array(header["spacings"], float)
         lengths = np.linalg.norm(axes, axis=1)
         if np.isfinite(spacings).any() and not np.allclose(spacings, lengths, rtol=0.01):
-            raise Undefined("spacings beside directions")
+            raise UndefinedError("spacings beside directions")
     units = [str(unit).strip().strip('"') for unit in header.get("space units", ["mm"] * 3)]
     if len(units) != 3 or any(unit not in UNITS_MM for unit in units if unit):
-        raise Undefined(f"space units {units}")
+        raise UndefinedError(f"space units {units}")
     # Space units are those of the space's axes, not of the voxels' axes.
     scale = np.array([UNITS_MM[unit or "mm"] for unit in units]) * signs
     affine = affine_of((1, 1, 1), origin * scale, (axes * scale).T)

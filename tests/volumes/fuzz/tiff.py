@@ -15,7 +15,7 @@ from fuzz.common import (
     Alteration,
     Reading,
     Scan,
-    Undefined,
+    UndefinedError,
     affine_of,
     appended,
     axes_of,
@@ -295,14 +295,14 @@ ALTERATIONS = (
 )  # fmt: skip
 
 
-def independent(path: Path) -> Reading | Undefined | str:
+def independent(path: Path) -> Reading | UndefinedError | str:
     """Read with tifffile, and the geometry with json."""
     try:
         folder = path if path.is_dir() else path.parent
         geometry = _geometry(folder / "spacing.json")
         values = _stack(path)
         return Reading(np.stack(values, axis=-1).astype(np.float64), geometry)
-    except Undefined as reason:
+    except UndefinedError as reason:
         return reason
     except Exception as error:
         # Of a damaged file tifffile raises whatever its first wrong step makes.
@@ -311,20 +311,20 @@ def independent(path: Path) -> Reading | Undefined | str:
 
 def _geometry(path: Path) -> np.ndarray:
     if not path.is_file():
-        raise Undefined("no spacing.json")
+        raise UndefinedError("no spacing.json")
     try:
         stated = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_once)
     except ValueError as error:
-        raise Undefined(str(error)) from error
+        raise UndefinedError(str(error)) from error
     if not isinstance(stated, dict) or set(stated) - {"spacing_mm", "origin_mm", "direction"}:
-        raise Undefined("spacing.json of other keys")
+        raise UndefinedError("spacing.json of other keys")
     spacing = _numbers(stated.get("spacing_mm"), 3)
     origin = _numbers(stated.get("origin_mm", [0, 0, 0]), 3)
     direction = _numbers(stated.get("direction", [1, 0, 0, 0, 1, 0, 0, 0, 1]), 9).reshape(3, 3)
     if not (spacing > 0).all() or not np.isfinite(spacing).all():
-        raise Undefined(f"spacing {spacing}")
+        raise UndefinedError(f"spacing {spacing}")
     if not np.allclose(np.linalg.norm(direction, axis=0), 1, atol=1e-3):
-        raise Undefined("directions of another length than 1")
+        raise UndefinedError("directions of another length than 1")
     affine = affine_of(spacing, origin, direction)
     axes_of(affine)
     return affine
@@ -332,18 +332,18 @@ def _geometry(path: Path) -> np.ndarray:
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len({key for key, _ in pairs}) < len(pairs):
-        raise Undefined("a key twice")
+        raise UndefinedError("a key twice")
     return dict(pairs)
 
 
 def _numbers(numbers: object, count: int) -> np.ndarray:
     if not isinstance(numbers, list) or len(numbers) != count:
-        raise Undefined(f"not {count} numbers: {numbers}")
+        raise UndefinedError(f"not {count} numbers: {numbers}")
     try:
         # Text that is a number may be taken for it.
         return np.array([float(n) for n in numbers])
     except (TypeError, ValueError) as error:
-        raise Undefined(f"no numbers: {numbers}") from error
+        raise UndefinedError(f"no numbers: {numbers}") from error
 
 
 def _stack(path: Path) -> list[np.ndarray]:
@@ -352,20 +352,20 @@ def _stack(path: Path) -> list[np.ndarray]:
         files = [f for f in files if not f.name.startswith(".")]
         digits = {f: "".join(c for c in f.stem if c.isdigit()) for f in files}
         if "" in digits.values():
-            raise Undefined("a slice without a number")
+            raise UndefinedError("a slice without a number")
         numbers = sorted(int(d) for d in digits.values())
         if len(set(np.diff(numbers))) != 1 or numbers[0] == numbers[1]:
-            raise Undefined(f"numbers {numbers}")
+            raise UndefinedError(f"numbers {numbers}")
         pages = [_pages(f) for f in sorted(files, key=lambda f: int(digits[f]))]
         if any(len(of_file) != 1 for of_file in pages):
-            raise Undefined("a slice of several pages")
+            raise UndefinedError("a slice of several pages")
         values = [of_file[0].T for of_file in pages]
     else:
         values = [page.T for page in _pages(path)]
     if len(values) < 2 or len({page.shape for page in values}) > 1 or values[0].ndim != 2:
-        raise Undefined(f"pages of {[page.shape for page in values]}")
+        raise UndefinedError(f"pages of {[page.shape for page in values]}")
     if len({page.dtype.newbyteorder("=") for page in values}) > 1:
-        raise Undefined(f"pages of {[page.dtype.name for page in values]}")
+        raise UndefinedError(f"pages of {[page.dtype.name for page in values]}")
     return values
 
 
@@ -374,12 +374,12 @@ def _pages(path: Path) -> list[np.ndarray]:
         pages = list(opened.pages)
         for page in pages:
             if page.photometric not in (0, 1) or page.samplesperpixel != 1:
-                raise Undefined(f"{page.photometric!r}")
+                raise UndefinedError(f"{page.photometric!r}")
         read = [page.asarray() for page in pages]
         for page, values in zip(pages, read, strict=True):
             tags = page.tags
             if values.shape != (tags["ImageLength"].value, tags["ImageWidth"].value):
-                raise Undefined(f"page of {values.shape}")
+                raise UndefinedError(f"page of {values.shape}")
     return read
 
 

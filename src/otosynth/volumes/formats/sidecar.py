@@ -79,19 +79,19 @@ def read_geometry(path: Path) -> Geometry:
     except ValidationError as error:
         problems = dict.fromkeys(map(_in_words, error.errors()))
         raise InputError(f"{path}: {'; '.join(problems)}. Correct it.") from error
-    except _Twice as error:
+    except _RepeatedKeyError as error:
         raise InputError(f"{path}: has the key '{error}' twice; remove one of them.") from error
 
 
-class _Twice(Exception):  # noqa: N818 - caught here
-    """A key stands in an object twice; of two values JSON does not say which holds."""
+class _RepeatedKeyError(Exception):
+    """A JSON object has a key twice, and JSON does not say which value holds."""
 
 
 def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found: dict[str, object] = {}
     for key, value in pairs:
         if key in found:
-            raise _Twice(key)
+            raise _RepeatedKeyError(key)
         found[key] = value
     return found
 
